@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The builder: a hash-consed list of instructions, filled at compile time (and at run time for derivatives of
+// any order). Equal instructions are one instruction. Next: expr/sym.hpp gives rules their operators on it.
+#pragma once
+#include "instruction.hpp"
+
+namespace sinter::inline v0 {
+
+/// What the builder must know of an op, without its type.
+struct op_descr {
+  op_info info;
+  int arity = 0;
+  bool reduction = false;
+  /// The derivative rule: fills out[i] with the gradient of operand i, or leaves it none.
+  void (*rule)(sym dy, sym y, const sym* x, axes d, sym* out) = nullptr;
+  /// One element, for interpretation; null for reductions.
+  double (*value)(const double* x) = nullptr;
+  int64 (*integer)(const int64* x) = nullptr;
+  /// A whole reduction of n elements, `stride` apart, for interpretation.
+  double (*fold)(const double* x, int64 n, int64 stride) = nullptr;
+};
+
+namespace detail {
+
+/// A growing array that also works in constant expressions.
+template <class T> class vec {
+ public:
+  constexpr vec() = default;
+  constexpr vec(const vec& o) { for (int i = 0; i < o.size_; ++i) push(o[i]); }
+  constexpr vec(vec&& o) noexcept : data_(o.data_), size_(o.size_), room_(o.room_) { o.data_ = nullptr, o.size_ = o.room_ = 0; }
+  constexpr vec& operator=(vec o) noexcept {
+    T* d = data_;
+    data_ = o.data_, o.data_ = d;
+    size_ = o.size_, room_ = o.room_;
+    return *this;
+  }
+  constexpr vec(int n, T value) : data_(new T[static_cast<unsigned>(n > 0 ? n : 1)]), size_(n), room_(n > 0 ? n : 1) {
+    for (int i = 0; i < n; ++i) data_[i] = value;
+  }
+  constexpr ~vec() { delete[] data_; }
+  constexpr void push(T value) {
+    if (size_ == room_) {
+      room_ = room_ ? 2 * room_ : 16;
+      T* d = new T[static_cast<unsigned>(room_)];
+      for (int i = 0; i < size_; ++i) d[i] = data_[i];
+      delete[] data_;
+      data_ = d;
+    }
+    data_[size_++] = value;
+  }
+  constexpr T& operator[](int i) { return data_[i]; }
+  constexpr const T& operator[](int i) const { return data_[i]; }
+  constexpr int size() const { return size_; }
+
+ private:
+  T* data_ = nullptr;
+  int size_ = 0, room_ = 0;
+};
+
+/// Bits of a number literal: doubles as they are.
+constexpr uint64 literal_bits(double v) { return __builtin_bit_cast(uint64, v); }
+constexpr double literal_value(uint64 w) { return __builtin_bit_cast(double, w); }
+
+}  // namespace detail
+
+class graph {
+ public:
+  struct item {
+    instruction ins;
+    uint8 ones = 0;      ///< dims known to have extent 1
+    bool weak = false;   ///< a number: yields in promotion
+    uint16 tag = 0;      ///< run-time dims known to have extent 1 (their tag), 0: none
+    uint16 next = 0xffff;
+  };
+
+  constexpr graph() { for (auto& h : heads_) h = 0xffff; }
+
+  constexpr int size() const { return items_.size(); }
+  constexpr const item& operator[](int i) const { return items_[i]; }
+  constexpr const instruction& at(int i) const { return items_[i].ins; }
+  constexpr const op_descr* descr(int i) const {
+    const instruction& x = items_[i].ins;
+    return x.op == code::reduce ? ops_[x.c] : x.is_op() ? ops_[x.op_index()] : nullptr;
+  }
+  constexpr const detail::vec<const op_descr*>& ops() const { return ops_; }
+  constexpr const detail::vec<uint64>& pool() const { return pool_; }
+  constexpr sym at_sym(int i) { return {this, static_cast<uint16>(i)}; }
+
+  constexpr sym leaf(int number, dtype t, int rank, uint32 ones = 0) {
+    item it{make(code::leaf, t, rank, number)};
+    it.ones = static_cast<uint8>(ones);
+    return add(it);
+  }
+  /// A run-time number, operand `number` of the program.
+  constexpr sym scalar(int number, dtype t, bool weak = true) {
+    item it{make(code::scalar, t, 0, number)};
+    it.weak = weak;
+    return add(it);
+  }
+  constexpr sym literal(double v, dtype t, bool weak = true) {
+    item it{make(code::literal, t, 0, pool(detail::literal_bits(v)))};
+    it.weak = weak;
+    return add(it);
+  }
+  constexpr bool is_literal(sym x, double v) const {
+    const instruction& i = at(x.id);
+    return i.op == code::literal && detail::literal_value(pool_[i.a]) == v;
+  }
+
+  /// A literal or run-time number in the dtype `t` it is used in; other values are converted by a cast.
+  constexpr sym cast(sym x, dtype t) {
+    item it = items_[x.id];
+    if (it.ins.type == t) return x;
+    if (it.ins.op == code::literal || it.ins.op == code::scalar) {
+      it.ins.type = t;
+      it.weak = false;
+      return add(it);
+    }
+    it.ins = make(code::cast, t, it.ins.rank, x.id);
+    it.weak = false;
+    return add(it);
+  }
+  constexpr sym index(sym like, axes d) {
+    item it{make(code::index, dtype::i64, at(like.id).rank, like.id, static_cast<int>(d.tag))};
+    it.ones = items_[like.id].ones, it.tag = items_[like.id].tag;
+    return add(it);
+  }
+  /// Number of elements of x along dims d, as a number of dtype t.
+  constexpr sym extent(sym x, axes d, dtype t) { return add({make(code::extent, t, 0, x.id, static_cast<int>(d.tag))}); }
+
+  constexpr sym expand(sym x, sym like) {
+    const item &a = items_[x.id], &b = items_[like.id];
+    item it{make(code::expand, a.ins.type, b.ins.rank, x.id, like.id)};
+    it.ones = b.ones, it.tag = b.tag;
+    return add(it);
+  }
+  constexpr sym reduce(const op_descr* op, sym x, axes d) {
+    item in = items_[x.id];
+    if (op->info.result == result_type::wide && !is_floating(in.ins.type)) x = cast(x, dtype::i64), in = items_[x.id];
+    if (op->info.result == result_type::floating && !is_floating(in.ins.type)) x = cast(x, dtype::f32), in = items_[x.id];
+    dtype t = op->info.result == result_type::index ? dtype::i64 : in.ins.type;
+    item it{make(code::reduce, t, in.ins.rank, x.id, static_cast<int>(d.tag), op_number(op))};
+    it.ones = in.ones, it.tag = in.tag;
+    if (d.tag < run_time_dims) it.ones = static_cast<uint8>(it.ones | d.tag);
+    else it.tag = static_cast<uint16>(d.tag);
+    return add(it);
+  }
+  constexpr sym squeeze(sym x, axes d) {
+    const item in = items_[x.id];
+    if (d.count == 0) return x;
+    if (in.ins.op == code::unsqueeze && in.ins.b == d.tag) return at_sym(in.ins.a);
+    item it{make(code::squeeze, in.ins.type, in.ins.rank - d.count, x.id, static_cast<int>(d.tag))};
+    if (d.tag < run_time_dims) {
+      for (int i = 0, j = 0; i < in.ins.rank; ++i)
+        if (!(d.tag >> i & 1)) it.ones = static_cast<uint8>(it.ones | (in.ones >> i & 1) << j++);
+      it.tag = in.tag;
+    }
+    return add(it);
+  }
+  constexpr sym unsqueeze(sym x, axes d) {
+    const item in = items_[x.id];
+    if (d.count == 0) return x;
+    if (in.ins.op == code::squeeze && in.ins.b == d.tag) return at_sym(in.ins.a);
+    item it{make(code::unsqueeze, in.ins.type, in.ins.rank + d.count, x.id, static_cast<int>(d.tag))};
+    if (d.tag < run_time_dims) {
+      it.ones = static_cast<uint8>(d.tag);
+      for (int i = 0, j = 0; i < it.ins.rank; ++i)
+        if (!(d.tag >> i & 1)) it.ones = static_cast<uint8>(it.ones | (in.ones >> j++ & 1) << i);
+    } else {
+      it.tag = static_cast<uint16>(d.tag);
+    }
+    return add(it);
+  }
+  constexpr sym contract(sym a, sym b, const contraction& labels) {
+    dtype t = promote(at(a.id).type, at(b.id).type);
+    a = cast(a, t), b = cast(b, t);
+    return add({make(code::contract, t, labels.rank_c, a.id, b.id, pool(labels.encode()))});
+  }
+  constexpr void output(sym x, int number, int summed_to = -1) {
+    instruction i = make(code::output, at(x.id).type, at(x.id).rank, x.id, number, summed_to + 1);
+    items_.push({i, 0, false, 0, 0xffff});
+  }
+
+  /// An element-wise op: promotes its operands, broadcasts, and folds the neutral numbers 0 and 1.
+  constexpr sym apply(const op_descr* op, const sym* operands, int n) {
+    sym x[3];
+    for (int i = 0; i < n; ++i) x[i] = operands[i];
+    const int first = op->info.result == result_type::second ? 1 : 0;
+    dtype t = common_type(x + first, n - first);
+    if (op->info.result == result_type::floating && !is_floating(t) && !is_complex(t)) t = dtype::f32;
+    for (int i = first; i < n; ++i) x[i] = cast(x[i], t);
+    if (first) x[0] = cast(x[0], dtype::b8);
+
+    int rank = 0;
+    for (int i = 0; i < n; ++i) rank = at(x[i].id).rank > rank ? at(x[i].id).rank : rank;
+    item it{make(op->info.result == result_type::boolean ? code::first_op : code::first_op, t, rank, x[0].id,
+                 n > 1 ? x[1].id : 0, n > 2 ? x[2].id : 0)};
+    it.ins.op = static_cast<code>(static_cast<int>(code::first_op) + op_number(op));
+    if (op->info.result == result_type::boolean) it.ins.type = dtype::b8;
+    if (op->info.result == result_type::index) it.ins.type = dtype::i64;
+    it.weak = true;
+    it.ones = 0xff;
+    bool first_tensor = true;
+    for (int i = 0; i < n; ++i) {
+      const item& o = items_[x[i].id];
+      it.weak = it.weak && items_[operands[i].id].weak;
+      if (o.ins.rank == 0) continue;
+      const uint32 lead = static_cast<uint32>(rank - o.ins.rank);
+      it.ones = static_cast<uint8>(it.ones & (((1u << lead) - 1) | static_cast<uint32>(o.ones) << lead));
+      it.tag = first_tensor ? o.tag : it.tag == o.tag && o.ins.rank == rank ? o.tag : uint16{0};
+      first_tensor = false;
+    }
+    it.ones = static_cast<uint8>(it.ones & ((1u << rank) - 1));
+    return add(it);
+  }
+
+  /// The dtype in which operands meet: numbers are weak, as in PyTorch.
+  constexpr dtype common_type(const sym* x, int n) const {
+    dtype strong = dtype::b8, weak = dtype::b8;
+    bool any = false;
+    for (int i = 0; i < n; ++i) {
+      const item& o = items_[x[i].id];
+      if (o.weak) weak = promote(weak, o.ins.type);
+      else strong = any ? promote(strong, o.ins.type) : o.ins.type, any = true;
+    }
+    return meet(strong, weak, any);
+  }
+  static constexpr dtype meet(dtype strong, dtype weak, bool any_strong) {
+    if (!any_strong) return weak;
+    if (is_floating(weak) && !is_floating(strong) && !is_complex(strong)) return dtype::f32;
+    if (is_integral(weak) && strong == dtype::b8) return dtype::i64;
+    return strong;
+  }
+
+  constexpr int op_number(const op_descr* op) {
+    for (int i = 0; i < ops_.size(); ++i)
+      if (ops_[i] == op) return i;
+    ops_.push(op);
+    return ops_.size() - 1;
+  }
+  constexpr int pool(uint64 w) {
+    for (int i = 0; i < pool_.size(); ++i)
+      if (pool_[i] == w) return i;
+    pool_.push(w);
+    return pool_.size() - 1;
+  }
+  constexpr sym add(const item& it) {
+    const instruction& x = it.ins;
+    const uint32 h = (static_cast<uint32>(x.op) * 31 + x.a * 7 + x.b * 131 + x.c * 1031 + static_cast<uint32>(x.type)) % buckets;
+    for (uint16 i = heads_[h]; i != 0xffff; i = items_[i].next) {
+      const instruction& y = items_[i].ins;
+      if (y.a == x.a && y.op == x.op && y.b == x.b && y.c == x.c && y.type == x.type && y.rank == x.rank &&
+          items_[i].weak == it.weak)
+        return at_sym(i);
+    }
+    items_.push(it);
+    const int id = items_.size() - 1;
+    items_[id].next = heads_[h];
+    heads_[h] = static_cast<uint16>(id);
+    return at_sym(id);
+  }
+
+  static constexpr instruction make(code op, dtype t, int rank, int a = 0, int b = 0, int c = 0) {
+    return {op, t, static_cast<uint8>(rank), static_cast<uint16>(a), static_cast<uint16>(b), static_cast<uint16>(c)};
+  }
+
+ private:
+  static constexpr uint32 buckets = 256;
+  detail::vec<item> items_;
+  detail::vec<const op_descr*> ops_;
+  detail::vec<uint64> pool_;
+  uint16 heads_[buckets] = {};
+};
+
+}  // namespace sinter::inline v0

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The program format: one 64-bit word an instruction. Device-clean: kernels decode the same words.
+// Next: expr/graph.hpp builds instructions, expr/program.hpp makes them a type.
+#pragma once
+#include "../op/lane.hpp"
+
+namespace sinter::inline v0 {
+
+/// What an instruction does. Numbers are part of the format: new codes take a free number, none is reused.
+/// From `first_op` on the code is an index into the program's own list of ops.
+enum class code : uint16 {
+  leaf = 0,       ///< operand a of the program
+  scalar = 1,     ///< run-time number: operand a of the program, in the dtype of the instruction
+  literal = 2,    ///< the bits in pool[a]
+  index = 3,      ///< position of the element along dims b of a's shape
+  extent = 4,     ///< number of elements of a along dims b
+  expand = 5,     ///< a, broadcast to the shape of b
+  cast = 6,       ///< a in another dtype
+  reduce = 7,     ///< reduction c (an op index) of a over dims b, which stay with extent 1
+  contract = 8,   ///< sum of products of a and b, labels in pool[c]
+  squeeze = 9,    ///< a without its dims b (of extent 1)
+  unsqueeze = 10, ///< a with dims b of extent 1 put in
+  output = 11,    ///< a is result number b; c: 1 + the leaf whose shape it is summed to (0: none)
+  // 12 to 31 are kept for: gather, scatter, scan, cond, while, barrier, element k of a multi-output instruction
+  first_op = 32
+};
+
+/// One decoded instruction. `a`, `b`, `c` are instruction numbers or the fields that `code` says.
+struct instruction {
+  code op = code::leaf;
+  dtype type = dtype::f32;
+  uint8 rank = 0;
+  uint16 a = 0, b = 0, c = 0;
+
+  /// The word: op 12 bits | dtype 4 | rank 4 | a, b, c 14 bits each.
+  constexpr uint64 encode() const {
+    return static_cast<uint64>(op) | static_cast<uint64>(type) << 12 | static_cast<uint64>(rank) << 16 |
+           static_cast<uint64>(a) << 20 | static_cast<uint64>(b) << 34 | static_cast<uint64>(c) << 48;
+  }
+  static constexpr instruction decode(uint64 w) {
+    return {static_cast<code>(w & 0xfff), static_cast<dtype>(w >> 12 & 0xf), static_cast<uint8>(w >> 16 & 0xf),
+            static_cast<uint16>(w >> 20 & 0x3fff), static_cast<uint16>(w >> 34 & 0x3fff),
+            static_cast<uint16>(w >> 48 & 0x3fff)};
+  }
+  constexpr bool is_op() const { return op >= code::first_op; }
+  constexpr int op_index() const { return static_cast<int>(op) - static_cast<int>(code::first_op); }
+  /// No operand numbers: leaves, scalars, literals.
+  constexpr bool is_source() const { return op <= code::literal; }
+};
+
+inline constexpr int max_rank = 8;
+inline constexpr int max_instructions = 1 << 14;
+inline constexpr uint32 run_time_dims = 256;  ///< axes tags from here on are slots of run-time dims
+
+/// Labels of a contraction, three bits a dim: which of the result's or summed dims each operand dim is.
+/// Word: rank of a, b, result (3 bits each), then labels of a, b, result, at most 18 dims in all.
+struct contraction {
+  uint8 rank_a = 0, rank_b = 0, rank_c = 0;
+  uint8 labels[18] = {};
+
+  constexpr uint8& a(int i) { return labels[i]; }
+  constexpr uint8& b(int i) { return labels[rank_a + i]; }
+  constexpr uint8& c(int i) { return labels[rank_a + rank_b + i]; }
+  constexpr uint8 a(int i) const { return labels[i]; }
+  constexpr uint8 b(int i) const { return labels[rank_a + i]; }
+  constexpr uint8 c(int i) const { return labels[rank_a + rank_b + i]; }
+  constexpr uint64 encode() const {
+    uint64 w = rank_a | static_cast<uint64>(rank_b) << 3 | static_cast<uint64>(rank_c) << 6;
+    for (int i = 0; i < rank_a + rank_b + rank_c; ++i) w |= static_cast<uint64>(labels[i]) << (9 + 3 * i);
+    return w;
+  }
+  static constexpr contraction decode(uint64 w) {
+    contraction r{static_cast<uint8>(w & 7), static_cast<uint8>(w >> 3 & 7), static_cast<uint8>(w >> 6 & 7), {}};
+    for (int i = 0; i < r.rank_a + r.rank_b + r.rank_c; ++i) r.labels[i] = static_cast<uint8>(w >> (9 + 3 * i) & 7);
+    return r;
+  }
+};
+
+namespace detail {
+constexpr int count_bits(uint32 m) {
+  int n = 0;
+  for (; m; m &= m - 1) ++n;
+  return n;
+}
+}  // namespace detail
+
+}  // namespace sinter::inline v0

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// From a surface expression's type to its program, its dtype and its extents.
+// Next: expr/stage.hpp turns a program into kernels.
+#pragma once
+#include "node.hpp"
+#include "shape.hpp"
+
+namespace sinter::inline v0 {
+namespace detail {
+
+template <class X> struct lower_source {
+  template <int Room> static constexpr auto make() {
+    graph g;
+    cursor c{g};
+    g.output(X::build(c), 0);
+    return flatten<Room>(g, c.operands);
+  }
+};
+/// The program of an expression.
+template <class X> using program_of = make_program<lower_source<X>>;
+
+/// The static extents of the operands of an expression, in order.
+template <class X> struct operand_shapes {
+  static constexpr void collect(shape_value*&) {}
+};
+template <class H> struct operand_shapes<leaf<H>> {
+  static constexpr void collect(shape_value*& to) {
+    using E = typename H::extents_type;
+    to->rank = E::rank;
+    for (int i = 0; i < E::rank; ++i) to->e[i] = E::at(i) < 0 ? dyn : E::at(i);
+    ++to;
+  }
+};
+template <class N> struct operand_shapes<number_operand<N>> {
+  static constexpr void collect(shape_value*& to) { ++to; }
+};
+template <class Op, class... A> struct operand_shapes<node<Op, A...>> {
+  static constexpr void collect(shape_value*& to) { (operand_shapes<A>::collect(to), ...); }
+};
+
+template <class X> struct lowered {
+  using program = program_of<X>;
+  static constexpr struct result_t {
+    shape_value shape;
+    dtype type = dtype::f32;
+    shape_fault fault;
+  } result = [] {
+    shape_value leaves[program::operand_count + 1] = {}, shapes[program::size + 1] = {};
+    shape_value* to = leaves;
+    operand_shapes<X>::collect(to);
+    result_t r;
+    r.fault = infer_shapes(view_of<program>, leaves, nullptr, shapes);
+    r.shape = shapes[program::size - 1];
+    r.type = program::at(program::size - 1).type;
+    return r;
+  }();
+  static_assert(result.fault.kind != shape_fault::broadcast,
+                "sinter: shapes do not broadcast: two static extents differ and neither is 1");
+  static_assert(result.fault.kind != shape_fault::inner,
+                "sinter: matmul: the inner static extents differ (columns of a, rows of b)");
+  static_assert(result.fault.kind != shape_fault::dims, "sinter: dim<...> is out of range for the operand");
+  template <int... I> static extents<result.shape[I]...> make(std::integer_sequence<int, I...>);
+  using extents_type = decltype(make(std::make_integer_sequence<int, result.shape.rank>{}));
+  using value_type = cpp_type<result.type>;
+};
+
+/// Does evaluating X take more than an element-wise loop?
+template <class X> constexpr bool holds_barrier() {
+  using P = program_of<X>;
+  for (int i = 0; i < P::size; ++i)
+    if (P::at(i).op == code::reduce || P::at(i).op == code::contract) return true;
+  return false;
+}
+
+template <class X> struct has_variable { static constexpr bool value = false; };
+template <class H> struct has_variable<leaf<H>> { static constexpr bool value = is_variable<H>; };
+template <class Op, class... A> struct has_variable<node<Op, A...>> {
+  static constexpr bool value = (has_variable<A>::value || ...);
+};
+
+/// f(leaf) for every leaf of a tree, numbers included, in the order of the program's operands.
+template <class X, class F> void for_leaves(const X& x, F& f) {
+  if constexpr (is_node<X>) std::apply([&](const auto&... a) { (for_leaves(a, f), ...); }, x.operands());
+  else if constexpr (!dims_operand<X>) f(x);
+}
+template <class X, class F> void for_dims(const X& x, F& f) {
+  if constexpr (is_node<X>) std::apply([&](const auto&... a) { (for_dims(a, f), ...); }, x.operands());
+  else if constexpr (dims_operand<X>) f(x);
+}
+
+}  // namespace detail
+}  // namespace sinter::inline v0

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Surface expressions: a tree that owns its operands. Its type is the graph; nothing runs until it is evaluated.
+// Next: expr/lower.hpp turns the type into a program.
+#pragma once
+#include <tuple>
+#include <type_traits>
+
+#include "../tensor/tensor.hpp"
+#include "sym.hpp"
+
+namespace sinter::inline v0 {
+
+template <class T, class E, class D> class variable;  // autograd/variable.hpp
+
+namespace detail {
+
+template <class T> inline constexpr bool is_variable = false;
+template <class T, class E, class D> inline constexpr bool is_variable<variable<T, E, D>> = true;
+
+/// Counts what a tree consumes while it is lowered: operands and run-time dims.
+struct cursor {
+  graph& g;
+  int operands = 0;
+  int slots = 0;
+};
+
+/// Mask of the static dims of size 1.
+template <class E> constexpr uint32 ones_mask() {
+  uint32 m = 0;
+  for (int i = 0; i < E::rank; ++i)
+    if (E::at(i) == 1) m |= 1u << i;
+  return m;
+}
+
+/// A tensor or variable as an operand, with its version at the time the expression was built.
+template <class H> struct leaf {
+  using handle_type = H;
+  H handle;
+  uint64 version;
+
+  explicit leaf(const H& h) : handle(h), version(h.version()) {}
+  explicit leaf(H&& h) : handle(static_cast<H&&>(h)), version(handle.version()) {}
+  static constexpr sym build(cursor& c) {
+    using E = typename H::extents_type;
+    static_assert(E::rank <= max_rank, "sinter: tensors in expressions have at most 8 dims");
+    return c.g.leaf(c.operands++, dtype_of<typename H::value_type>, E::rank, ones_mask<E>());
+  }
+};
+
+/// A run-time number as an operand: its value is not part of the type.
+template <class N> struct number_operand {
+  N value;
+  static constexpr sym build(cursor& c) {
+    constexpr dtype t = std::is_same_v<N, bool> ? dtype::b8 : std::is_integral_v<N> ? dtype::i64 : dtype::f64;
+    return c.g.scalar(c.operands++, t);
+  }
+};
+template <number N> using widest = std::conditional_t<std::is_same_v<N, bool>, bool, std::conditional_t<std::is_integral_v<N>, int64, double>>;
+
+constexpr axes static_axes(const int* d, int n, int rank) {
+  axes a{0, n};
+  for (int i = 0; i < n; ++i) a.tag |= 1u << (d[i] < 0 ? d[i] + rank : d[i]);
+  return a;
+}
+/// The `axes` that a dims argument stands for, on an operand of the given rank.
+template <int N> constexpr axes build_dims(const dims<N>*, cursor& c, int) { return {run_time_dims + static_cast<uint32>(c.slots++), N}; }
+template <int... D> constexpr axes build_dims(const dim_t<D...>*, cursor&, int rank) {
+  constexpr int d[] = {D...};
+  return static_axes(d, sizeof...(D), rank);
+}
+constexpr axes build_dims(const all_dims_t*, cursor&, int rank) { return {(1u << rank) - 1, rank}; }
+
+template <class X> concept dims_operand = dims_like<X> && !std::is_same_v<X, int>;
+
+/// Builds operand X; dims are relative to the first operand.
+template <class X> constexpr auto build_operand(cursor& c, sym first) {
+  if constexpr (dims_operand<X>) return build_dims(static_cast<const X*>(nullptr), c, rank_of(first));
+  else return X::build(c);
+}
+
+template <class X, class A> constexpr decltype(auto) as_operand(A&& a);
+
+struct cell_base {
+  virtual ~cell_base() = default;
+  std::atomic<int> refs{1};
+};
+/// The value of a named expression, shared by its copies, made at the first use.
+class cell_ptr {
+ public:
+  cell_ptr() = default;
+  explicit cell_ptr(cell_base* p) : p_(p) {}
+  cell_ptr(const cell_ptr& o) : p_(o.p_) { if (p_) p_->refs.fetch_add(1, std::memory_order_relaxed); }
+  cell_ptr(cell_ptr&& o) noexcept : p_(o.p_) { o.p_ = nullptr; }
+  cell_ptr& operator=(cell_ptr o) noexcept { std::swap(p_, o.p_); return *this; }
+  ~cell_ptr() { if (p_ && p_->refs.fetch_sub(1, std::memory_order_acq_rel) == 1) delete p_; }
+  cell_base* get() const { return p_; }
+
+ private:
+  cell_base* p_ = nullptr;
+};
+
+}  // namespace detail
+
+/// `Op` over operands of types A..., which it owns.
+template <class Op, class... A> class node {
+ public:
+  using expression_tag = void;
+  using op_type = Op;
+
+  template <class... X> explicit constexpr node(std::in_place_t, X&&... x) : operands_(static_cast<X&&>(x)...) {}
+
+  const std::tuple<A...>& operands() const { return operands_; }
+  detail::cell_ptr& cell() const { return cell_; }
+
+  /// Appends this tree to a graph.
+  static constexpr sym build(detail::cursor& c) {
+    return build(c, std::make_index_sequence<sizeof...(A)>());
+  }
+
+ private:
+  template <std::size_t... I> static constexpr sym build(detail::cursor& c, std::index_sequence<I...>) {
+    sym first{};
+    auto next = [&]<class X>(const X*) {
+      auto s = detail::build_operand<X>(c, first);
+      if constexpr (std::is_same_v<decltype(s), sym>)
+        if (first.none()) first = s;
+      return s;
+    };
+    std::tuple built{next(static_cast<const A*>(nullptr))...};
+    (void)next;
+    if constexpr (composition<Op>) return Op::compose(std::get<I>(built)...);
+    else return detail::apply_primitive<Op>(std::get<I>(built)...);
+  }
+
+  std::tuple<A...> operands_;
+  mutable detail::cell_ptr cell_;
+};
+
+namespace detail {
+
+template <class T> inline constexpr bool is_node = false;
+template <class Op, class... A> inline constexpr bool is_node<node<Op, A...>> = true;
+
+template <class X> struct cell_value;  // autograd-aware, defined in expr/evaluate.hpp: what a named expression becomes
+template <class X> inline constexpr bool holds_barrier_v = false;  // specialised through lower.hpp
+
+template <class X> constexpr bool holds_barrier();
+
+/// The type in which an argument of type A (a reference type, as deduced) is held.
+template <class A> struct held {
+  using B = std::remove_cvref_t<A>;
+  static constexpr auto choose() {
+    if constexpr (number<B>) return type_is<number_operand<widest<B>>>{};
+    else if constexpr (is_node<B>) {
+      if constexpr (std::is_lvalue_reference_v<A>) {
+        if constexpr (holds_barrier<B>()) return type_is<leaf<typename cell_value<B>::type>>{};
+        else return type_is<B>{};
+      } else {
+        return type_is<B>{};
+      }
+    } else if constexpr (dims_operand<B>) return type_is<B>{};
+    else return type_is<leaf<typename B::handle_type>>{};
+  }
+  using type = typename decltype(choose())::type;
+};
+
+template <class A> constexpr decltype(auto) hold(A&& a) {
+  using B = std::remove_cvref_t<A>;
+  using H = typename held<A&&>::type;
+  if constexpr (number<B>) return H{static_cast<widest<B>>(a)};
+  else if constexpr (is_node<B>) {
+    if constexpr (std::is_same_v<H, B>) return static_cast<A&&>(a);
+    else return H(cell_value<B>::of(a));
+  } else if constexpr (dims_operand<B>) return static_cast<A&&>(a);
+  else return H(static_cast<A&&>(a).handle());
+}
+
+template <class Op, class... A> struct applied_<Op, false, A...> {
+  using type = node<Op, typename held<A&&>::type...>;
+};
+
+}  // namespace detail
+
+template <class Op, class... A> constexpr applied<Op, A...> apply(A&&... a) {
+  if constexpr ((detail::symbol<A> || ...)) return detail::apply_sym<Op>(a...);
+  else return applied<Op, A...>(std::in_place, detail::hold(static_cast<A&&>(a))...);
+}
+
+}  // namespace sinter::inline v0

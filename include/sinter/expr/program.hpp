@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A finished graph as a type: program<ops<...>, words...>. Equal graphs are equal types, so equal kernels.
+// Next: expr/schedule.hpp cuts a program into kernels.
+#pragma once
+#include <utility>
+
+#include "sym.hpp"
+
+namespace sinter::inline v0 {
+
+/// The ops that a program uses, in the order of its op indices.
+template <class... Op> struct ops { static constexpr int size = sizeof...(Op); };
+
+/// words: header (instructions | pool << 16 | operands << 32 | results << 48), instructions, pool.
+template <class Ops, uint64... Words> struct program {
+  using ops_type = Ops;
+  static constexpr uint64 words[sizeof...(Words)] = {Words...};
+  static constexpr int size = static_cast<int>(words[0] & 0xffff);
+  static constexpr int pool_size = static_cast<int>(words[0] >> 16 & 0xffff);
+  static constexpr int operand_count = static_cast<int>(words[0] >> 32 & 0xffff);
+  static constexpr int result_count = static_cast<int>(words[0] >> 48 & 0xffff);
+  static constexpr instruction at(int i) { return instruction::decode(words[1 + i]); }
+  static constexpr uint64 pool(int i) { return words[1 + size + i]; }
+};
+
+namespace detail {
+
+/// A graph in fixed room, fit to become template arguments.
+template <int Room> struct flat_graph {
+  uint64 words[Room] = {};
+  int size = 0;
+  const op_descr* ops[128] = {};
+  int op_count = 0;
+  bool overflow = false;
+};
+
+/// Re-emits instruction x of another graph, whose operands have the new numbers `map`.
+constexpr sym replay(graph& g, const instruction& x, uint64 pool_word, const op_descr* op, const vec<uint16>& map, uint32 leaf_ones) {
+  const sym a = g.at_sym(x.is_source() ? 0 : map[x.a]);
+  switch (x.op) {
+    case code::leaf: return g.leaf(x.a, x.type, x.rank, leaf_ones);
+    case code::scalar: return g.scalar(x.a, x.type, false);
+    case code::literal: return g.literal(literal_value(pool_word), x.type, false);
+    case code::index: return g.index(a, {x.b, 0});
+    case code::extent: return g.extent(a, {x.b, 0}, x.type);
+    case code::expand: return g.expand(a, g.at_sym(map[x.b]));
+    case code::cast: return g.cast(a, x.type);
+    case code::reduce: return g.reduce(op, a, {x.b, 0});
+    case code::contract: return g.contract(a, g.at_sym(map[x.b]), contraction::decode(pool_word));
+    case code::squeeze: return g.squeeze(a, {x.b, g.at(a.id).rank - x.rank});
+    case code::unsqueeze: return g.unsqueeze(a, {x.b, x.rank - g.at(a.id).rank});
+    case code::output: g.output(a, x.b, x.c - 1); return {};
+    default: break;
+  }
+  const sym in[] = {a, op->arity > 1 ? g.at_sym(map[x.b]) : sym{}, op->arity > 2 ? g.at_sym(map[x.c]) : sym{}};
+  return g.apply(op, in, op->arity);
+}
+
+/// Numbers of the instructions that x reads, values and shapes alike.
+template <class F> constexpr void for_operands(const instruction& x, const op_descr* op, F f) {
+  if (x.is_source()) return;
+  f(x.a);
+  const int n = x.op == code::expand || x.op == code::contract ? 2 : x.is_op() ? op->arity : 1;
+  if (n > 1) f(x.b);
+  if (n > 2) f(x.c);
+}
+
+/// Lays out what the outputs of g need, in canonical order: depth first from the outputs, so that the numbers
+/// depend on the graph alone and not on how it was built.
+template <int Room> constexpr flat_graph<Room> flatten(const graph& g, int operand_count) {
+  flat_graph<Room> out;
+  vec<uint16> order, map(g.size(), 0xffff), stack;
+  vec<uint8> seen(g.size(), 0);
+  int results = 0;
+  for (int i = 0; i < g.size(); ++i)
+    if (g.at(i).op == code::output) ++results, stack.push(static_cast<uint16>(i));
+  vec<uint16> todo;
+  for (int i = stack.size() - 1; i >= 0; --i) todo.push(stack[i]);
+  int top = todo.size();
+  while (top > 0) {
+    const int i = todo[top - 1];
+    if (seen[i] == 2) { --top; continue; }
+    if (seen[i] == 1) {
+      seen[i] = 2;
+      map[i] = static_cast<uint16>(order.size());
+      order.push(static_cast<uint16>(i));
+      --top;
+      continue;
+    }
+    seen[i] = 1;
+    uint16 in[3];
+    int n = 0;
+    for_operands(g.at(i), g.descr(i), [&](uint16 o) { in[n++] = o; });
+    for (int k = n - 1; k >= 0; --k)
+      if (!seen[in[k]]) {
+        if (top < todo.size()) todo[top] = in[k];
+        else todo.push(in[k]);
+        ++top;
+      }
+  }
+  vec<uint64> pool;
+  auto pooled = [&](uint64 w) {
+    for (int i = 0; i < pool.size(); ++i)
+      if (pool[i] == w) return static_cast<uint16>(i);
+    pool.push(w);
+    return static_cast<uint16>(pool.size() - 1);
+  };
+  auto op_number = [&](const op_descr* op) {
+    for (int i = 0; i < out.op_count; ++i)
+      if (out.ops[i] == op) return static_cast<uint16>(i);
+    out.ops[out.op_count] = op;
+    return static_cast<uint16>(out.op_count++);
+  };
+  out.size = 1 + order.size();
+  if (out.size > Room) { out.overflow = true; return out; }
+  for (int k = 0; k < order.size(); ++k) {
+    const int i = order[k];
+    instruction x = g.at(i);
+    const op_descr* op = g.descr(i);
+    if (x.op == code::leaf) x.b = g[i].ones;
+    else if (x.op == code::literal) x.a = pooled(g.pool()[x.a]);
+    else if (x.op != code::scalar) {
+      x.a = map[x.a];
+      if (x.op == code::expand || x.op == code::contract || (op && !op->reduction && op->arity > 1)) x.b = map[x.b];
+      if (x.op == code::contract) x.c = pooled(g.pool()[x.c]);
+      if (x.op == code::reduce) x.c = op_number(op);
+      else if (op) {
+        if (op->arity > 2) x.c = map[x.c];
+        x.op = static_cast<code>(static_cast<uint16>(code::first_op) + op_number(op));
+      }
+    }
+    out.words[1 + k] = x.encode();
+  }
+  if (out.size + pool.size() > Room) { out.overflow = true; return out; }
+  for (int i = 0; i < pool.size(); ++i) out.words[out.size++] = pool[i];
+  out.words[0] = static_cast<uint64>(order.size()) | static_cast<uint64>(pool.size()) << 16 |
+                 static_cast<uint64>(operand_count) << 32 | static_cast<uint64>(results) << 48;
+  return out;
+}
+
+/// The instructions, pool words and descriptions of a program, for functions that work on values.
+struct program_view {
+  const uint64* words;
+  const op_descr* const* ops;
+  constexpr int size() const { return static_cast<int>(words[0] & 0xffff); }
+  constexpr int operand_count() const { return static_cast<int>(words[0] >> 32 & 0xffff); }
+  constexpr int result_count() const { return static_cast<int>(words[0] >> 48 & 0xffff); }
+  constexpr instruction at(int i) const { return instruction::decode(words[1 + i]); }
+  constexpr uint64 pool(int i) const { return words[1 + size() + i]; }
+  constexpr const op_descr* descr(int i) const {
+    const instruction x = at(i);
+    return x.op == code::reduce ? ops[x.c] : x.is_op() ? ops[x.op_index()] : nullptr;
+  }
+  /// The same program as a graph; instruction i keeps its number. `ones`, if given: per operand, the mask of dims
+  /// of extent 1 (else the masks in the program).
+  constexpr graph restore(const uint8* ones = nullptr) const {
+    graph g;
+    vec<uint16> map(size(), 0xffff);
+    for (int i = 0; i < size(); ++i) {
+      const instruction x = at(i);
+      const uint64 w = x.op == code::literal ? pool(x.a) : x.op == code::contract ? pool(x.c) : 0;
+      const sym s = replay(g, x, w, descr(i), map, x.op == code::leaf ? (ones ? ones[x.a] : x.b) : 0);
+      map[i] = x.op == code::output ? static_cast<uint16>(g.size() - 1) : s.id;
+    }
+    return g;
+  }
+};
+
+template <class Ops> struct descr_table;
+template <class... Op> struct descr_table<ops<Op...>> {
+  static constexpr const op_descr* value[] = {op_entry<Op>::descr..., nullptr};
+};
+template <class P> inline constexpr program_view view_of{P::words, descr_table<typename P::ops_type>::value};
+
+template <class S, std::size_t... W, std::size_t... O>
+auto to_program(std::index_sequence<W...>, std::index_sequence<O...>)
+    -> program<ops<op_of<S::value.ops[O]>...>, S::value.words[W]...>;
+
+/// Source::make<Room>() is a constexpr function returning flat_graph<Room>; most programs fit the small room.
+template <class Source> struct small_flat { static constexpr auto value = Source::template make<96>(); };
+template <class Source> struct large_flat { static constexpr auto value = Source::template make<max_instructions>(); };
+template <class Source> struct medium_flat { static constexpr auto value = Source::template make<1024>(); };
+template <class S> using flat_program =
+    decltype(to_program<S>(std::make_index_sequence<static_cast<std::size_t>(S::value.size)>(),
+                           std::make_index_sequence<static_cast<std::size_t>(S::value.op_count)>()));
+template <class Source> constexpr auto choose_flat() {
+  if constexpr (!small_flat<Source>::value.overflow) return type_is<small_flat<Source>>{};
+  else if constexpr (!medium_flat<Source>::value.overflow) return type_is<medium_flat<Source>>{};
+  else return type_is<large_flat<Source>>{};
+}
+template <class Source> using make_program = flat_program<typename decltype(choose_flat<Source>())::type>;
+
+}  // namespace detail
+}  // namespace sinter::inline v0

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// From an op's struct to the builder: its description without a type, and ops applied to symbols.
+// Next: expr/adjoint.hpp uses the rules, expr/program.hpp finds the types again.
+#pragma once
+#include "../op/arithmetic.hpp"
+#include "graph.hpp"
+
+namespace sinter::inline v0 {
+
+/// A composition: `static constexpr auto compose(operands...)` in terms of other ops; it needs no derivative.
+template <class Op>
+concept composition = requires { typename Op::composition; };
+/// A reduction: `init`, `push(state, x, index)`, `merge`, `result`.
+template <class Op>
+concept reduction = requires { typename Op::reduction; };
+
+namespace detail {
+
+template <class Op> inline constexpr int arity_of = [] {
+  if constexpr (requires(double x) { Op::value(x); }) return 1;
+  else if constexpr (requires(double x) { Op::value(x, x); }) return 2;
+  else return 3;
+}();
+template <> inline constexpr int arity_of<op::where> = 3;
+
+template <class Op, class T> T value_of(const T* x) {
+  if constexpr (same<Op, op::where>) return Op::value(x[0] != T(0), x[1], x[2]);
+  else if constexpr (arity_of<Op> == 1) return static_cast<T>(Op::value(x[0]));
+  else if constexpr (arity_of<Op> == 2) return static_cast<T>(Op::value(x[0], x[1]));
+  else return static_cast<T>(Op::value(x[0], x[1], x[2]));
+}
+
+template <class Op> double fold_of(const double* x, int64 n, int64 stride) {
+  auto s = Op::init(double{});
+  for (int64 i = 0; i < n; ++i) s = Op::push(s, x[i * stride], i);
+  return static_cast<double>(Op::result(s));
+}
+
+/// Calls `Op::grad` with as many operands as it takes and stores what it returns.
+template <class Op> constexpr void rule_of(sym dy, sym y, const sym* x, axes d, sym* out) {
+  auto store = [&](auto g) {
+    if constexpr (same<decltype(g), sym>) out[0] = g;
+    else if constexpr (!same<decltype(g), none_t>)
+      for (int i = 0; i < static_cast<int>(sizeof g.values / sizeof(sym)); ++i) out[i] = g.values[i];
+  };
+  if constexpr (reduction<Op>) store(Op::grad(dy, y, x[0], d));
+  else if constexpr (arity_of<Op> == 1) store(Op::grad(dy, y, x[0]));
+  else if constexpr (arity_of<Op> == 2) store(Op::grad(dy, y, x[0], x[1]));
+  else store(Op::grad(dy, y, x[0], x[1], x[2]));
+}
+
+template <class Op> constexpr op_descr describe() {
+  op_descr d{};
+  d.info = Op::info;
+  d.rule = &rule_of<Op>;
+  if constexpr (reduction<Op>) {
+    d.arity = 1;
+    d.reduction = true;
+    d.fold = &fold_of<Op>;
+  } else {
+    d.arity = arity_of<Op>;
+    d.value = &value_of<Op, double>;
+    if constexpr (Op::info.integers) d.integer = &value_of<Op, int64>;
+  }
+  return d;
+}
+
+template <class Op> inline constexpr op_descr descr_of = describe<Op>();
+
+template <class T> struct type_is { using type = T; };
+// The way back from a description to its type. The builder works on values; only its result becomes a type, and
+// that result names ops by the address of their description. Applying an op defines a friend function that
+// overload resolution finds by that address: a compile-time table from address to type.
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wnon-template-friend"
+#endif
+template <const op_descr* D> struct op_key { friend constexpr auto op_type(op_key<D>); };
+template <class Op> struct op_entry {
+  friend constexpr auto op_type(op_key<&descr_of<Op>>) { return type_is<Op>{}; }
+  static constexpr const op_descr* descr = &descr_of<Op>;
+};
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
+template <const op_descr* D> using op_of = typename decltype(op_type(op_key<D>{}))::type;
+
+constexpr graph* graph_of(sym s) { return s.g; }
+template <number N> constexpr graph* graph_of(N) { return nullptr; }
+constexpr sym as_sym(graph&, sym s) { return s; }
+template <number N> constexpr sym as_sym(graph& g, N v) {
+  if constexpr (same<N, bool>) return g.literal(v, dtype::b8);
+  else if constexpr (requires { requires static_cast<N>(0.5) != N(0); }) return g.literal(v, dtype::f64);
+  else return g.literal(static_cast<double>(v), dtype::i64);
+}
+
+template <class Op, class... A> constexpr sym apply_primitive(A... a) {
+  graph* g = nullptr;
+  ((g = graph_of(a) ? graph_of(a) : g), ...);
+  const sym x[] = {as_sym(*g, a)...};
+  return g->apply(op_entry<Op>::descr, x, static_cast<int>(sizeof...(A)));
+}
+template <class Op, class... A> constexpr sym apply_sym(A... a) {
+  if constexpr (composition<Op>) return Op::compose(a...);
+  else return apply_primitive<Op>(a...);
+}
+
+}  // namespace detail
+
+template <class R> constexpr sym reduce_sym(sym x, axes d) { return x.g->reduce(detail::op_entry<R>::descr, x, d); }
+/// x, integers and bool as float32.
+constexpr sym floating(sym x) { return is_floating(x.g->at(x.id).type) ? x : x.g->cast(x, dtype::f32); }
+
+/// `axes` for one static dim or all dims of a symbol.
+constexpr axes all_axes(sym x) {
+  const int r = x.g->at(x.id).rank;
+  return {(1u << r) - 1, r};
+}
+constexpr int rank_of(sym x) { return x.g->at(x.id).rank; }
+constexpr sym unsqueeze(sym x, axes d) { return x.g->unsqueeze(x, d); }
+constexpr sym squeeze(sym x, axes d) { return x.g->squeeze(x, d); }
+/// x, broadcast to the shape of `like`.
+constexpr sym expand_as(sym x, sym like) { return x.g->expand(x, like); }
+/// Position of each element of x along dims d, row-major over them: int64.
+constexpr sym index_along(sym x, axes d) { return x.g->index(x, d); }
+/// How many elements x has along dims d, as a number of x's dtype.
+constexpr sym extent_along(sym x, axes d) {
+  dtype t = x.g->at(x.id).type;
+  return x.g->extent(x, d, is_floating(t) ? t : dtype::f32);
+}
+
+}  // namespace sinter::inline v0

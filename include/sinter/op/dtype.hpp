@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Element types: their codes, C++ types and promotion. Device-clean: read by NVRTC too. Next: op/lane.hpp.
+#pragma once
+#include "../config.hpp"
+
+#ifdef __CUDACC_RTC__
+namespace sinter::inline v0 {
+using int8 = signed char;
+using int16 = short;
+using int32 = int;
+using int64 = long;
+using uint8 = unsigned char;
+using uint16 = unsigned short;
+using uint32 = unsigned;
+using uint64 = unsigned long;
+}  // namespace sinter::inline v0
+#else
+#include <cstdint>
+namespace sinter::inline v0 {
+using int8 = std::int8_t;
+using int16 = std::int16_t;
+using int32 = std::int32_t;
+using int64 = std::int64_t;
+using uint8 = std::uint8_t;
+using uint16 = std::uint16_t;
+using uint32 = std::uint32_t;
+using uint64 = std::uint64_t;
+}  // namespace sinter::inline v0
+#endif
+
+namespace sinter::inline v0 {
+
+/// Code of an element type. The numbers are part of the program format; new types are appended.
+enum class dtype : uint8 { b8, u8, i8, i16, i32, i64, f16, bf16, f32, f64, c64, c128 };
+
+/// Size of one element in bytes.
+constexpr int64 size_of(dtype t) {
+  constexpr int64 sizes[] = {1, 1, 1, 2, 4, 8, 2, 2, 4, 8, 8, 16};
+  return sizes[static_cast<int>(t)];
+}
+/// PyTorch's name: "float32", "int64", "bool", ...
+constexpr const char* name_of(dtype t) {
+  constexpr const char* names[] = {"bool",    "uint8",    "int8",    "int16",   "int32",     "int64",
+                                   "float16", "bfloat16", "float32", "float64", "complex64", "complex128"};
+  return names[static_cast<int>(t)];
+}
+constexpr bool is_floating(dtype t) { return t >= dtype::f16 && t <= dtype::f64; }
+constexpr bool is_complex(dtype t) { return t >= dtype::c64; }
+constexpr bool is_integral(dtype t) { return t >= dtype::u8 && t <= dtype::i64; }
+
+/// PyTorch's promotion of two element types.
+constexpr dtype promote(dtype a, dtype b) {
+  if (a == b) return a;
+  dtype hi = a > b ? a : b, lo = a > b ? b : a;
+  if (lo == dtype::u8 && hi == dtype::i8) return dtype::i16;
+  if (lo == dtype::f16 && hi == dtype::bf16) return dtype::f32;
+  if (hi == dtype::c64 && lo == dtype::f64) return dtype::c128;
+  return hi;
+}
+
+namespace detail {
+template <dtype> struct cpp_type;
+template <class> struct dtype_code;
+template <class T> struct dtype_code<const T> : dtype_code<T> {};
+#define SINTER_DTYPE(code, type)                                   \
+  template <> struct cpp_type<dtype::code> { using type_ = type; }; \
+  template <> struct dtype_code<type> { static constexpr dtype value = dtype::code; };
+SINTER_DTYPE(b8, bool)
+SINTER_DTYPE(u8, uint8)
+SINTER_DTYPE(i8, int8)
+SINTER_DTYPE(i16, int16)
+SINTER_DTYPE(i32, int32)
+SINTER_DTYPE(i64, int64)
+SINTER_DTYPE(f32, float)
+SINTER_DTYPE(f64, double)
+#undef SINTER_DTYPE
+}  // namespace detail
+
+/// The C++ type of a dtype: `cpp_type<dtype::f32>` is `float`.
+template <dtype D> using cpp_type = typename detail::cpp_type<D>::type_;
+/// The dtype of a C++ type: `dtype_of<float>` is `dtype::f32`.
+template <class T> inline constexpr dtype dtype_of = detail::dtype_code<T>::value;
+/// Types that a tensor may hold today.
+template <class T>
+concept element = requires { detail::dtype_code<T>::value; };
+
+}  // namespace sinter::inline v0

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The contract of an op: what a struct in this folder says about itself, and the concepts that rules use.
+// Device-clean: read by NVRTC too. Next: op/arithmetic.hpp for examples, expr/ for how ops compose.
+#pragma once
+#include "dtype.hpp"
+
+namespace sinter::inline v0 {
+
+namespace detail {
+template <class T> struct remove_cvref_ { using type = T; };
+template <class T> struct remove_cvref_<const T> { using type = T; };
+template <class T> struct remove_cvref_<T&> : remove_cvref_<T> {};
+template <class T> struct remove_cvref_<T&&> : remove_cvref_<T> {};
+template <class T> using bare = typename remove_cvref_<T>::type;
+template <class A, class B> inline constexpr bool same = false;
+template <class A> inline constexpr bool same<A, A> = true;
+
+template <class T> inline constexpr bool is_number = false;
+#define SINTER_NUMBER(T) template <> inline constexpr bool is_number<T> = true;
+SINTER_NUMBER(bool) SINTER_NUMBER(signed char) SINTER_NUMBER(unsigned char) SINTER_NUMBER(short)
+SINTER_NUMBER(unsigned short) SINTER_NUMBER(int) SINTER_NUMBER(unsigned) SINTER_NUMBER(long)
+SINTER_NUMBER(unsigned long) SINTER_NUMBER(long long) SINTER_NUMBER(unsigned long long)
+SINTER_NUMBER(float) SINTER_NUMBER(double)
+#undef SINTER_NUMBER
+}  // namespace detail
+
+/// A plain C++ number: weak in promotion, as a Python scalar is in PyTorch.
+template <class X>
+concept number = detail::is_number<detail::bare<X>>;
+
+/// Anything that stands for a tensor value in a formula: a tensor, a variable, a formula, a symbol of a rule.
+template <class X>
+concept expression = requires { typename detail::bare<X>::expression_tag; };
+
+/// The operands of one op: expressions and numbers, at least one of them an expression.
+template <class... X>
+concept operands = ((expression<X> || number<X>) && ...) && (expression<X> || ...);
+
+/// What one element is computed in: a scalar, a SIMD pack, or a symbol.
+template <class X>
+concept lane = !expression<X> || requires { typename detail::bare<X>::symbol_tag; };
+
+/// How the result's dtype follows from the operands' common dtype.
+enum class result_type : uint8 {
+  same,      ///< the common dtype
+  floating,  ///< the common dtype, integers and bool become float32
+  boolean,   ///< bool
+  index,     ///< int64
+  wide,      ///< the common dtype, integers and bool become int64 (sums)
+  second     ///< the common dtype of all operands but the first, which is a bool (where)
+};
+
+/// Where tests and benches sample an op's operands. It thins samples, it hides nothing.
+struct domain {
+  double low = -4, high = 4;
+};
+
+/// What an op says about itself.
+struct op_info {
+  const char* name;
+  domain samples = {};
+  result_type result = result_type::same;
+  /// The value, or a choice made by it, jumps: backward reads what forward chose instead of choosing again.
+  bool discontinuous = false;
+  /// Defined on integers too.
+  bool integers = false;
+  const char* cost = "";
+};
+
+class graph;
+
+/// A value inside a graph, as derivative rules and composites see it. It reads like a number.
+struct sym {
+  using expression_tag = void;
+  using symbol_tag = void;
+  graph* g = nullptr;
+  uint16 id = 0xffff;
+  constexpr bool none() const { return id == 0xffff; }
+};
+
+/// From a rule: this operand has no gradient.
+struct none_t {};
+inline constexpr none_t no_gradient{};
+
+/// What a rule with several operands returns: `return grads(dy * b, dy * a);`
+template <int N> struct grads_of { sym values[N]; };
+namespace detail {
+constexpr sym pick(sym s) { return s; }
+constexpr sym pick(none_t) { return {}; }
+}  // namespace detail
+template <class... G> constexpr grads_of<static_cast<int>(sizeof...(G))> grads(G... g) { return {{detail::pick(g)...}}; }
+
+namespace detail {
+template <class X>
+concept symbol = requires { typename bare<X>::symbol_tag; };
+template <class Op, bool Symbolic, class... A> struct applied_;  // expr/node.hpp says it for tensors
+template <class Op, class... A> struct applied_<Op, true, A...> { using type = sym; };
+}  // namespace detail
+/// What `apply` returns: an expression node, or a symbol where an operand is one.
+template <class Op, class... A> using applied = typename detail::applied_<Op, (detail::symbol<A> || ...), A...>::type;
+/// Builds the value of `Op` over its operands.
+template <class Op, class... A> constexpr applied<Op, A...> apply(A&&... a);
+
+/// A list of dims of a rule: static dims as a mask, or run-time dims known by their slot.
+struct axes {
+  uint32 tag = 0;    ///< < 256: mask of dims; 256 + k: the dims in slot k of the program
+  int32 count = 0;   ///< how many dims
+};
+struct keepdim_t {};
+/// `sum(x, 1, keepdim)`: reduced dims stay, with extent 1.
+inline constexpr keepdim_t keepdim{};
+
+/// All dims of the operand.
+struct all_dims_t {};
+/// Dims known at compile time: `sum(x, dim<1>)`; negative ones count from the end.
+template <int... D> struct dim_t {};
+template <int... D> inline constexpr dim_t<D...> dim{};
+/// N dims known at run time; made from `1` and `{0, 2}` at the call.
+template <int N> struct dims {
+  int32 v[N];
+  constexpr dims(int d) requires(N == 1) : v{d} {}
+  constexpr explicit dims(const int (&d)[N]) {
+    for (int i = 0; i < N; ++i) v[i] = d[i];
+  }
+};
+
+namespace detail {
+template <class D> struct dims_of_;
+template <> struct dims_of_<int> { using type = dims<1>; };
+template <> struct dims_of_<axes> { using type = axes; };
+template <> struct dims_of_<all_dims_t> { using type = all_dims_t; };
+template <int N> struct dims_of_<dims<N>> { using type = dims<N>; };
+template <int... D> struct dims_of_<dim_t<D...>> { using type = dim_t<D...>; };
+}  // namespace detail
+/// Ways to name dims: an int, `dims`, `dim<...>`, all of them, or a rule's `axes`.
+template <class D>
+concept dims_like = requires { typename detail::dims_of_<D>::type; };
+template <dims_like D> using dims_of = typename detail::dims_of_<D>::type;
+
+/// In a rule: reduction R of x over d, the dims stay with extent 1.
+template <class R> constexpr sym reduce_sym(sym x, axes d);
+
+/// The type of element positions that goes with a lane.
+template <class V> struct index_lane_ { using type = int64; };
+template <class V> using index_lane = typename index_lane_<V>::type;
+
+}  // namespace sinter::inline v0

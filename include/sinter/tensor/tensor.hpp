@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// tensor: a handle to elements in memory. Copying shares the elements, clone() copies them.
+// Not here: slices and reshapes (view.hpp), new tensors (creation.hpp), arithmetic. Next: view.hpp.
+#pragma once
+#include "extents.hpp"
+#include "storage.hpp"
+
+namespace sinter::inline v0 {
+
+struct cpu_t {};
+struct cuda_t {};
+inline constexpr cpu_t cpu{};
+inline constexpr cuda_t cuda{};
+
+template <class T, class E, class D> class tensor;
+
+template <class Arch = native, class T, class E, class D, class... A>
+auto subview(const tensor<T, E, D>& t, A... args);  // view.hpp
+
+namespace detail {
+
+template <class T> inline constexpr bool is_tensor = false;
+template <class T, class E, class D> inline constexpr bool is_tensor<tensor<T, E, D>> = true;
+
+// A dim as the user gave it (negative ones count from the end) to 0..rank-1.
+template <class Arch = native> constexpr int wrap_dim(int64 dim, int rank, const char* who) {
+  if (dim < -rank || dim >= rank) [[unlikely]]
+    fail<index_error, Arch>(who, ": dim ", dim, " is out of range for a tensor of rank ", rank);
+  return static_cast<int>(dim < 0 ? dim + rank : dim);
+}
+// The same for an index into an extent.
+template <class Arch = native> constexpr int64 wrap_index(int64 i, int64 size, int dim) {
+  if (i < -size || i >= size) [[unlikely]]
+    fail<index_error, Arch>("index ", i, " is out of range for dim ", dim, " of size ", size);
+  return i < 0 ? i + size : i;
+}
+
+// Do the elements fill a block without holes and without overlap, in some order of the dims?
+template <int R> constexpr bool is_dense(const index_list<R>& sizes, const index_list<R>& strides) {
+  bool seen[R > 0 ? R : 1] = {};
+  for (int d = 0; d < R; ++d) {
+    if (sizes[d] == 0) return true;
+    if (sizes[d] == 1) seen[d] = true;
+  }
+  int64 next = 1;
+  for (bool found = true; found;) {
+    found = false;
+    for (int d = 0; d < R; ++d)
+      if (!seen[d] && strides[d] == next) {
+        seen[d] = found = true;
+        next *= sizes[d];
+        break;
+      }
+  }
+  for (int d = 0; d < R; ++d)
+    if (!seen[d]) return false;
+  return true;
+}
+
+}  // namespace detail
+
+template <class T>
+concept tensor_like = detail::is_tensor<std::remove_cvref_t<T>>;
+
+/// `E::rank`-dimensional array of `V` on device `D`. `tensor<const V, ...>` is read-only.
+/// A default-constructed tensor is undefined: no storage, sizes 0.
+template <class V, class E, class D = cpu_t> class tensor {
+  static_assert(element<V>, "sinter: a tensor's elements are bool, int8..int64, uint8, float or double");
+
+ public:
+  using element_type = V;
+  using value_type = std::remove_const_t<V>;
+  using extents_type = E;
+  using device_type = D;
+  static constexpr int rank = E::rank;
+  using index_type = index_list<rank>;
+
+  constexpr tensor() = default;
+
+  /// A handle to elements at `data` (inside `block`), `strides` in elements, any sign.
+  tensor(storage_ptr block, V* data, const index_type& sizes, const index_type& strides) noexcept
+      : block_(static_cast<storage_ptr&&>(block)), data_(data), sizes_(sizes), strides_(strides) {}
+
+  /// Shares `o`'s elements: read-only from writable, dynamic extents from static ones. Static extents from
+  /// dynamic ones need an explicit conversion, which throws shape_error when the sizes differ.
+  template <class T2, class E2>
+    requires(std::is_same_v<value_type, std::remove_const_t<T2>> && (std::is_const_v<V> || !std::is_const_v<T2>) &&
+             !std::is_same_v<tensor, tensor<T2, E2, D>> && detail::extents_fit<E, E2>() > 0)
+  explicit(detail::extents_fit<E, E2>() < 2) tensor(const tensor<T2, E2, D>& o)
+      : block_(o.storage_handle()), data_(o.data()), sizes_(o.sizes()), strides_(o.strides()) {
+    if constexpr (detail::extents_fit<E, E2>() < 2) check_extents();
+  }
+
+  /// Is there storage behind this handle?
+  bool defined() const noexcept { return static_cast<bool>(block_); }
+  static constexpr int dim() { return rank; }
+  static constexpr sinter::dtype dtype() { return dtype_of<V>; }
+
+  /// Size of dim `d`; negative dims count from the end. Throws index_error.
+  int64 size(int d) const { return sizes_[detail::wrap_dim(d, rank, "size")]; }
+  const index_type& sizes() const noexcept { return sizes_; }
+  /// Distance, in elements, to the next index of dim `d`. Throws index_error.
+  int64 stride(int d) const { return strides_[detail::wrap_dim(d, rank, "stride")]; }
+  const index_type& strides() const noexcept { return strides_; }
+  int64 numel() const noexcept {
+    int64 n = 1;
+    for (int i = 0; i < rank; ++i) n *= sizes_[i];
+    return n;
+  }
+
+  /// Address of the first element. Raw access: writing through it does not bump the version.
+  V* data() const noexcept { return data_; }
+
+  /// The only element, as a value. Throws shape_error unless numel() == 1.
+  template <class Arch = native> value_type item() const requires std::is_same_v<D, cpu_t> {
+    if (numel() != 1 || !defined())
+      fail<shape_error, Arch>("item: needs a tensor of one element, got sizes ", shape_text{sizes_.data(), rank});
+    return *data_;
+  }
+
+  /// Row-major without holes?
+  bool is_contiguous() const noexcept {
+    int64 step = 1;
+    bool same = true;
+    for (int i = rank - 1; i >= 0; --i) {
+      if (sizes_[i] == 0) return true;
+      if (sizes_[i] != 1) same = same && strides_[i] == step;
+      step *= sizes_[i];
+    }
+    return same;
+  }
+  /// Without holes and overlap in some order of the dims (row-major, column-major, permuted)?
+  bool is_dense() const noexcept { return detail::is_dense(sizes_, strides_); }
+  /// Does this handle cover a storage that the library owns, all of it and densely?
+  bool owns_all() const noexcept {
+    return block_ && block_->owned && static_cast<const void*>(data_) == block_->data &&
+           numel() * static_cast<int64>(sizeof(V)) == block_->bytes && is_dense();
+  }
+
+  const storage_ptr& storage_handle() const noexcept { return block_; }
+  /// How many handles share the storage; 0 when undefined.
+  int64 use_count() const noexcept { return block_.use_count(); }
+  /// How often the storage was written in place, through any handle.
+  uint64 version() const noexcept { return block_ ? block_->version.load(std::memory_order_acquire) : 0; }
+  void bump_version() const noexcept {
+    if (block_) block_->version.fetch_add(1, std::memory_order_acq_rel);
+  }
+
+  /// `t(i, j)`: with one integer per dim the element itself, `V&`; negative indices count from the end. With fewer,
+  /// or with `slice`, `all`, `newaxis` among them, a view (see `subview`). Throws index_error; for elements only
+  /// where SINTER_CHECKS is on. Writing an element is raw access and does not bump the version.
+  template <class Arch = native, class... A> decltype(auto) operator()(A... a) const {
+    if constexpr (sizeof...(A) == rank && (detail::integer<A> && ... && true)) {
+      static_assert(std::is_same_v<D, cpu_t>, "sinter: elements of a device tensor are read through .to(st::cpu)");
+      return element_at<Arch>(index_type(a...));
+    } else {
+      return subview<Arch>(*this, a...);
+    }
+  }
+
+  /// The transposed view of a matrix.
+  auto T() const requires(rank == 2) {
+    return tensor<V, extents<E::at(1), E::at(0)>, D>(block_, data_, {sizes_[1], sizes_[0]},
+                                                                {strides_[1], strides_[0]});
+  }
+
+ private:
+  template <class Arch> V& element_at(const index_type& at) const {
+    int64 offset = 0;
+    for (int d = 0; d < rank; ++d) {
+#if SINTER_CHECKS
+      int64 i = detail::wrap_index<Arch>(at[d], sizes_[d], d);
+#else
+      int64 i = at[d] < 0 ? at[d] + sizes_[d] : at[d];
+#endif
+      offset += i * strides_[d];
+    }
+    return data_[offset];
+  }
+  void check_extents() const {
+    for (int d = 0; d < rank; ++d)
+      if ((E::at(d) >= 0 && sizes_[d] != E::at(d)) || (E::at(d) < dyn && sizes_[d] > -1 - E::at(d)))
+        fail<shape_error>("sizes ", shape_text{sizes_.data(), rank}, " do not fit the static extent ",
+                          E::at(d) >= 0 ? E::at(d) : -1 - E::at(d), " of dim ", d);
+  }
+
+  storage_ptr block_;
+  V* data_ = nullptr;
+  index_type sizes_{};
+  index_type strides_{};
+};
+
+}  // namespace sinter::inline v0
