@@ -64,7 +64,7 @@ script() {
   status=0
   "$@" >"$log" 2>&1 || status=$?
   cat "$log"
-  p=$(grep -c '^PASS' "$log") f=$(grep -c '^FAIL' "$log") s=$(grep -c '^SKIP' "$log")
+  p=$(grep -c '^PASS ' "$log") f=$(grep -c '^FAIL ' "$log") s=$(grep -c '^SKIP ' "$log")
   if [ "$status" != 0 ] && [ "$f" = 0 ]; then say "FAIL $name (exit $status)"; f=1; fi
   count "$p" "$f" "$s"
 }

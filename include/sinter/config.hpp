@@ -20,6 +20,13 @@
 #define SINTER_HD
 #endif
 
+// State of one shared object: neither exported nor shared with another one.
+#if defined(__GNUC__)
+#define SINTER_HIDDEN __attribute__((visibility("hidden")))
+#else
+#define SINTER_HIDDEN
+#endif
+
 #if defined(__GNUC__)
 #define SINTER_COLD __attribute__((cold, noinline))
 #define SINTER_INLINE inline __attribute__((always_inline))

@@ -40,19 +40,29 @@ inline void append(std::string& s, const char* t) { s += t; }
 inline void append(std::string& s, const std::string& t) { s += t; }
 inline void append(std::string& s, char c) { s += c; }
 inline void append(std::string& s, dtype t) { s += name_of(t); }
+inline void append(std::string& s, long long v) {  // std::to_string would keep the shared object from unloading
+  char text[24];
+  std::snprintf(text, sizeof text, "%lld", v);
+  s += text;
+}
+inline void append(std::string& s, double v) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%g", v);
+  s += text;
+}
 inline void append(std::string& s, shape_text t) {
   s += '[';
   for (int i = 0; i < t.rank; ++i) {
     if (i) s += ", ";
-    s += std::to_string(t.data[i]);
+    append(s, static_cast<long long>(t.data[i]));
   }
   s += ']';
 }
-template <class T> requires std::is_arithmetic_v<T> void append(std::string& s, T v) { s += std::to_string(v); }
+template <class T> requires std::is_integral_v<T> void append(std::string& s, T v) { append(s, static_cast<long long>(v)); }
 
 using error_handler = void (*)(const char* what);
-inline error_handler& handler() {
-  static error_handler h = nullptr;
+SINTER_HIDDEN inline error_handler& handler() {
+  static constinit error_handler h = nullptr;
   return h;
 }
 }  // namespace detail

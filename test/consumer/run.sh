@@ -37,7 +37,7 @@ plain() {
 subproject() {
   mkdir -p "$tmp/meson/subprojects/sinter"
   cp "$here/meson/meson.build" "$here/my.cpp" "$tmp/meson"
-  for part in meson.build meson_options.txt sinterConfig.cmake.in include; do
+  for part in meson.build meson_options.txt include; do
     cp -R "$root/$part" "$tmp/meson/subprojects/sinter"
   done
   # A subproject's wraps are found only from its own folder; nothing is to be downloaded here.

@@ -53,22 +53,27 @@ TEST_CASE("csv: floats keep subnormals, infinities and NaN") {
 
 TEST_CASE("csv: a ragged file is an error that names the line") {
   folder dir;
-  CHECK_THAT(io_message([&] { st::load_csv<float>(dir.file("a.csv", "# c\n1\n2,3,4\n5,6\n")); }), contains("a.csv: line 3 has 3 values, line 2 has 1"));
-  CHECK_THAT(io_message([&] { st::load_csv<float>(dir.file("b.csv", "1,2,\n")); }), contains("line 1 ends with an empty value"));
+  CHECK_THAT(io_message([&] { st::load_csv<float>(dir.file("a.csv", "# c\n1\n2,3,4\n5,6\n")); }),
+             contains("a.csv: line 3 has 3 values, line 2 has 1"));
+  CHECK_THAT(io_message([&] { st::load_csv<float>(dir.file("b.csv", "1,2,\n")); }),
+             contains("line 1 ends with an empty value"));
 }
 
 TEST_CASE("csv: what is not a number of the type is an error that names its place") {
   folder dir;
   for (const char* bad : {"x", "12ab", "", "1 2", "--1", "+-1", "0x10"})
-    CHECK_THAT(io_message([&] { st::load_csv<float>(dir.file("a.csv", std::string("1,2\n") + bad + ",3\n")); }), contains("a.csv: line 2, value 1 is not a float32"));
+    CHECK_THAT(io_message([&] { st::load_csv<float>(dir.file("a.csv", std::string("1,2\n") + bad + ",3\n")); }),
+               contains("a.csv: line 2, value 1 is not a float32"));
   CHECK_THAT(io_message([&] { st::load_csv<int>(dir.file("a.csv", "1.5\n")); }), contains("value 1 is not a int32"));
-  CHECK_THAT(io_message([&] { st::load_csv<st::uint8>(dir.file("a.csv", "1,256\n")); }), contains("value 2 is not a uint8"));
+  CHECK_THAT(io_message([&] { st::load_csv<st::uint8>(dir.file("a.csv", "1,256\n")); }),
+             contains("value 2 is not a uint8"));
   CHECK_THAT(io_message([&] { st::load_csv<bool>(dir.file("a.csv", "2\n")); }), contains("is not a bool"));
 }
 
 TEST_CASE("csv: missing and empty files and folders are errors") {
   folder dir;
-  CHECK_THAT(io_message([&] { st::load_csv<float>(dir / "none.csv"); }), contains("none.csv: cannot open: No such file"));
+  CHECK_THAT(io_message([&] { st::load_csv<float>(dir / "none.csv"); }),
+             contains("none.csv: cannot open: No such file"));
   CHECK_THAT(io_message([&] { st::load_csv<float>(dir.file("a.csv", "\n\n")); }), contains("no lines with values"));
   CHECK_THAT(io_message([&] { st::load_csv<float>(dir.file("b.csv", "")); }), contains("no lines with values"));
   CHECK_THAT(io_message([&] { st::load_csv<float>(dir.path.string()); }), contains("not a regular file"));

@@ -73,7 +73,8 @@ TEST_CASE("file: replacing keeps permissions and links") {
   f.commit();
   CHECK(dir.contents("real") == "new");
   CHECK(std::filesystem::is_symlink(dir / "link"));
-  CHECK(std::filesystem::status(dir / "real").permissions() == (std::filesystem::perms::owner_read | std::filesystem::perms::owner_write));
+  CHECK(std::filesystem::status(dir / "real").permissions() ==
+        (std::filesystem::perms::owner_read | std::filesystem::perms::owner_write));
 }
 
 TEST_CASE("file: a full disk leaves the old file and nothing else") {
@@ -95,7 +96,8 @@ TEST_CASE("file: a full disk leaves the old file and nothing else") {
 
 TEST_CASE("file: a missing folder, a device, a folder of that name, no permission are errors") {
   folder dir;
-  CHECK_THAT(io_message([&] { st::new_file f(dir / "no/such/a"); }), contains("cannot create a file in its folder: No such file"));
+  CHECK_THAT(io_message([&] { st::new_file f(dir / "no/such/a"); }),
+             contains("cannot create a file in its folder: No such file"));
   CHECK_THAT(io_message([&] { st::new_file f("/dev/null"); }), contains("/dev/null: not a regular file"));
   CHECK_THAT(io_message([&] { st::new_file f(dir.path.string()); }), contains("not a regular file"));
   if (::geteuid() != 0) {  // root may write anywhere

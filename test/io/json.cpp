@@ -49,7 +49,8 @@ TEST_CASE("json: integers reach both ends of int64 and not beyond") {
   CHECK(read_integer("9223372036854775807") == std::numeric_limits<st::int64>::max());
   CHECK(read_integer("-9223372036854775808") == std::numeric_limits<st::int64>::min());
   CHECK(read_integer("0") == 0);
-  for (const char* bad : {"9223372036854775808", "-9223372036854775809", "99999999999999999999", "01", "1.0", "1e3", "-", "+1", "", "NaN", "0x10"})
+  for (const char* bad : {"9223372036854775808", "-9223372036854775809", "99999999999999999999", "01", "1.0", "1e3",
+                          "-", "+1", "", "NaN", "0x10"})
     CHECK_THROWS_AS(read_integer(bad), st::io_error);
 }
 
@@ -57,12 +58,14 @@ TEST_CASE("json: escapes and surrogate pairs become UTF-8") {
   CHECK(read_string(R"("\"\\\/\b\f\n\r\t")") == "\"\\/\b\f\n\r\t");
   CHECK(read_string(R"("\u0041\u00e9\u20AC\ud83d\ude00")") == "A\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80");
   CHECK(read_string("\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\"") == "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80");
-  for (const char* bad : {R"("\x41")", R"("\u12")", R"("\ud83d")", R"("\ud83dA")", R"("\ude00")", R"("open)", "\"a\nb\"", R"("\)"})
+  for (const char* bad :
+       {R"("\x41")", R"("\u12")", R"("\ud83d")", R"("\ud83dA")", R"("\ude00")", R"("open)", "\"a\nb\"", R"("\)"})
     CHECK_THROWS_AS(read_string(bad), st::io_error);
 }
 
 TEST_CASE("json: malformed UTF-8 is refused") {
-  for (const char* bad : {"\"\x80\"", "\"\xc0\xaf\"", "\"\xe2\x82\"", "\"\xed\xa0\x80\"", "\"\xf5\x80\x80\x80\"", "\"\xf4\x90\x80\x80\"", "\"\xe0\x80\x80\""})
+  for (const char* bad : {"\"\x80\"", "\"\xc0\xaf\"", "\"\xe2\x82\"", "\"\xed\xa0\x80\"", "\"\xf5\x80\x80\x80\"",
+                          "\"\xf4\x90\x80\x80\"", "\"\xe0\x80\x80\""})
     CHECK_THROWS_AS(read_string(bad), st::io_error);
 }
 

@@ -20,7 +20,10 @@ std::string npy(std::string header, const std::string& data, char version = 1) {
   for (std::size_t i = 0; i + 8 < fixed; ++i) s += static_cast<char>(header.size() >> (8 * i) & 255);
   return s + header + data;
 }
-template <class T> std::string raw(std::vector<T> v) { return {reinterpret_cast<const char*>(v.data()), v.size() * sizeof(T)}; }
+template <class T>
+std::string raw(std::vector<T> v) {
+  return {reinterpret_cast<const char*>(v.data()), v.size() * sizeof(T)};
+}
 std::string load_error(const std::string& contents) {
   folder dir;
   const std::string path = dir.file("a.npy", contents);
@@ -54,18 +57,24 @@ TEST_CASE("npy: tensors of every dtype, rank and stride come back") {
 TEST_CASE("npy: NumPy's bytes are read, in both orders and all three versions") {
   folder dir;
   const auto data = raw<float>({1, 2, 3, 4, 5, 6});
-  auto c = st::load_npy(dir.file("c.npy", npy("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }", data))).as<const float, 2>();
+  auto c = st::load_npy(dir.file("c.npy", npy("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }", data)))
+               .as<const float, 2>();
   CHECK(c(1, 0) == 4.f);
-  auto f = st::load_npy(dir.file("f.npy", npy("{'descr': '<f4', 'fortran_order': True, 'shape': (2, 3), }", data))).as<const float, 2>();
+  auto f = st::load_npy(dir.file("f.npy", npy("{'descr': '<f4', 'fortran_order': True, 'shape': (2, 3), }", data)))
+               .as<const float, 2>();
   CHECK(f(1, 0) == 2.f);
   CHECK(f.strides() == st::index_list<2>{1, 2});
   for (const char version : {char{2}, char{3}})
-    CHECK(st::load_npy(dir.file("v.npy", npy("{'descr': '<f4', 'fortran_order': False, 'shape': (6,), }", data, version))).as<const float, 1>()(5) == 6.f);
+    CHECK(
+        st::load_npy(dir.file("v.npy", npy("{'descr': '<f4', 'fortran_order': False, 'shape': (6,), }", data, version)))
+            .as<const float, 1>()(5) == 6.f);
 }
 
 TEST_CASE("npy: headers of 128 bytes and more are read") {
   folder dir;
-  auto t = st::load_npy(dir.file("a.npy", npy("{'descr': '<f4', 'fortran_order': False, 'shape': (1,), }" + std::string(100, ' '), raw<float>({5}))));
+  auto t = st::load_npy(dir.file(
+      "a.npy",
+      npy("{'descr': '<f4', 'fortran_order': False, 'shape': (1,), }" + std::string(100, ' '), raw<float>({5}))));
   CHECK(t.as<const float, 1>()(0) == 5.f);
 }
 
@@ -78,30 +87,38 @@ TEST_CASE("npy: loading copies nothing") {
 }
 
 TEST_CASE("npy: a malformed file is an error that says what") {
-  auto with = [](const std::string& header, std::size_t data = 4) { return load_error(npy(header, std::string(data, '\0'))); };
+  auto with = [](const std::string& header, std::size_t data = 4) {
+    return load_error(npy(header, std::string(data, '\0')));
+  };
   CHECK(with("{'descr': '<f4', 'fortran_order': False, 'shape': (1,), }") == "no error");
   CHECK_THAT(load_error("hello"), contains("not an npy file"));
   CHECK_THAT(load_error(std::string("\x93NUMPY\x09\0ab", 10)), contains("version 9"));
   CHECK_THAT(load_error(std::string("\x93NUMPY\x01\0\xff\xff", 10)), contains("header is cut off"));
   CHECK_THAT(load_error(std::string("\x93NUMPY\x02\0\xff\xff", 10)), contains("header is cut off"));
   CHECK_THAT(load_error(std::string("\x93NUMPY\x01\0\0\0", 10)), contains("no dictionary"));
-  CHECK_THAT(with("{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }"), contains("float32 [2] does not fit in the 4 bytes of data"));
-  CHECK_THAT(with("{'descr': '>f4', 'fortran_order': False, 'shape': (1,), }"), contains("npy dtype '>f4' is not supported (big-endian)"));
-  CHECK_THAT(with("{'descr': '<c8', 'fortran_order': False, 'shape': (1,), }", 8), contains("npy dtype '<c8' is not supported"));
+  CHECK_THAT(with("{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }"),
+             contains("float32 [2] does not fit in the 4 bytes of data"));
+  CHECK_THAT(with("{'descr': '>f4', 'fortran_order': False, 'shape': (1,), }"),
+             contains("npy dtype '>f4' is not supported (big-endian)"));
+  CHECK_THAT(with("{'descr': '<c8', 'fortran_order': False, 'shape': (1,), }", 8),
+             contains("npy dtype '<c8' is not supported"));
   CHECK_THAT(with("{'descr': [('x', '<f4')], 'fortran_order': False, 'shape': (1,), }"), contains("structured"));
   CHECK_THAT(with("{'descr': '<f4', 'fortran_order': Maybe, 'shape': (1,), }"), contains("malformed npy header"));
   CHECK_THAT(with("{'descr': '<f4', 'fortran_order': False, 'shape': (-1,), }"), contains("a size is no number"));
   CHECK_THAT(with("{'descr': '<f4', 'fortran_order': False, 'shape': (x,), }"), contains("a size is no number"));
-  CHECK_THAT(with("{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999,99999999999), }"), contains("overflows"));
+  CHECK_THAT(with("{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999,99999999999), }"),
+             contains("overflows"));
   CHECK_THAT(with("{'descr': '<f4', 'fortran_order': False, 'shape': (1,1,1,1,1,1,1,1,1), }"), contains("9 dims"));
   CHECK_THAT(with("{'descr': '<f4', 'fortran_order': False, 'shape': 1, }"), contains("no tuple"));
   CHECK_THAT(with("{'descr': '<f4', 'shape': (1,), }"), contains("a key is missing"));
-  CHECK_THAT(with("{'descr': '|b1', 'fortran_order': False, 'shape': (1,), }") + load_error(npy("{'descr': '|b1', 'fortran_order': False, 'shape': (1,), }", "\x07")),
+  CHECK_THAT(with("{'descr': '|b1', 'fortran_order': False, 'shape': (1,), }") +
+                 load_error(npy("{'descr': '|b1', 'fortran_order': False, 'shape': (1,), }", "\x07")),
              contains("neither 0 nor 1"));
 }
 
 TEST_CASE("npy: every cut-off file is an error, never a crash") {
-  const std::string whole = npy("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }", raw<float>({1, 2, 3, 4, 5, 6}));
+  const std::string whole =
+      npy("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }", raw<float>({1, 2, 3, 4, 5, 6}));
   int refused = 0;
   for (std::size_t n = 0; n < whole.size(); ++n) refused += load_error(whole.substr(0, n)) != "no error";
   CHECK(refused == static_cast<int>(whole.size()));

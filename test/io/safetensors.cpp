@@ -48,7 +48,8 @@ TEST_CASE("safetensors: tensors of every dtype come back in order, with their me
   std::string names;
   for (const auto& t : file.tensors) names += t.name + " ";
   CHECK(names == "u8 f32 bool i8 i16 i32 i64 f64 ");
-  CHECK(file.metadata == std::vector<std::pair<std::string, std::string>>{{"format", "pt"}, {"quote \"", "line\n\xc3\xa9"}});
+  CHECK(file.metadata ==
+        std::vector<std::pair<std::string, std::string>>{{"format", "pt"}, {"quote \"", "line\n\xc3\xa9"}});
   CHECK(same<st::uint8>(file.at("u8"), {1, 2, 255}));
   CHECK(same<float>(file.at("f32"), {1, 2, 3, 4}));
   CHECK(file.at("f32").as<const float, 2>()(1, 0) == 3.f);
@@ -97,7 +98,9 @@ TEST_CASE("safetensors: loading copies nothing, and tensors outlive the list and
 
 TEST_CASE("safetensors: data that are not aligned for their type are copied") {
   folder dir;
-  std::string s = bytes(R"({"a":{"dtype":"U8","shape":[3],"data_offsets":[0,3]},"b":{"dtype":"F32","shape":[1],"data_offsets":[3,7]}})", 3);
+  std::string s = bytes(
+      R"({"a":{"dtype":"U8","shape":[3],"data_offsets":[0,3]},"b":{"dtype":"F32","shape":[1],"data_offsets":[3,7]}})",
+      3);
   const float v = 2.5f;
   s.append(reinterpret_cast<const char*>(&v), 4);
   auto file = st::load_safetensors(dir.file("w", s));
@@ -136,7 +139,8 @@ TEST_CASE("safetensors: a std::map is saved, too") {
 TEST_CASE("safetensors: a malformed file is an error that says what and where") {
   CHECK_THAT(load_error("abc"), contains("3 bytes are too few"));
   CHECK_THAT(load_error(std::string(8, '\xff')), contains("the limit is 100000000"));
-  CHECK_THAT(load_error(std::string("\x20\0\0\0\0\0\0\0{}", 10)), contains("a header of 32 bytes in a file of 10 bytes"));
+  CHECK_THAT(load_error(std::string("\x20\0\0\0\0\0\0\0{}", 10)),
+             contains("a header of 32 bytes in a file of 10 bytes"));
   CHECK_THAT(load_error(bytes("", 4)), contains("must start with '{'"));
   CHECK_THAT(load_error(bytes("{}x", 0)), contains("something follows the value"));
   CHECK_THAT(load_error(bytes("{\"a\":", 0)), contains("expected an object"));
@@ -144,31 +148,42 @@ TEST_CASE("safetensors: a malformed file is an error that says what and where") 
   CHECK_THAT(load_error(bytes(R"({"__metadata__":{"a":1}})", 0)), contains("expected a string"));
   CHECK_THAT(load_error(bytes(R"({"__metadata__":{"a":"1","a":"2"}})", 0)), contains("metadata 'a' occurs twice"));
 
-  auto one = [](const std::string& fields, std::size_t data) { return load_error(bytes("{\"w\":{" + fields + "}}", data)); };
+  auto one = [](const std::string& fields, std::size_t data) {
+    return load_error(bytes("{\"w\":{" + fields + "}}", data));
+  };
   CHECK(one(R"("dtype":"F32","shape":[1],"data_offsets":[0,4])", 4) == "no error");
   CHECK_THAT(one(R"("dtype":"F32","shape":[1])", 4), contains("tensor 'w': data_offsets is missing"));
-  CHECK_THAT(one(R"("dtype":"F32","dtype":"F32","shape":[1],"data_offsets":[0,4])", 4), contains("'dtype' occurs twice"));
-  CHECK_THAT(one(R"("dtype":"BF16","shape":[2],"data_offsets":[0,4])", 4), contains("tensor 'w': dtype BF16 is not supported yet"));
-  CHECK_THAT(one(R"("dtype":"F33","shape":[1],"data_offsets":[0,4])", 4), contains("tensor 'w': dtype F33 is not supported"));
+  CHECK_THAT(one(R"("dtype":"F32","dtype":"F32","shape":[1],"data_offsets":[0,4])", 4),
+             contains("'dtype' occurs twice"));
+  CHECK_THAT(one(R"("dtype":"BF16","shape":[2],"data_offsets":[0,4])", 4),
+             contains("tensor 'w': dtype BF16 is not supported yet"));
+  CHECK_THAT(one(R"("dtype":"F33","shape":[1],"data_offsets":[0,4])", 4),
+             contains("tensor 'w': dtype F33 is not supported"));
   CHECK_THAT(one(R"("dtype":"F32","shape":[-1],"data_offsets":[0,4])", 4), contains("size -1"));
   CHECK_THAT(one(R"("dtype":"F32","shape":[1.0],"data_offsets":[0,4])", 4), contains("not a fraction"));
   CHECK_THAT(one(R"("dtype":"F32","shape":[1,1,1,1,1,1,1,1,1],"data_offsets":[0,4])", 4), contains("more than 8 dims"));
-  CHECK_THAT(one(R"("dtype":"F32","shape":[2],"data_offsets":[0,4])", 4), contains("tensor 'w' of float32 [2] needs 8 bytes, its data_offsets span 4"));
-  CHECK_THAT(one(R"("dtype":"F32","shape":[1],"data_offsets":[0,8])", 4), contains("do not lie in the 4 bytes of data"));
+  CHECK_THAT(one(R"("dtype":"F32","shape":[2],"data_offsets":[0,4])", 4),
+             contains("tensor 'w' of float32 [2] needs 8 bytes, its data_offsets span 4"));
+  CHECK_THAT(one(R"("dtype":"F32","shape":[1],"data_offsets":[0,8])", 4),
+             contains("do not lie in the 4 bytes of data"));
   CHECK_THAT(one(R"("dtype":"F32","shape":[1],"data_offsets":[4,0])", 4), contains("data_offsets [4, 0]"));
   CHECK_THAT(one(R"("dtype":"F32","shape":[1],"data_offsets":[0])", 4), contains("two numbers"));
   CHECK_THAT(one(R"("dtype":"F32","shape":[1],"data_offsets":[0,4,4])", 4), contains("two numbers"));
-  CHECK_THAT(one(R"("dtype":"F32","shape":[4611686018427387904,4611686018427387904],"data_offsets":[0,4])", 4), contains("overflows"));
-  CHECK_THAT(one(R"("dtype":"F32","shape":[0,4611686018427387904,4611686018427387904],"data_offsets":[0,0])", 0), contains("overflows"));
+  CHECK_THAT(one(R"("dtype":"F32","shape":[4611686018427387904,4611686018427387904],"data_offsets":[0,4])", 4),
+             contains("overflows"));
+  CHECK_THAT(one(R"("dtype":"F32","shape":[0,4611686018427387904,4611686018427387904],"data_offsets":[0,0])", 0),
+             contains("overflows"));
   CHECK_THAT(one(R"("dtype":"F32","shape":[1],"data_offsets":[0,4],"scale":1)", 4), contains("unknown key 'scale'"));
   CHECK_THAT(one(R"("dtype":"F32","shape":[1],"data_offsets":[4,8])", 8), contains("start at byte 4, after a hole"));
-  CHECK_THAT(load_error(bytes(R"({"w":{"dtype":"BOOL","shape":[1],"data_offsets":[0,1]}})", 0) + '\x02'), contains("element 0 of bool is neither 0 nor 1"));
+  CHECK_THAT(load_error(bytes(R"({"w":{"dtype":"BOOL","shape":[1],"data_offsets":[0,1]}})", 0) + '\x02'),
+             contains("element 0 of bool is neither 0 nor 1"));
 }
 
 TEST_CASE("safetensors: tensors may not overlap or share a name") {
   auto two = [](const std::string& name, int begin, int end) {
-    return load_error(bytes(R"({"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},")" + name + R"(":{"dtype":"U8","shape":[4],"data_offsets":[)" +
-                                std::to_string(begin) + "," + std::to_string(end) + "]}}",
+    return load_error(bytes(R"({"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},")" + name +
+                                R"(":{"dtype":"U8","shape":[4],"data_offsets":[)" + std::to_string(begin) + "," +
+                                std::to_string(end) + "]}}",
                             static_cast<std::size_t>(end)));
   };
   CHECK(two("b", 4, 8) == "no error");
@@ -190,12 +205,24 @@ TEST_CASE("safetensors: what cannot be saved leaves the old file") {
   folder dir;
   const std::string path = dir.file("w", "old");
   auto w = st::ones<float>({1});
-  CHECK_THAT(io_message([&] { st::save_safetensors(path, {{"w", w}, {"w", w}}); }), contains("tensor 'w' occurs twice"));
+  CHECK_THAT(io_message([&] {
+               st::save_safetensors(path, {{"w", w}, {"w", w}});
+             }),
+             contains("tensor 'w' occurs twice"));
   CHECK_THAT(io_message([&] { st::save_safetensors(path, {{"__metadata__", w}}); }), contains("the format's own"));
-  CHECK_THAT(io_message([&] { st::save_safetensors(path, {{"w", st::any_tensor()}}); }), contains("tensor 'w': the tensor is undefined"));
+  CHECK_THAT(io_message([&] {
+               st::save_safetensors(path, {{"w", st::any_tensor()}});
+             }),
+             contains("tensor 'w': the tensor is undefined"));
   CHECK_THAT(io_message([&] { st::save_safetensors(path, {{"\xff", w}}); }), contains("is not UTF-8"));
-  CHECK_THAT(io_message([&] { st::save_safetensors(path, {{"w", w}}, {{"k", "1"}, {"k", "2"}}); }), contains("metadata 'k' occurs twice"));
-  CHECK_THAT(io_message([&] { st::save_safetensors(dir / "no/w", {{"w", w}}); }), contains("No such file or directory"));
+  CHECK_THAT(io_message([&] {
+               st::save_safetensors(path, {{"w", w}}, {{"k", "1"}, {"k", "2"}});
+             }),
+             contains("metadata 'k' occurs twice"));
+  CHECK_THAT(io_message([&] {
+               st::save_safetensors(dir / "no/w", {{"w", w}});
+             }),
+             contains("No such file or directory"));
 
   rlimit before{};
   getrlimit(RLIMIT_FSIZE, &before);

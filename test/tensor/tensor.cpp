@@ -110,7 +110,7 @@ TEST_CASE("contiguous means row-major, dense means without holes in any order") 
   CHECK(t.is_contiguous());
   CHECK_FALSE(t.T().is_contiguous());
   CHECK(t.T().is_dense());
-  CHECK_FALSE(t(st::all, st::slice(0, 2)).is_dense());
+  CHECK_FALSE(t(st::full_extent, st::slice(0, 2)).is_dense());
   CHECK_FALSE(st::flip(t, 0).is_dense());
   CHECK_FALSE(st::expand(t, {4, 2, 3}).is_dense());
   CHECK(st::zeros<float>({0, 3}).T().is_contiguous());

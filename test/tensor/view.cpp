@@ -65,14 +65,14 @@ TEST_CASE("integers, slices, all and newaxis mix") {
   auto t = matrix();
   CHECK(values(t(st::slice(), 0)) == ints{0, 4, 8});
   CHECK(values(t(st::slice(1), st::slice(st::none, 2))) == ints{4, 5, 8, 9});
-  auto n = t(st::newaxis, 1, st::all, st::newaxis);
+  auto n = t(st::newaxis, 1, st::full_extent, st::newaxis);
   CHECK(n.sizes() == st::index_list<3>(1, 4, 1));
   CHECK(values(n) == ints{4, 5, 6, 7});
 }
 TEST_CASE("static extents survive where nothing cuts them") {
   auto t = st::zeros<float>(st::shape<3, 4>);
   CHECK(std::is_same_v<decltype(t(0))::extents_type, st::extents<4>>);
-  CHECK(std::is_same_v<decltype(t(st::all, 1))::extents_type, st::extents<3>>);
+  CHECK(std::is_same_v<decltype(t(st::full_extent, 1))::extents_type, st::extents<3>>);
   CHECK(std::is_same_v<decltype(t(st::slice(1)))::extents_type, st::extents<st::dyn, 4>>);
   CHECK(std::is_same_v<decltype(t(st::newaxis))::extents_type, st::extents<1, 3, 4>>);
 }
@@ -131,7 +131,7 @@ TEST_CASE("reshape is a view where strides allow it, else a copy") {
   CHECK(st::reshape(t, {2, -1}).data() == t.data());
   CHECK(values(st::reshape(t.T(), {-1})) == ints{0, 4, 8, 1, 5, 9, 2, 6, 10, 3, 7, 11});
   CHECK(st::reshape(t.T(), {12}).data() != t.data());
-  CHECK(st::reshape(t(st::all, st::slice(0, 2)), {3, 2, 1}).data() == t.data());
+  CHECK(st::reshape(t(st::full_extent, st::slice(0, 2)), {3, 2, 1}).data() == t.data());
   CHECK(st::flatten(t).size(0) == 12);
   CHECK(values(st::flatten(st::full<int>({}, 3))) == ints{3});
 }
@@ -161,9 +161,9 @@ TEST_CASE("reshape of any strided view equals reshape of its copy") {
     CHECK(values(st::reshape(v, {-1, 3, 2, 2})) == want);
   };
   check(whole);
-  check(whole(st::all, st::slice(0, 6, 2)));
+  check(whole(st::full_extent, st::slice(0, 6, 2)));
   check(whole(st::slice(st::none, st::none, -1)));
-  check(whole(st::all, st::all, st::slice(1)));
+  check(whole(st::full_extent, st::full_extent, st::slice(1)));
   check(st::permute(whole, {1, 0, 2, 3}));
   check(st::permute(whole, {2, 3, 0, 1}));
   check(st::flip(whole, {0, 1, 2, 3}));
@@ -175,7 +175,7 @@ TEST_CASE("clone keeps a dense order of dims, contiguous makes it row-major") {
   CHECK(st::clone(t).strides() == t.strides());
   CHECK(values(st::clone(t)) == values(t));
   CHECK(st::contiguous(t).is_contiguous());
-  auto part = matrix()(st::all, st::slice(st::none, st::none, -2));
+  auto part = matrix()(st::full_extent, st::slice(st::none, st::none, -2));
   CHECK(st::clone(part).is_contiguous());
   CHECK(values(st::clone(part)) == ints{3, 1, 7, 5, 11, 9});
   CHECK_FALSE(st::clone(st::tensor<int, st::rank<1>>{}).defined());

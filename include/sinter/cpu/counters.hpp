@@ -6,15 +6,6 @@
 
 #include "../op/dtype.hpp"
 
-// State of one shared object: neither exported nor shared with another one.
-#ifndef SINTER_HIDDEN
-#ifdef __GNUC__
-#define SINTER_HIDDEN __attribute__((visibility("hidden")))
-#else
-#define SINTER_HIDDEN
-#endif
-#endif
-
 namespace sinter::inline v0 {
 
 /// A number that any thread may raise. Exact while one thread counts at a time; adding is a plain load and store

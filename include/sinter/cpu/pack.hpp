@@ -103,6 +103,9 @@ template <class T, int N> struct pack_operators {
   friend SINTER_INLINE M operator<=(P a, P b) { return test_lanes([](auto x, auto y) { return x <= y; }, a, b); }
   friend SINTER_INLINE M operator>(P a, P b) { return test_lanes([](auto x, auto y) { return x > y; }, a, b); }
   friend SINTER_INLINE M operator>=(P a, P b) { return test_lanes([](auto x, auto y) { return x >= y; }, a, b); }
+  friend SINTER_INLINE P operator&(P a, P b) requires std::is_integral_v<T> { return map_lanes([](auto x, auto y) { return x & y; }, a, b); }
+  friend SINTER_INLINE P operator|(P a, P b) requires std::is_integral_v<T> { return map_lanes([](auto x, auto y) { return x | y; }, a, b); }
+  friend SINTER_INLINE P operator^(P a, P b) requires std::is_integral_v<T> { return map_lanes([](auto x, auto y) { return x ^ y; }, a, b); }
   friend SINTER_INLINE P& operator+=(P& a, P b) { return a = a + b; }
   friend SINTER_INLINE P& operator-=(P& a, P b) { return a = a - b; }
   friend SINTER_INLINE P& operator*=(P& a, P b) { return a = a * b; }

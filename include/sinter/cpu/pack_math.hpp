@@ -1,48 +1,57 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Functions of packs, found by argument-dependent lookup: exp, log, tanh, ...
-// Not here: operators (pack.hpp). Measured errors stand at each function; test/cpu/pack.cpp repeats the sweep.
+// Functions of packs, found by argument-dependent lookup: abs, max, sqrt, floor, fma ... and reduce over lanes.
+// Not here: exp and log (pack_exp.hpp), pow and erf (pack_pow.hpp), sin and cos (pack_trig.hpp), included at the end.
 #pragma once
 #include <cmath>
 
 #include "pack_convert.hpp"
 
 namespace sinter::inline v0 {
-
-/// |x|, by clearing the sign bit of floats.
-template <class T, int N> SINTER_INLINE pack<T, N> abs(pack<T, N> x) {
-  if constexpr (std::is_floating_point_v<T>) {
-    using I = simd::integer<T>;
-    constexpr I magnitude = static_cast<I>(~(detail::wrap(I(1)) << (8 * sizeof(T) - 1)));
-    return bit_cast<T>(detail::map_lanes([](auto v) { return v & static_cast<typename detail::wrapping<I>::type>(magnitude); }, bit_cast<I>(x)));
-  } else {
-    return select(x < pack<T, N>(0), -x, x);
-  }
-}
-
-/// NaN lanes, by bits where -Ofast would forget them.
-template <class T, int N> SINTER_INLINE pack<bool, N> isnan(pack<T, N> x) {
-  if constexpr (!std::is_floating_point_v<T>) {
-    return pack<bool, N>(false);
-#if defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__
-  } else {
-    using I = simd::integer<T>;
-    constexpr I infinity = sizeof(T) == 4 ? I(0x7f800000) : static_cast<I>(int64(0x7ff) << 52);
-    return bit_cast<I>(abs(x)) > pack<I, N>(infinity);
+namespace detail {
+#if defined(__FAST_MATH__)
+inline constexpr bool fast_math = true;
 #else
-  } else {
-    return x != x;
+inline constexpr bool fast_math = false;
 #endif
-  }
+
+/// x, rounded here: -Ofast neither reorders nor cancels through it.
+template <class T, int N> SINTER_INLINE pack<T, N> exact(pack<T, N> x) {
+  if constexpr (fast_math && N > 1) unroll<pack<T, N>::registers>([&](int i) { x.r[i] = simd::pin(x.r[i]); });
+  return x;
+}
+/// The sign bit of T as an integer.
+template <class T> inline constexpr simd::integer<T> sign_bit = static_cast<simd::integer<T>>(wrap(simd::integer<T>(1)) << (8 * sizeof(T) - 1));
+/// Infinity's bits.
+template <class T> inline constexpr simd::integer<T> infinity_bits = __builtin_bit_cast(simd::integer<T>, static_cast<T>(__builtin_inf()));
+}  // namespace detail
+
+/// |x|
+template <class T, int N> SINTER_INLINE pack<T, N> abs(pack<T, N> x) {
+  if constexpr (std::is_floating_point_v<T>) return bit_cast<T>(bit_cast<simd::integer<T>>(x) & pack<simd::integer<T>, N>(~detail::sign_bit<T>));
+  else return select(x < pack<T, N>(0), -x, x);
+}
+/// |x| with the sign of s.
+template <class T, int N> SINTER_INLINE pack<T, N> copysign(pack<T, N> x, std::type_identity_t<pack<T, N>> s) {
+  using I = simd::integer<T>;
+  return bit_cast<T>(bit_cast<I>(abs(x)) | (bit_cast<I>(s) & pack<I, N>(detail::sign_bit<T>)));
+}
+/// NaN lanes; under -Ofast too.
+template <class T, int N> SINTER_INLINE pack<bool, N> isnan(pack<T, N> x) {
+  if constexpr (!std::is_floating_point_v<T>) return pack<bool, N>(false);
+  else if constexpr (detail::fast_math) return bit_cast<simd::integer<T>>(abs(x)) > pack<simd::integer<T>, N>(detail::infinity_bits<T>);
+  else return x != x;
 }
 
 /// The larger operand; NaN if either is NaN.
 template <class T, int N> SINTER_INLINE pack<T, N> max(pack<T, N> a, std::type_identity_t<pack<T, N>> b) {
   if constexpr (std::is_same_v<T, bool>) return a | b;
+  else if constexpr (detail::fast_math && std::is_floating_point_v<T>) return select(isnan(b) | !(isnan(a) | (a > b)), b, a);
   else return select((a > b) | isnan(a), a, b);
 }
 /// The smaller operand; NaN if either is NaN.
 template <class T, int N> SINTER_INLINE pack<T, N> min(pack<T, N> a, std::type_identity_t<pack<T, N>> b) {
   if constexpr (std::is_same_v<T, bool>) return a & b;
+  else if constexpr (detail::fast_math && std::is_floating_point_v<T>) return select(isnan(b) | !(isnan(a) | (a < b)), b, a);
   else return select((a < b) | isnan(a), a, b);
 }
 
@@ -60,35 +69,21 @@ template <class T, int N> SINTER_INLINE pack<T, N> fma(pack<T, N> a, std::type_i
   }
 }
 
-#if SINTER_HAS_XSIMD
-#define SINTER_PACK_FUNCTION(name, scalar, batch)                                               \
-  template <class T, int N> SINTER_INLINE pack<T, N> name(pack<T, N> x) {                       \
-    if constexpr (N == 1) return detail::map_batches([](auto v) { return std::scalar(v); }, x); \
-    else return detail::map_batches([](auto v) { return xsimd::batch(v); }, x);                 \
+// Correctly rounded, as IEEE 754 asks; integers stay.
+#define SINTER_PACK_FUNCTION(name, scalar)                                                  \
+  template <class T, int N> SINTER_INLINE pack<T, N> name(pack<T, N> x) {                   \
+    if constexpr (!std::is_floating_point_v<T>) return x;                                   \
+    else if constexpr (N == 1) return std::scalar(x.r);                                     \
+    else return detail::map_batches([](auto v) { return simd::name(v); }, x);               \
   }
-#else
-#define SINTER_PACK_FUNCTION(name, scalar, batch) \
-  template <class T, int N> SINTER_INLINE pack<T, N> name(pack<T, N> x) { return std::scalar(x.r); }
-#endif
-SINTER_PACK_FUNCTION(sqrt, sqrt, sqrt)
-SINTER_PACK_FUNCTION(floor, floor, floor)
-SINTER_PACK_FUNCTION(ceil, ceil, ceil)
-SINTER_PACK_FUNCTION(trunc, trunc, trunc)
-SINTER_PACK_FUNCTION(round, nearbyint, nearbyint)
-SINTER_PACK_FUNCTION(exp, exp, exp)
-SINTER_PACK_FUNCTION(expm1, expm1, expm1)
-SINTER_PACK_FUNCTION(log, log, log)
-SINTER_PACK_FUNCTION(log1p, log1p, log1p)
-SINTER_PACK_FUNCTION(tanh, tanh, tanh)
-SINTER_PACK_FUNCTION(sin, sin, sin)
-SINTER_PACK_FUNCTION(cos, cos, cos)
-SINTER_PACK_FUNCTION(erf, erf, erf)
+SINTER_PACK_FUNCTION(floor, floor)
+SINTER_PACK_FUNCTION(ceil, ceil)
+SINTER_PACK_FUNCTION(trunc, trunc)
+SINTER_PACK_FUNCTION(round, nearbyint)  // halves to even, as torch.round
 #undef SINTER_PACK_FUNCTION
-template <class T, int N> SINTER_INLINE pack<T, N> pow(pack<T, N> x, std::type_identity_t<pack<T, N>> y) {
-  if constexpr (N == 1) return std::pow(x.r, y.r);
-#if SINTER_HAS_XSIMD
-  else return detail::map_batches([](auto a, auto b) { return xsimd::pow(a, b); }, x, y);
-#endif
+template <class T, int N> requires std::is_floating_point_v<T> SINTER_INLINE pack<T, N> sqrt(pack<T, N> x) {
+  if constexpr (N == 1) return std::sqrt(x.r);
+  else return detail::map_batches([](auto v) { return simd::sqrt(v); }, x);
 }
 
 /// Folds the lanes by a fixed binary tree of f(T, T): lane i with lane i + N/2, and so on.
@@ -99,5 +94,20 @@ template <class T, int N, class F> SINTER_INLINE T reduce(pack<T, N> x, F f) {
     for (int i = 0; i < n / 2; ++i) v[i] = f(v[i], v[i + (n + 1) / 2]);
   return v[0];
 }
+/// Whether any, or every, lane is true.
+template <int N> SINTER_INLINE bool any(pack<bool, N> m) {
+  if constexpr (N == 1) {
+    return m.r;
+  } else {
+    bool yes = false;
+    detail::unroll<pack<bool, N>::registers>([&](int i) { yes = simd::any(m.r[i]) || yes; });
+    return yes;
+  }
+}
+template <int N> SINTER_INLINE bool all(pack<bool, N> m) { return !any(!m); }
 
 }  // namespace sinter::inline v0
+
+#include "pack_exp.hpp"
+#include "pack_pow.hpp"
+#include "pack_trig.hpp"

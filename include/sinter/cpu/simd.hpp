@@ -173,6 +173,17 @@ template <class T> SINTER_INLINE void store_head(batch<T> v, T* p, int count) {
   for (int i = 0; i < W && i < count; ++i) p[i] = x[i];
 }
 
+#if defined(__AVX512F__)
+/// x * 2^n for integral n, rounded once, subnormal results included.
+SINTER_INLINE batch<float> scale(batch<float> x, batch<float> n) { return _mm512_scalef_ps(x.data, n.data); }
+SINTER_INLINE batch<double> scale(batch<double> x, batch<double> n) { return _mm512_scalef_pd(x.data, n.data); }
+// xsimd 8.1 multiplies, rounds and adds here.
+SINTER_INLINE batch<float> fma(batch<float> x, batch<float> y, batch<float> z) { return _mm512_fmadd_ps(x.data, y.data, z.data); }
+SINTER_INLINE batch<double> fma(batch<double> x, batch<double> y, batch<double> z) { return _mm512_fmadd_pd(x.data, y.data, z.data); }
+#else
+using xsimd::fma;
+#endif
+
 /// x, opaque to the compiler: it stays in a register, and -Ofast does not calculate through it.
 template <class T> SINTER_INLINE batch<T> pin(xsimd::batch<T> x) {
 #if defined(__AVX512F__)
@@ -185,7 +196,7 @@ template <class T> SINTER_INLINE batch<T> pin(xsimd::batch<T> x) {
   return x;
 }
 
-using xsimd::ceil, xsimd::floor, xsimd::fma, xsimd::select, xsimd::sqrt, xsimd::trunc;
+using xsimd::any, xsimd::ceil, xsimd::floor, xsimd::select, xsimd::sqrt, xsimd::trunc;
 template <class B> SINTER_INLINE B round(B x) { return xsimd::nearbyint(x); }
 #else
 // Never called: the names that the code for wide packs mentions.
@@ -203,7 +214,8 @@ template <class M> int join_masks(M, M);
 template <class T> T pin(T);
 template <class T> int load_head(const T*, int);
 template <class V, class T> void store_head(V, T*, int);
-void ceil(), floor(), fma(), select(), sqrt(), trunc(), round();
+template <class V> V scale(V, V);
+void any(), ceil(), floor(), fma(), select(), sqrt(), trunc(), round();
 #endif
 
 }  // namespace sinter::inline v0::simd

@@ -75,4 +75,21 @@ template <class SP> inline constexpr auto levels_of = [] {
   return out;
 }();
 
+/// The totals of a stage, in the order of levels_of::total_ids.
+template <int N> struct total_list { stage_total v[N + 1]; };
+template <class P, int Number> inline constexpr auto totals_of = [] {
+  using SP = stage_program<P, Number>;
+  constexpr auto& lv = levels_of<SP>;
+  total_list<lv.totals> out{};
+  if constexpr (lv.totals > 0) {
+    const auto e = extract_again<P, Number>();
+    for (int t = 0; t < lv.totals; ++t) {
+      const instruction x = SP::at(lv.total_ids[t]);
+      out.v[t] = e.totals[x.b - 2];
+      out.v[t].of_row = lv.at[x.a] != level::element;
+    }
+  }
+  return out;
+}();
+
 }  // namespace sinter::inline v0::detail

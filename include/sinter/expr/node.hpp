@@ -138,7 +138,6 @@ template <class Op, class... A> class node {
 
 namespace detail {
 
-template <class T> inline constexpr bool is_node = false;
 template <class Op, class... A> inline constexpr bool is_node<node<Op, A...>> = true;
 
 template <class X> struct cell_value;  // autograd-aware, defined in expr/evaluate.hpp: what a named expression becomes

@@ -121,10 +121,10 @@ template <int Room> constexpr flat_graph<Room> flatten(const graph& g, int opera
     else if (x.op == code::literal) x.a = pooled(g.pool()[x.a]);
     else if (x.op != code::scalar) {
       x.a = map[x.a];
-      if (x.op == code::expand || x.op == code::contract || (op && !op->reduction && op->arity > 1)) x.b = map[x.b];
+      if (x.op == code::expand || x.op == code::contract || (x.is_op() && op->arity > 1)) x.b = map[x.b];
       if (x.op == code::contract) x.c = pooled(g.pool()[x.c]);
       if (x.op == code::reduce) x.c = op_number(op);
-      else if (op) {
+      else if (x.is_op()) {
         if (op->arity > 2) x.c = map[x.c];
         x.op = static_cast<code>(static_cast<uint16>(code::first_op) + op_number(op));
       }

@@ -70,7 +70,10 @@ class scheduler {
     return false;
   }
   /// A chain of squeeze and unsqueeze on a leaf or a written value.
-  constexpr bool is_view(int i) const { const int b = base_of(i); return g.at(b).op == code::leaf || written[b]; }
+  constexpr bool is_view(int i) const {
+    const int b = base_of(g.at(i).a);
+    return g.at(b).op == code::leaf || written[b];
+  }
   constexpr int base_of(int i) const {
     while ((g.at(i).op == code::squeeze || g.at(i).op == code::unsqueeze) && !written[i]) i = g.at(i).a;
     return i;

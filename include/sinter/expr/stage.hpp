@@ -19,6 +19,12 @@ struct stage_input {
   input_kind kind = input_kind::memory;
   space in = space::full;
 };
+/// A reduction over other dims than the row's.
+struct stage_total {
+  uint32 tag = 0;             ///< its dims; static masks counted from the last dim, bit 30 set
+  bool in_row_space = false;  ///< the dims are counted without the row's
+  bool of_row = false;        ///< its operand is one value a row
+};
 inline constexpr int max_inputs = 256;
 
 /// Field b of a stage's leaf: how the value varies.
@@ -70,6 +76,7 @@ template <int Room> struct extracted {
   flat_graph<Room> flat;
   stage_input inputs[max_inputs];
   int input_count = 0;
+  stage_total totals[64] = {};  ///< by their tag in the stage's program, less 2
 };
 
 /// Cuts stage `number` out of program P as a graph of its own.
@@ -116,13 +123,12 @@ template <class P, int Number, int Room> constexpr extracted<Room> extract() {
   graph out;
   extracted<Room> e;
   vec<uint16> map[2] = {vec<uint16>(n, 0xffff), vec<uint16>(n, 0xffff)};
-  vec<uint32> totals;
-  auto total_tag = [&](int i) {
-    const uint32 key = g.at(i).b << 1 | (sched.spaces[g.at(i).a] == space::row);
-    for (int k = 0; k < totals.size(); ++k)
-      if (totals[k] == key) return 2 + k;
-    totals.push(key);
-    return 1 + totals.size();
+  int totals = 0;
+  auto total_tag = [&](uint32 tag, bool in_row_space) {
+    int k = 0;
+    while (k < totals && (e.totals[k].tag != tag || e.totals[k].in_row_space != in_row_space)) ++k;
+    if (k == totals) e.totals[totals++] = {tag, in_row_space, false};
+    return 2 + k;
   };
   const uint32 ones_of_row = st.row_tag >= (1u << 30) ? st.row_tag & ((1u << 30) - 1) : 0;
   for (int i = 0; i < n; ++i)
@@ -160,7 +166,7 @@ template <class P, int Number, int Room> constexpr extracted<Room> extract() {
         const int from = sched.spaces[x.a] == space::row;
         const uint32 tag = x.b >= run_time_dims ? x.b : static_cast<uint32>(x.b) << (max_rank - g.at(x.a).rank) | 1u << 30;
         y.a = map[from][x.a];
-        y.b = static_cast<uint16>(!from && tag == st.row_tag ? 1 : total_tag(i));
+        y.b = static_cast<uint16>(!from && tag == st.row_tag ? along_row : total_tag(tag, from));
         y.c = static_cast<uint16>(out.op_number(g.descr(i)));
       } else {
         y.a = map[sp][x.a];
@@ -205,13 +211,17 @@ template <class P, int Number> struct stage_source {
 };
 template <class P, int Number> using stage_program = make_program<stage_source<P, Number>>;
 
+template <class P, int Number> constexpr auto extract_again() {
+  using SP = stage_program<P, Number>;
+  constexpr int room = SP::size + SP::pool_size + 1 <= 96 ? 96 : max_instructions / 4;
+  return extract<P, Number, room>();
+}
 /// The inputs of a stage, in the order of its program's operands.
 template <int N> struct input_list { stage_input v[N ? N : 1]; };
 template <class P, int Number> inline constexpr auto inputs_of = [] {
   constexpr int n = stage_program<P, Number>::operand_count;
   input_list<n> out{};
-  constexpr int room = (stage_program<P, Number>::size + stage_program<P, Number>::pool_size + 1) <= 96 ? 96 : max_instructions / 4;
-  const auto e = extract<P, Number, room>();
+  const auto e = extract_again<P, Number>();
   for (int i = 0; i < n; ++i) out.v[i] = e.inputs[i];
   return out;
 }();

@@ -40,7 +40,7 @@ template <class Op> double fold_of(const double* x, int64 n, int64 stride) {
 template <class Op> constexpr void rule_of(sym dy, sym y, const sym* x, axes d, sym* out) {
   auto store = [&](auto g) {
     if constexpr (same<decltype(g), sym>) out[0] = g;
-    else if constexpr (!same<decltype(g), none_t>)
+    else if constexpr (!same<decltype(g), no_gradient_t>)
       for (int i = 0; i < static_cast<int>(sizeof g.values / sizeof(sym)); ++i) out[i] = g.values[i];
   };
   if constexpr (reduction<Op>) store(Op::grad(dy, y, x[0], d));
@@ -108,6 +108,25 @@ template <class Op, class... A> constexpr sym apply_sym(A... a) {
 }  // namespace detail
 
 template <class R> constexpr sym reduce_sym(sym x, axes d) { return x.g->reduce(detail::op_entry<R>::descr, x, d); }
+constexpr int rank_of(sym x) { return x.g->at(x.id).rank; }
+/// The labels of torch.matmul: batch dims, then rows and columns; a batch dim of one operand only, or known to be 1 in
+/// one of them, belongs to the other.
+constexpr sym contract_matmul(sym a, sym b) {
+  const int ra = rank_of(a), rb = rank_of(b);
+  const int batch_a = ra > 2 ? ra - 2 : 0, batch_b = rb > 2 ? rb - 2 : 0, batch = batch_a > batch_b ? batch_a : batch_b;
+  const uint8 row = 0, column = 1, inner = 2;
+  contraction c;
+  c.rank_a = static_cast<uint8>(ra), c.rank_b = static_cast<uint8>(rb);
+  c.rank_c = static_cast<uint8>(batch + (ra > 1) + (rb > 1));
+  for (int i = 0; i < batch_a; ++i) c.a(i) = static_cast<uint8>(3 + batch - batch_a + i);
+  for (int i = 0; i < batch_b; ++i) c.b(i) = static_cast<uint8>(3 + batch - batch_b + i);
+  for (int i = 0; i < batch; ++i) c.c(i) = static_cast<uint8>(3 + i);
+  if (ra > 1) c.a(ra - 2) = row, c.c(batch) = row;
+  c.a(ra - 1) = inner;
+  if (rb > 1) c.b(rb - 2) = inner, c.b(rb - 1) = column, c.c(c.rank_c - 1) = column;
+  else c.b(0) = inner;
+  return a.g->contract(a, b, c);
+}
 /// x, integers and bool as float32.
 constexpr sym floating(sym x) { return is_floating(x.g->at(x.id).type) ? x : x.g->cast(x, dtype::f32); }
 
@@ -116,7 +135,6 @@ constexpr axes all_axes(sym x) {
   const int r = x.g->at(x.id).rank;
   return {(1u << r) - 1, r};
 }
-constexpr int rank_of(sym x) { return x.g->at(x.id).rank; }
 constexpr sym unsqueeze(sym x, axes d) { return x.g->unsqueeze(x, d); }
 constexpr sym squeeze(sym x, axes d) { return x.g->squeeze(x, d); }
 /// x, broadcast to the shape of `like`.

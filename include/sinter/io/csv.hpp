@@ -88,10 +88,13 @@ template <class Arch> struct csv_lines {
 
 /// The numbers in a text file: one row a line, every line with the same number of values. Blank lines do not count.
 /// Throws io_error for a file that cannot be read, ragged lines (which one, how many values), and what is no T (where).
-template <class T, class Arch = native> tensor<T, rank<2>> load_csv(const std::string& path, const csv_options& options = {}) {
-  static_assert(element<T> && !std::is_const_v<T>, "sinter: load_csv<T> reads bool, int8..int64, uint8, float or double");
+template <class T, class Arch = native>
+tensor<T, rank<2>> load_csv(const std::string& path, const csv_options& options = {}) {
+  static_assert(element<T> && !std::is_const_v<T>,
+                "sinter: load_csv<T> reads bool, int8..int64, uint8, float or double");
   const storage_ptr file = map_file<Arch>(path);
-  const detail::csv_lines<Arch> lines({static_cast<const char*>(file->data), static_cast<std::size_t>(file->bytes)}, options, path);
+  const detail::csv_lines<Arch> lines({static_cast<const char*>(file->data), static_cast<std::size_t>(file->bytes)},
+                                      options, path);
   std::istringstream in(lines.text);
   const auto cells = xt::load_csv<detail::csv_cell<T, Arch>>(in, options.delimiter);
   const auto rows = static_cast<int64>(lines.numbers.size());
@@ -99,8 +102,8 @@ template <class T, class Arch = native> tensor<T, rank<2>> load_csv(const std::s
   int64 i = 0;
   for (const auto& cell : cells.storage()) {
     if (!cell.valid)
-      fail<io_error, Arch>(path, ": line ", lines.numbers[static_cast<std::size_t>(i / lines.columns)], ", value ", i % lines.columns + 1,
-                     " is not a ", dtype_of<T>);
+      fail<io_error, Arch>(path, ": line ", lines.numbers[static_cast<std::size_t>(i / lines.columns)], ", value ",
+                           i % lines.columns + 1, " is not a ", dtype_of<T>);
     t.data()[i++] = cell.value;
   }
   return t;

@@ -12,15 +12,17 @@ namespace sinter::inline v0::detail {
 
 static_assert(std::endian::native == std::endian::little, "sinter: io/ reads and writes little-endian machines only");
 
-/// The elements that start `offset` bytes into a mapped file, which the caller has checked to hold them; read-only. They are
-/// copied only where they are not aligned for their type. A bool must be 0 or 1. `what` names file and tensor in errors.
+/// The elements that start `offset` bytes into a mapped file, which the caller has checked to hold them; read-only.
+/// They are copied only where they are not aligned for their type. A bool must be 0 or 1. `what` names file and tensor
+/// in errors.
 template <class Arch = native>
 any_tensor map_elements(const storage_ptr& file, int64 offset, int64 bytes, dtype type, int rank, const int64* sizes,
                         const int64* strides, const std::string& what) {
   char* at = static_cast<char*>(file->data) + offset;
   if (type == dtype::b8)
     for (int64 i = 0; i < bytes; ++i)
-      if (static_cast<unsigned char>(at[i]) > 1) fail<io_error, Arch>(what, ": element ", i, " of bool is neither 0 nor 1");
+      if (static_cast<unsigned char>(at[i]) > 1)
+        fail<io_error, Arch>(what, ": element ", i, " of bool is neither 0 nor 1");
   if (reinterpret_cast<std::uintptr_t>(at) % static_cast<std::uintptr_t>(size_of(type)) == 0)
     return any_tensor(file, at, type, rank, sizes, strides, true);
   storage_ptr copy = allocate_cpu<Arch>(bytes);

@@ -16,7 +16,8 @@
 namespace sinter::inline v0 {
 namespace detail {
 
-template <class Arch = native> [[noreturn]] SINTER_COLD void file_error(const std::string& path, const char* what, int code = errno) {
+template <class Arch = native>
+[[noreturn]] SINTER_COLD void file_error(const std::string& path, const char* what, int code = errno) {
   fail<io_error, Arch>(path, ": ", what, ": ", static_cast<const char*>(std::strerror(code)));
 }
 
@@ -48,7 +49,8 @@ struct mapping {
 /// The file must not be truncated while mapped: reading what is gone is a SIGBUS, as with every mapped file.
 /// Throws io_error when it cannot be opened, is no regular file, or cannot be mapped.
 template <class Arch = native> storage_ptr map_file(const std::string& path) {
-  detail::descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));  // a pipe without a writer must not block
+  detail::descriptor file(
+      ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));  // a pipe without a writer must not block
   if (file.fd < 0) detail::file_error<Arch>(path, "cannot open");
   struct stat info;
   if (::fstat(file.fd, &info) != 0) detail::file_error<Arch>(path, "cannot stat");
@@ -68,8 +70,9 @@ template <class Arch = native> storage_ptr map_file(const std::string& path) {
   return block;
 }
 
-/// A file in the making: written aside in the same folder, then renamed over `path` by `commit()`. Until then, and after any
-/// error, what was at `path` is untouched and nothing else remains. Errors are io_errors with the system's reason.
+/// A file in the making: written aside in the same folder, then renamed over `path` by `commit()`. Until then, and
+/// after any error, what was at `path` is untouched and nothing else remains. Errors are io_errors with the system's
+/// reason.
 template <class Arch = native> class new_file {
  public:
   explicit new_file(const std::string& path) : path_(path) {
@@ -124,7 +127,8 @@ template <class Arch = native> class new_file {
     temp_.clear();
     detail::descriptor folder(::open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     // Some file systems cannot sync folders; their files are as safe as they get.
-    if (folder.fd >= 0 && ::fsync(folder.fd) != 0 && errno == EIO) error("was written, but its folder cannot be synced");
+    if (folder.fd >= 0 && ::fsync(folder.fd) != 0 && errno == EIO)
+      error("was written, but its folder cannot be synced");
   }
 
  private:

@@ -83,7 +83,10 @@ template <class Arch = native> class json_reader {
     uint32 v = 0;
     for (int i = 0; i < 4; ++i, ++pos_) {
       const int c = at(pos_);
-      const int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+      const int digit = c >= '0' && c <= '9'   ? c - '0'
+                        : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                        : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                               : -1;
       if (digit < 0) error("\\u needs four hexadecimal digits");
       v = v * 16 + static_cast<uint32>(digit);
     }
@@ -202,7 +205,8 @@ template <class Arch> int64 json_reader<Arch>::integer() {
   if (at(pos_) == '0' && at(pos_ + 1) >= '0' && at(pos_ + 1) <= '9') error("an integer with a leading zero");
   int64 v = 0;  // kept negative: that half has room for the lowest int64
   for (; digit(); ++pos_)
-    if (__builtin_mul_overflow(v, int64{10}, &v) || __builtin_sub_overflow(v, int64{at(pos_) - '0'}, &v)) error("the integer is too large");
+    if (__builtin_mul_overflow(v, int64{10}, &v) || __builtin_sub_overflow(v, int64{at(pos_) - '0'}, &v))
+      error("the integer is too large");
   if (at(pos_) == '.' || at(pos_) == 'e' || at(pos_) == 'E') error("expected an integer, not a fraction");
   if (!negative && __builtin_sub_overflow(int64{0}, v, &v)) {
     pos_ = start;

@@ -20,8 +20,9 @@ struct npy_dtype {
   std::string_view descr;
   dtype type;
 };
-inline constexpr npy_dtype npy_dtypes[] = {{"|b1", dtype::b8},  {"|u1", dtype::u8},  {"|i1", dtype::i8},  {"<i2", dtype::i16},
-                                           {"<i4", dtype::i32}, {"<i8", dtype::i64}, {"<f4", dtype::f32}, {"<f8", dtype::f64}};
+inline constexpr npy_dtype npy_dtypes[] = {{"|b1", dtype::b8},  {"|u1", dtype::u8},  {"|i1", dtype::i8},
+                                           {"<i2", dtype::i16}, {"<i4", dtype::i32}, {"<i8", dtype::i64},
+                                           {"<f4", dtype::f32}, {"<f8", dtype::f64}};
 
 // xtensor writes to what has these three functions: here, the file that appears whole or not at all.
 template <class Arch> struct npy_sink {
@@ -40,8 +41,8 @@ struct npy_header {
   std::vector<std::size_t> shape;
 };
 
-// The header's Python literal. xtensor's parser takes any text for a size, and reads in front of empty strings: what it gets
-// here has the three keys, a tuple of digits, and no empty value.
+// The header's Python literal. xtensor's parser takes any text for a size, and reads in front of empty strings: what it
+// gets here has the three keys, a tuple of digits, and no empty value.
 template <class Arch> npy_header parse_npy_header(const std::string& text, const std::string& path) {
   auto bad = [&](const char* why) { fail<io_error, Arch>(path, ": malformed npy header: ", why); };
   if (text.size() < 2 || text.front() != '{' || text.back() != '\n') bad("it is no dictionary");
@@ -51,7 +52,8 @@ template <class Arch> npy_header parse_npy_header(const std::string& text, const
   const auto open = text.find('('), close = text.find(')');
   if (open == std::string::npos || close == std::string::npos || close < open) bad("the shape is no tuple");
   for (std::size_t i = open + 1, digits = 0; i < close; ++i) {
-    if (text[i] >= '0' && text[i] <= '9' ? ++digits > 18 : (digits = 0, text[i] != ',' && text[i] != ' ')) bad("a size is no number");
+    if (text[i] >= '0' && text[i] <= '9' ? ++digits > 18 : (digits = 0, text[i] != ',' && text[i] != ' '))
+      bad("a size is no number");
   }
   npy_header h;
 #if SINTER_HAS_EXCEPTIONS
@@ -68,9 +70,9 @@ template <class Arch> npy_header parse_npy_header(const std::string& text, const
 
 }  // namespace detail
 
-/// Opens a .npy file. The tensor is a read-only view of the mapped file (see load_safetensors); arrays in Fortran order get
-/// column-major strides. Throws io_error for what is no npy file, is cut off, is big-endian, or has a dtype other than bool,
-/// int8..int64, uint8, float32, float64.
+/// Opens a .npy file. The tensor is a read-only view of the mapped file (see load_safetensors); arrays in Fortran order
+/// get column-major strides. Throws io_error for what is no npy file, is cut off, is big-endian, or has a dtype other
+/// than bool, int8..int64, uint8, float32, float64.
 template <class Arch = native> any_tensor load_npy(const std::string& path) {
   const storage_ptr file = map_file<Arch>(path);
   const char* at = static_cast<const char*>(file->data);
@@ -80,30 +82,36 @@ template <class Arch = native> any_tensor load_npy(const std::string& path) {
   // xtensor 0.24 reads these lengths as signed bytes and fails from 128 on; hence here.
   const int width = version == 1 ? 2 : 4;
   int64 length = 0;
-  for (int i = 0; i < width && 8 + i < file->bytes; ++i) length |= int64{static_cast<unsigned char>(at[8 + i])} << (8 * i);
+  for (int i = 0; i < width && 8 + i < file->bytes; ++i)
+    length |= int64{static_cast<unsigned char>(at[8 + i])} << (8 * i);
   const int64 start = 8 + width + length;
   if (start > file->bytes) fail<io_error, Arch>(path, ": the npy header is cut off");
   const auto header = detail::parse_npy_header<Arch>(std::string(at + 8 + width, at + start), path);
 
   const detail::npy_dtype* known = nullptr;
   for (const auto& d : detail::npy_dtypes)
-    if (d.descr == header.descr || (d.descr[0] == '|' && d.descr.substr(1) == std::string_view(header.descr).substr(1))) known = &d;
+    if (d.descr == header.descr || (d.descr[0] == '|' && d.descr.substr(1) == std::string_view(header.descr).substr(1)))
+      known = &d;
   if (!known)
-    fail<io_error, Arch>(path, ": npy dtype '", header.descr, "' is not supported", header.descr[0] == '>' ? " (big-endian)" : "");
+    fail<io_error, Arch>(path, ": npy dtype '", header.descr, "' is not supported",
+                         header.descr[0] == '>' ? " (big-endian)" : "");
 
   const int rank = static_cast<int>(header.shape.size());
-  if (rank > any_tensor::max_rank) fail<io_error, Arch>(path, ": ", rank, " dims; at most ", any_tensor::max_rank, " are supported");
+  if (rank > any_tensor::max_rank)
+    fail<io_error, Arch>(path, ": ", rank, " dims; at most ", any_tensor::max_rank, " are supported");
   int64 sizes[any_tensor::max_rank] = {}, strides[any_tensor::max_rank] = {}, step = 1, numel = 1;
   for (int k = 0; k < rank; ++k) {
     const int d = header.fortran_order ? k : rank - 1 - k;
     sizes[d] = static_cast<int64>(header.shape[static_cast<std::size_t>(d)]);
     strides[d] = step;
     numel *= sizes[d] ? 1 : 0;
-    if (__builtin_mul_overflow(step, sizes[d] ? sizes[d] : 1, &step)) fail<io_error, Arch>(path, ": the shape of the npy array overflows");
+    if (__builtin_mul_overflow(step, sizes[d] ? sizes[d] : 1, &step))
+      fail<io_error, Arch>(path, ": the shape of the npy array overflows");
   }
   int64 bytes = 0;
   if (__builtin_mul_overflow(step * numel, size_of(known->type), &bytes) || bytes > file->bytes - start)
-    fail<io_error, Arch>(path, ": ", known->type, " ", shape_text{sizes, rank}, " does not fit in the ", file->bytes - start, " bytes of data; the file is cut off");
+    fail<io_error, Arch>(path, ": ", known->type, " ", shape_text{sizes, rank}, " does not fit in the ",
+                         file->bytes - start, " bytes of data; the file is cut off");
   return detail::map_elements<Arch>(file, start, bytes, known->type, rank, sizes, strides, path);
 }
 

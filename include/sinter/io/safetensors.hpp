@@ -43,8 +43,9 @@ struct safetensors_dtype {
   std::string_view name;
   dtype type;
 };
-inline constexpr safetensors_dtype safetensors_dtypes[] = {{"BOOL", dtype::b8}, {"U8", dtype::u8},   {"I8", dtype::i8},   {"I16", dtype::i16},
-                                                           {"I32", dtype::i32}, {"I64", dtype::i64}, {"F32", dtype::f32}, {"F64", dtype::f64}};
+inline constexpr safetensors_dtype safetensors_dtypes[] = {
+    {"BOOL", dtype::b8}, {"U8", dtype::u8},   {"I8", dtype::i8},   {"I16", dtype::i16},
+    {"I32", dtype::i32}, {"I64", dtype::i64}, {"F32", dtype::f32}, {"F64", dtype::f64}};
 inline constexpr int64 safetensors_max_header = 100'000'000;  // the limit of the official readers
 
 struct safetensors_entry {
@@ -94,7 +95,8 @@ template <class Arch> struct safetensors_header {
       } else if (key == "shape") {
         once(2, "shape");
         r.array([&] {
-          if (e.rank == any_tensor::max_rank) fail<io_error, Arch>(who(e), " has more than ", any_tensor::max_rank, " dims");
+          if (e.rank == any_tensor::max_rank)
+            fail<io_error, Arch>(who(e), " has more than ", any_tensor::max_rank, " dims");
           const int64 size = r.integer();
           if (size < 0) fail<io_error, Arch>(who(e), ": size ", size, " in its shape");
           e.sizes[e.rank++] = size;
@@ -112,14 +114,16 @@ template <class Arch> struct safetensors_header {
         fail<io_error, Arch>(who(e), ": unknown key '", key, "'");
       }
     });
-    if (seen != 7) fail<io_error, Arch>(who(e), ": ", !(seen & 1) ? "dtype" : !(seen & 2) ? "shape" : "data_offsets", " is missing");
+    if (seen != 7)
+      fail<io_error, Arch>(who(e), ": ", !(seen & 1) ? "dtype" : !(seen & 2) ? "shape" : "data_offsets", " is missing");
     entries.push_back(static_cast<safetensors_entry&&>(e));
   }
 
   dtype type_called(const std::string& name, const safetensors_entry& e) const {
     for (const auto& known : safetensors_dtypes)
       if (known.name == name) return known.type;
-    fail<io_error, Arch>(who(e), ": dtype ", name, name == "F16" || name == "BF16" ? " is not supported yet" : " is not supported");
+    fail<io_error, Arch>(who(e), ": dtype ", name,
+                         name == "F16" || name == "BF16" ? " is not supported yet" : " is not supported");
   }
 
   // As the official reader demands: every tensor fills its range, and the ranges tile the data.
@@ -137,27 +141,32 @@ template <class Arch> struct safetensors_header {
       }
       if (empty) bytes = 0;
       if (e.end < e.begin || e.end > data_bytes)
-        fail<io_error, Arch>(who(e), ": data_offsets [", e.begin, ", ", e.end, "] do not lie in the ", data_bytes, " bytes of data");
+        fail<io_error, Arch>(who(e), ": data_offsets [", e.begin, ", ", e.end, "] do not lie in the ", data_bytes,
+                             " bytes of data");
       if (e.end - e.begin != bytes)
-        fail<io_error, Arch>(who(e), " of ", e.type, " ", shape_text{e.sizes, e.rank}, " needs ", bytes, " bytes, its data_offsets span ", e.end - e.begin);
+        fail<io_error, Arch>(who(e), " of ", e.type, " ", shape_text{e.sizes, e.rank}, " needs ", bytes,
+                             " bytes, its data_offsets span ", e.end - e.begin);
       order.push_back(&e);
     }
-    std::sort(order.begin(), order.end(), [](auto* a, auto* b) { return a->begin != b->begin ? a->begin < b->begin : a->end < b->end; });
+    std::sort(order.begin(), order.end(),
+              [](auto* a, auto* b) { return a->begin != b->begin ? a->begin < b->begin : a->end < b->end; });
     int64 next = 0;
     for (auto* e : order) {
       if (e->begin != next)
-        fail<io_error, Arch>(who(*e), ": its data start at byte ", e->begin, e->begin < next ? ", inside another tensor's" : ", after a hole", "; expected ", next);
+        fail<io_error, Arch>(who(*e), ": its data start at byte ", e->begin,
+                             e->begin < next ? ", inside another tensor's" : ", after a hole", "; expected ", next);
       next = e->end;
     }
-    if (next != data_bytes) fail<io_error, Arch>(path, ": the tensors end at byte ", next, " of ", data_bytes, " bytes of data");
+    if (next != data_bytes)
+      fail<io_error, Arch>(path, ": the tensors end at byte ", next, " of ", data_bytes, " bytes of data");
   }
 };
 
 }  // namespace detail
 
-/// Opens a safetensors file. The tensors are read-only views of the mapped file, which stays mapped as long as one of them lives
-/// (and must not be truncated meanwhile); `as<const float, 2>()` gives them a type, `clone` makes them writable.
-/// Throws io_error naming file, tensor and problem for anything that the format does not allow.
+/// Opens a safetensors file. The tensors are read-only views of the mapped file, which stays mapped as long as one of
+/// them lives (and must not be truncated meanwhile); `as<const float, 2>()` gives them a type, `clone` makes them
+/// writable. Throws io_error naming file, tensor and problem for anything that the format does not allow.
 template <class Arch = native> tensor_file load_safetensors(const std::string& path) {
   const storage_ptr file = map_file<Arch>(path);
   const int64 size = file->bytes;
@@ -165,9 +174,11 @@ template <class Arch = native> tensor_file load_safetensors(const std::string& p
   uint64 length;
   std::memcpy(&length, file->data, 8);
   if (length > static_cast<uint64>(detail::safetensors_max_header))
-    fail<io_error, Arch>(path, ": a header of ", length, " bytes (the limit is ", detail::safetensors_max_header, "); is this a safetensors file?");
+    fail<io_error, Arch>(path, ": a header of ", length, " bytes (the limit is ", detail::safetensors_max_header,
+                         "); is this a safetensors file?");
   if (length > static_cast<uint64>(size - 8))
-    fail<io_error, Arch>(path, ": a header of ", length, " bytes in a file of ", size, " bytes; the file is cut off or no safetensors file");
+    fail<io_error, Arch>(path, ": a header of ", length, " bytes in a file of ", size,
+                         " bytes; the file is cut off or no safetensors file");
 
   detail::safetensors_header<Arch> header{path, {}, {}};
   header.read({static_cast<const char*>(file->data) + 8, static_cast<std::size_t>(length)});
@@ -182,15 +193,16 @@ template <class Arch = native> tensor_file load_safetensors(const std::string& p
       strides[d] = step;
       if (e.sizes[d] > 1) step *= e.sizes[d];
     }
-    any_tensor t = detail::map_elements<Arch>(file, start + e.begin, e.end - e.begin, e.type, e.rank, e.sizes, strides, header.who(e));
+    any_tensor t = detail::map_elements<Arch>(file, start + e.begin, e.end - e.begin, e.type, e.rank, e.sizes, strides,
+                                              header.who(e));
     result.tensors.push_back({static_cast<std::string&&>(e.name), static_cast<any_tensor&&>(t)});
   }
   return result;
 }
 
-/// Writes named tensors, in this order, and optional metadata; any strides. The file appears whole or not at all: it is written
-/// aside, synced and renamed. Throws io_error: a name twice, an undefined or device tensor, a dtype the format lacks, and what
-/// the system says (full disk, no such folder, no permission); what was at `path` is then untouched.
+/// Writes named tensors, in this order, and optional metadata; any strides. The file appears whole or not at all: it is
+/// written aside, synced and renamed. Throws io_error: a name twice, an undefined or device tensor, a dtype the format
+/// lacks, and what the system says (full disk, no such folder, no permission); what was at `path` is then untouched.
 template <class Arch = native>
 void save_safetensors(const std::string& path, const std::vector<named_tensor>& tensors,
                       const std::vector<std::pair<std::string, std::string>>& metadata = {}) {
@@ -210,7 +222,8 @@ void save_safetensors(const std::string& path, const std::vector<named_tensor>& 
     detail::check_writable<Arch>(t.value, who);
     order.push_back(&t);
   }
-  std::stable_sort(order.begin(), order.end(), [](auto* a, auto* b) { return size_of(a->value.dtype()) > size_of(b->value.dtype()); });
+  std::stable_sort(order.begin(), order.end(),
+                   [](auto* a, auto* b) { return size_of(a->value.dtype()) > size_of(b->value.dtype()); });
   std::vector<int64> begins(tensors.size());
   for (int64 next = 0; auto* t : order) {
     begins[static_cast<std::size_t>(t - tensors.data())] = next;
@@ -232,16 +245,20 @@ void save_safetensors(const std::string& path, const std::vector<named_tensor>& 
     const any_tensor& t = tensors[i].value;
     const auto* known = std::find_if(std::begin(detail::safetensors_dtypes), std::end(detail::safetensors_dtypes),
                                      [&](const auto& k) { return k.type == t.dtype(); });
-    if (known == std::end(detail::safetensors_dtypes)) fail<io_error, Arch>(path, ": tensor '", tensors[i].name, "': ", t.dtype(), " is not supported yet");
+    if (known == std::end(detail::safetensors_dtypes))
+      fail<io_error, Arch>(path, ": tensor '", tensors[i].name, "': ", t.dtype(), " is not supported yet");
     if (header.back() != '{') header += ',';
-    header += text_of(tensors[i].name, "a tensor's name") + ":{\"dtype\":\"" + std::string(known->name) + "\",\"shape\":[";
+    header +=
+        text_of(tensors[i].name, "a tensor's name") + ":{\"dtype\":\"" + std::string(known->name) + "\",\"shape\":[";
     for (int d = 0; d < t.dim(); ++d) header += (d ? "," : "") + std::to_string(t.sizes()[d]);
-    header += "],\"data_offsets\":[" + std::to_string(begins[i]) + "," + std::to_string(begins[i] + t.numel() * size_of(t.dtype())) + "]}";
+    header += "],\"data_offsets\":[" + std::to_string(begins[i]) + "," +
+              std::to_string(begins[i] + t.numel() * size_of(t.dtype())) + "]}";
   }
   header += '}';
   header.append((8 - header.size() % 8) % 8, ' ');
   if (header.size() > static_cast<std::size_t>(detail::safetensors_max_header))
-    fail<io_error, Arch>(path, ": a header of ", header.size(), " bytes; the format's limit is ", detail::safetensors_max_header);
+    fail<io_error, Arch>(path, ": a header of ", header.size(), " bytes; the format's limit is ",
+                         detail::safetensors_max_header);
 
   new_file<Arch> file(path);
   const uint64 length = header.size();
@@ -254,10 +271,11 @@ void save_safetensors(const std::string& path, const std::vector<named_tensor>& 
 /// The same for a std::map, or any range of (name, tensor) pairs.
 template <class Tensors, class Arch = native>
   requires requires(const Tensors& t) { any_tensor(t.begin()->second); }
-void save_safetensors(const std::string& path, const Tensors& tensors, const std::vector<std::pair<std::string, std::string>>& metadata = {}) {
-  std::vector<named_tensor> list;
-  for (const auto& [name, value] : tensors) list.push_back({name, any_tensor(value)});
-  save_safetensors<Arch>(path, list, metadata);
-}
+  void save_safetensors(const std::string& path, const Tensors& tensors,
+                        const std::vector<std::pair<std::string, std::string>>& metadata = {}) {
+    std::vector<named_tensor> list;
+    for (const auto& [name, value] : tensors) list.push_back({name, any_tensor(value)});
+    save_safetensors<Arch>(path, list, metadata);
+  }
 
 }  // namespace sinter::inline v0

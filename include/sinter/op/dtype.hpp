@@ -59,11 +59,11 @@ constexpr dtype promote(dtype a, dtype b) {
 }
 
 namespace detail {
-template <dtype> struct cpp_type;
+template <dtype> struct cpp_type_;
 template <class> struct dtype_code;
 template <class T> struct dtype_code<const T> : dtype_code<T> {};
 #define SINTER_DTYPE(code, type)                                   \
-  template <> struct cpp_type<dtype::code> { using type_ = type; }; \
+  template <> struct cpp_type_<dtype::code> { using type_ = type; }; \
   template <> struct dtype_code<type> { static constexpr dtype value = dtype::code; };
 SINTER_DTYPE(b8, bool)
 SINTER_DTYPE(u8, uint8)
@@ -77,7 +77,7 @@ SINTER_DTYPE(f64, double)
 }  // namespace detail
 
 /// The C++ type of a dtype: `cpp_type<dtype::f32>` is `float`.
-template <dtype D> using cpp_type = typename detail::cpp_type<D>::type_;
+template <dtype D> using cpp_type = typename detail::cpp_type_<D>::type_;
 /// The dtype of a C++ type: `dtype_of<float>` is `dtype::f32`.
 template <class T> inline constexpr dtype dtype_of = detail::dtype_code<T>::value;
 /// Types that a tensor may hold today.

@@ -79,14 +79,14 @@ struct sym {
 };
 
 /// From a rule: this operand has no gradient.
-struct none_t {};
-inline constexpr none_t no_gradient{};
+struct no_gradient_t {};
+inline constexpr no_gradient_t no_gradient{};
 
 /// What a rule with several operands returns: `return grads(dy * b, dy * a);`
 template <int N> struct grads_of { sym values[N]; };
 namespace detail {
 constexpr sym pick(sym s) { return s; }
-constexpr sym pick(none_t) { return {}; }
+constexpr sym pick(no_gradient_t) { return {}; }
 }  // namespace detail
 template <class... G> constexpr grads_of<static_cast<int>(sizeof...(G))> grads(G... g) { return {{detail::pick(g)...}}; }
 

@@ -57,6 +57,11 @@ template <int R> constexpr bool is_dense(const index_list<R>& sizes, const index
   return true;
 }
 
+template <class T> inline constexpr bool is_node = false;
+/// An expression that is not a handle: something to evaluate.
+template <class X>
+concept formula = is_node<std::remove_cvref_t<X>>;
+
 }  // namespace detail
 
 template <class T>
@@ -72,10 +77,15 @@ template <class V, class E, class D = cpu_t> class tensor {
   using value_type = std::remove_const_t<V>;
   using extents_type = E;
   using device_type = D;
+  using expression_tag = void;
+  using handle_type = tensor;
   static constexpr int rank = E::rank;
   using index_type = index_list<rank>;
 
   constexpr tensor() = default;
+
+  /// Evaluates an expression: one program, fused as `plan` tells. Throws shape_error, stale_expression, memory_error.
+  template <detail::formula X, class Arch = native> tensor(const X& x);
 
   /// A handle to elements at `data` (inside `block`), `strides` in elements, any sign.
   tensor(storage_ptr block, V* data, const index_type& sizes, const index_type& strides) noexcept
@@ -90,6 +100,9 @@ template <class V, class E, class D = cpu_t> class tensor {
       : block_(o.storage_handle()), data_(o.data()), sizes_(o.sizes()), strides_(o.strides()) {
     if constexpr (detail::extents_fit<E, E2>() < 2) check_extents();
   }
+
+  const tensor& handle() const& { return *this; }
+  tensor&& handle() && { return static_cast<tensor&&>(*this); }
 
   /// Is there storage behind this handle?
   bool defined() const noexcept { return static_cast<bool>(block_); }
@@ -147,7 +160,7 @@ template <class V, class E, class D = cpu_t> class tensor {
   }
 
   /// `t(i, j)`: with one integer per dim the element itself, `V&`; negative indices count from the end. With fewer,
-  /// or with `slice`, `all`, `newaxis` among them, a view (see `subview`). Throws index_error; for elements only
+  /// or with `slice`, `full_extent`, `newaxis` among them, a view (see `subview`). Throws index_error; for elements only
   /// where SINTER_CHECKS is on. Writing an element is raw access and does not bump the version.
   template <class Arch = native, class... A> decltype(auto) operator()(A... a) const {
     if constexpr (sizeof...(A) == rank && (detail::integer<A> && ... && true)) {

@@ -10,8 +10,8 @@ namespace sinter::inline v0 {
 struct none_t {};
 inline constexpr none_t none{};
 /// The whole of a dim, as `:` in Python.
-struct all_t {};
-inline constexpr all_t all{};
+struct full_extent_t {};
+inline constexpr full_extent_t full_extent{};
 /// A new dim of size 1.
 struct newaxis_t {};
 inline constexpr newaxis_t newaxis{};
@@ -46,14 +46,14 @@ template <int64... O, int64... I> struct sliced<extents<O...>, extents<I...>> { 
 template <int64... O, class In, class... A>
 struct sliced<extents<O...>, In, newaxis_t, A...> : sliced<extents<O..., 1>, In, A...> {};
 template <int64... O, class In, class... A>
-struct sliced<extents<O...>, In, all_t, A...> : sliced<extents<O..., In::at(0)>, typename tail_of<In>::type, A...> {};
+struct sliced<extents<O...>, In, full_extent_t, A...> : sliced<extents<O..., In::at(0)>, typename tail_of<In>::type, A...> {};
 template <int64... O, class In, class... A>
 struct sliced<extents<O...>, In, slice, A...> : sliced<extents<O..., dyn>, typename tail_of<In>::type, A...> {};
 template <int64... O, class In, integer I, class... A>
 struct sliced<extents<O...>, In, I, A...> : sliced<extents<O...>, typename tail_of<In>::type, A...> {};
 
 template <class A>
-concept index_arg = integer<A> || std::is_same_v<A, slice> || std::is_same_v<A, all_t> || std::is_same_v<A, newaxis_t>;
+concept index_arg = integer<A> || std::is_same_v<A, slice> || std::is_same_v<A, full_extent_t> || std::is_same_v<A, newaxis_t>;
 
 // Walks over the dims of a tensor and writes those of the view.
 template <class Arch, int In, int Out> struct view_cursor {
@@ -68,7 +68,7 @@ template <class Arch, int In, int Out> struct view_cursor {
     strides[k++] = stride;
   }
   void take(newaxis_t) { keep(1, d < In ? in_strides[d] * in_sizes[d] : 1); }
-  void take(all_t) {
+  void take(full_extent_t) {
     keep(in_sizes[d], in_strides[d]);
     ++d;
   }
@@ -93,7 +93,7 @@ template <class Arch, int In, int Out> struct view_cursor {
     ++d;
   }
   void rest() {
-    while (d < In) take(all);
+    while (d < In) take(full_extent);
   }
 };
 
@@ -105,11 +105,11 @@ tensor<T, O, D> view_as(const tensor<T, E, D>& t, int64 offset, const index_list
 
 }  // namespace detail
 
-/// `t(args...)` as a view: an integer takes one index of a dim and drops it, `slice` a part, `all` the whole;
+/// `t(args...)` as a view: an integer takes one index of a dim and drops it, `slice` a part, `full_extent` the whole;
 /// `newaxis` adds a dim of size 1; dims not named are kept whole. Static extents survive where nothing cuts them.
 /// Throws index_error for an index out of range or a step of 0.
 template <class Arch, class T, class E, class D, class... A> auto subview(const tensor<T, E, D>& t, A... args) {
-  static_assert((detail::index_arg<A> && ... && true), "sinter: an index is an integer, slice, all or newaxis");
+  static_assert((detail::index_arg<A> && ... && true), "sinter: an index is an integer, slice, full_extent or newaxis");
   static_assert((0 + ... + !std::is_same_v<A, newaxis_t>) <= E::rank, "sinter: more indices than the tensor has dims");
   using result = typename detail::sliced<extents<>, E, A...>::type;
   detail::view_cursor<Arch, E::rank, result::rank> c{t.sizes(), t.strides()};

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// exp, log and what is made of them: expm1, log1p, tanh. One-wide packs call the C library. Next: pack_pow.hpp.
+// Why not xsimd's: 8.1 gives 0 for exp's subnormal results (double: from -708.4 on) and infinity 0.3 too early, is wrong
+// for log of subnormal doubles, 68 ulp off and NaN from 1e154 on in erf, and NaN in tanh above 44 under -Ofast. Errors below:
+// the largest of a sweep over every 1009th float, and 4 million doubles.
+#pragma once
+#include "pack_math.hpp"
+
+namespace sinter::inline v0 {
+namespace detail {
+
+/// c[0] x^n + ... + c[n] by Horner's rule.
+template <class T, int N, class... C> SINTER_INLINE pack<T, N> polynomial(pack<T, N> x, double first, C... c) {
+  pack<T, N> y(static_cast<T>(first));
+  ((y = fma(y, x, pack<T, N>(static_cast<T>(c)))), ...);
+  return y;
+}
+template <class T> inline constexpr bool single = sizeof(T) == 4;
+template <class T> inline constexpr int mantissa_bits = single<T> ? 23 : 52;
+/// Adding it rounds to an integer, which then stands in the lowest bits.
+template <class T> inline constexpr T rounder = static_cast<T>(single<T> ? 12582912.0 : 6755399441055744.0);
+
+/// 2^n for t = rounder + n, where 2^n is a normal number.
+template <class T, int N> SINTER_INLINE pack<T, N> power_of_two(pack<T, N> t) {
+  using I = simd::integer<T>;
+  constexpr I one = __builtin_bit_cast(I, T(1));
+  return bit_cast<T>(map_lanes([](auto b) { return b << mantissa_bits<T>; }, bit_cast<I>(t)) + pack<I, N>(one));
+}
+/// x * 2^n for integral n, rounded once.
+template <class T, int N> SINTER_INLINE pack<T, N> scale(pack<T, N> x, pack<T, N> n) {
+#if defined(__AVX512F__)
+  return map_batches([](auto v, auto k) { return simd::scale(v, k); }, x, n);
+#else
+  constexpr T magic = rounder<T>;  // in two steps: 2^n itself may be out of range
+  auto t = exact(fma(n, pack<T, N>(T(0.5)), magic));
+  auto rest = exact(n - exact(t - magic));
+  return exact(x * power_of_two(t)) * power_of_two(exact(rest + magic));
+#endif
+}
+/// x within [low, high]; NaN stays.
+template <class T, int N> SINTER_INLINE pack<T, N> clamp(pack<T, N> x, double low, double high) {
+  pack<T, N> lo(static_cast<T>(low)), hi(static_cast<T>(high));
+  x = select(x > hi, hi, x);
+  return select(x < lo, lo, x);
+}
+/// y, or x where that is NaN: for results that -Ofast may have calculated without regard to NaN.
+template <class T, int N> SINTER_INLINE pack<T, N> keep_nan(pack<T, N> x, pack<T, N> y) {
+  if constexpr (fast_math) return select(isnan(x), x, y);
+  else return y;
+}
+
+/// x + low = n log 2 + r, and exp(r) - 1.
+template <class T, int N> struct exp_parts {
+  pack<T, N> n, rest;
+  SINTER_INLINE explicit exp_parts(pack<T, N> x, pack<T, N> low = T(0)) {
+    constexpr T magic = rounder<T>;
+    n = exact(exact(fma(x, T(1.4426950408889634074), magic)) - magic);
+    auto r = exact(fma(n, T(single<T> ? -0.693359375 : -6.93147180369123816490e-01), x));
+    r = fma(n, T(single<T> ? 2.12194440054690583e-4 : -1.90821492927058770002e-10), r) + low;
+    auto q = single<T> ? polynomial(r, 0.000198458813117, 0.00139406684535958, 0.00833338945848509, 0.0416663604286493, 0.166666663697564, 0.500000004426828)
+                       : polynomial(r, 2.0875350463292147182e-9, 2.5109024815125682052e-8, 2.7557402699693208542e-7, 2.7557244253094327892e-6,
+                                    0.000024801587172330139779, 0.00019841269886074629891, 0.0013888888888962544715, 0.0083333333333216536796,
+                                    0.041666666666666508311, 0.16666666666666676548, 0.5);
+    rest = fma(r * r, q, r);
+  }
+};
+}  // namespace detail
+
+/// e^x
+template <class T, int N> SINTER_INLINE pack<T, N> exp(pack<T, N> x) {
+  if constexpr (N == 1) {
+    return std::exp(x.r);
+  } else {
+    detail::exp_parts<T, N> p(detail::single<T> ? detail::clamp(x, -104, 89) : detail::clamp(x, -746, 710));
+    return detail::keep_nan(x, detail::scale(p.rest + T(1), p.n));
+  }
+}
+
+/// e^x - 1
+template <class T, int N> SINTER_INLINE pack<T, N> expm1(pack<T, N> x) {
+  if constexpr (N == 1) {
+    return std::expm1(x.r);
+  } else {
+    detail::exp_parts<T, N> p(detail::single<T> ? detail::clamp(x, -20, 89) : detail::clamp(x, -40, 710));
+    auto half = detail::power_of_two(detail::exact(p.n + (detail::rounder<T> - 1)));  // 2^n may overflow before y does
+    auto y = fma(half, p.rest, half - T(0.5));
+    return detail::keep_nan(x, copysign(select(p.n == T(0), p.rest, y + y), x));
+  }
+}
+
+/// tanh x = t / (t + 2), t = e^(2|x|) - 1
+template <class T, int N> SINTER_INLINE pack<T, N> tanh(pack<T, N> x) {
+  if constexpr (N == 1) {
+    return std::tanh(x.r);
+  } else {
+    auto a = detail::clamp(abs(x), 0, detail::single<T> ? 9.1 : 20);
+    auto t = expm1(a + a);
+    return detail::keep_nan(x, copysign(t / (t + T(2)), x));
+  }
+}
+
+namespace detail {
+/// m in [sqrt(1/2), sqrt(2)) and e with x = m 2^e, for positive normal x.
+template <class T, int N> struct log_parts {
+  pack<T, N> m, e;
+  SINTER_INLINE explicit log_parts(pack<T, N> x) {
+    using I = simd::integer<T>;
+    constexpr I one = __builtin_bit_cast(I, T(1)), root = __builtin_bit_cast(I, T(0.70710678118654752440));
+    constexpr T two_to_mantissa = static_cast<T>(single<T> ? 8388608.0 : 4503599627370496.0);  // its lowest bits are an integer
+    constexpr I base = __builtin_bit_cast(I, two_to_mantissa);
+    auto bits = bit_cast<I>(x) + pack<I, N>(one - root);
+    auto exponent = map_lanes([](auto b) { return b >> mantissa_bits<T>; }, bits);
+    e = exact(bit_cast<T>(exponent | pack<I, N>(base))) - (two_to_mantissa + T(single<T> ? 127 : 1023));
+    m = bit_cast<T>((bits & pack<I, N>((I(1) << mantissa_bits<T>)-1)) + pack<I, N>(root));
+  }
+};
+/// log(1 + f) + low + e log 2 for f in [sqrt(1/2) - 1, sqrt(2) - 1], by FreeBSD's polynomials in s = f / (2 + f).
+template <class T, int N> SINTER_INLINE pack<T, N> log_sum(pack<T, N> f, pack<T, N> e, pack<T, N> low) {
+  auto s = f / (f + T(2)), z = s * s, h = f * f * T(0.5);
+  auto r = z * (single<T> ? polynomial(z, 0.24279078841, 0.28498786688, 0.40000972152, 0.66666662693)
+                          : polynomial(z, 1.479819860511658591e-01, 1.531383769920937332e-01, 1.818357216161805012e-01, 2.222219843214978396e-01,
+                                       2.857142874366239149e-01, 3.999999999940941908e-01, 6.666666666666735130e-01));
+  constexpr T high2 = static_cast<T>(single<T> ? 6.9313812256e-01 : 6.93147180369123816490e-01);
+  constexpr T low2 = static_cast<T>(single<T> ? 9.0580006145e-06 : 1.90821492927058770002e-10);
+  auto small = fma(s, h + r, fma(e, pack<T, N>(low2), low));
+  return fma(e, pack<T, N>(high2), exact(f - exact(h - small)));
+}
+/// y, or what log gives for x <= 0, infinity and NaN.
+template <class T, int N> SINTER_INLINE pack<T, N> log_limits(pack<T, N> x, pack<T, N> y) {
+  using I = simd::integer<T>;
+  auto bits = bit_cast<I>(x);
+  auto fine = (bits > pack<I, N>(0)) & (bits < pack<I, N>(infinity_bits<T>));
+  auto zero = bits + bits == pack<I, N>(0);
+  auto pole = select(zero, pack<I, N>(infinity_bits<T> | sign_bit<T>), pack<I, N>(infinity_bits<T> | (infinity_bits<T> >> 1)));
+  auto limit = select(bits >= pack<I, N>(infinity_bits<T>), bits, pole);
+  return bit_cast<T>(select(fine, bit_cast<I>(y), limit));
+}
+}  // namespace detail
+
+/// Natural logarithm.
+template <class T, int N> SINTER_INLINE pack<T, N> log(pack<T, N> x) {
+  if constexpr (N == 1) {
+    return std::log(x.r);
+  } else {
+    constexpr T smallest = static_cast<T>(detail::single<T> ? 1.17549435e-38 : 2.2250738585072014e-308);
+    constexpr T up = static_cast<T>(detail::single<T> ? 8388608.0 : 4503599627370496.0);
+    auto subnormal = x < smallest;
+    detail::log_parts<T, N> p(select(subnormal, x * up, x));
+    auto e = select(subnormal, p.e - T(detail::mantissa_bits<T>), p.e);
+    return detail::log_limits(x, detail::log_sum(detail::exact(p.m - T(1)), e, pack<T, N>(T(0))));
+  }
+}
+
+/// log(1 + x)
+template <class T, int N> SINTER_INLINE pack<T, N> log1p(pack<T, N> x) {
+  if constexpr (N == 1) {
+    return std::log1p(x.r);
+  } else {
+    auto u = detail::exact(x + T(1));
+    auto lost = select(x > T(1), T(1) - detail::exact(u - x), x - detail::exact(u - T(1)));  // of x, or of 1, in u
+    detail::log_parts<T, N> p(u);
+    auto same = p.e == T(0);
+    auto y = detail::log_sum(select(same, x, detail::exact(p.m - T(1))), p.e, select(same, pack<T, N>(T(0)), lost / u));
+    y = detail::log_limits(u, y);
+    return select(x == T(0), x, y);
+  }
+}
+}  // namespace sinter::inline v0

@@ -1,0 +1,700 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Runs the stages of a program on the CPU: shapes, memory for what is written, loops, chunks. One function serves all
+// programs; what differs between them are tables and kernel entries. Next: cpu/kernel.hpp for the loops themselves.
+#pragma once
+#include "../expr/shape.hpp"
+#include "../tensor/storage.hpp"
+#include "gemm.hpp"
+#include "kernel.hpp"
+#include "parallel.hpp"
+#include "strided.hpp"
+
+namespace sinter::inline v0::detail {
+
+/// An operand of a program at run time: memory, or a number.
+struct operand {
+  char* data = nullptr;
+  double number = 0;
+  shape_value shape;
+  int64 strides[max_rank] = {};  ///< in elements
+};
+
+/// Where a result goes. Without data the run allocates it (`block`, row-major or in its operands' order).
+struct result {
+  char* data = nullptr;
+  storage_ptr block;
+  shape_value shape;
+  int64 strides[max_rank] = {};
+  uint8 mode = write_store;
+};
+
+class cpu_run;
+
+/// A stage as tables and entries: all that the code below needs of its types.
+struct stage_entry {
+  kernel_kind kind;
+  uint16 contract, loop, root_count, input_count, total_count;
+  uint32 row_tag;
+  const uint16* roots;
+  const stage_input* inputs;
+  const level* root_levels;
+  const bool* input_is_row;
+  const stage_total* totals;
+  int lanes;
+  bool plain_product;   ///< the only result is the contraction itself
+  bool has_positions;   ///< a row reduction wants to know where its elements are
+  void (*run)(const geometry&, int64 first, int64 last, char* const* totals);
+  void (*clear)(char* const* totals, const int64* n);
+  void (*merge)(char* const* into, char* const* from, const int64* n);
+  void (*finish)(const geometry&, char* const* totals, int64 i, char* const* at);
+  int64 (*total_size)(int k);
+  void (*multiply)(cpu_run&, const stage_entry&);  ///< for contract stages
+};
+
+/// A program as tables.
+struct program_entry {
+  program_view view;
+  const stage_entry* stages;
+  int stage_count;
+  const bool* written;
+  const space* spaces;
+  /// strided.hpp's, where a result may need it: several results of one value, results summed to a leaf's shape.
+  void (*sum_into)(dtype, const char*, const shape_value&, const int64*, char*, const shape_value&, const int64*, bool);
+};
+
+class SINTER_HIDDEN cpu_run {
+ public:
+  cpu_run(const program_entry& entry, const operand* leaves, const dims_slot* slots, result* results)
+      : e_(entry), p_(entry.view), leaves_(leaves), slots_(slots), results_(results) {}
+
+  template <class Arch> void run() {
+    const int n = p_.size();
+    shapes_ = vec<shape_value>(n, {});
+    memory_ = vec<memory>(n, {});
+    vec<shape_value> leaf_shapes(p_.operand_count() + 1, {});
+    for (int i = 0; i < p_.operand_count(); ++i) leaf_shapes[i] = leaves_[i].shape;
+    const shape_fault f = infer_shapes(p_, &leaf_shapes[0], slots_, &shapes_[0]);
+    if (f.kind != shape_fault::none) raise<Arch>(p_, f, &shapes_[0]);
+    place<Arch>();
+    for (int s = 0; s < e_.stage_count; ++s) {
+      const stage_entry& st = e_.stages[s];
+      if (idle(st)) continue;
+      ++counters().launches;
+      if (st.kind == kernel_kind::contract) st.multiply(*this, st);
+      else run_loops<Arch>(st);
+    }
+    deliver<Arch>();
+    for (int i = 0; i < n; ++i)
+      if (memory_[i].scratch) host_free<Arch>(memory_[i].data, memory_[i].bytes);
+  }
+  const shape_value& shape(int id) const { return shapes_[id]; }
+
+ private:
+  struct memory {
+    char* data = nullptr;
+    int64 strides[max_rank] = {};
+    int64 bytes = 0;
+    uint8 mode = write_skip;
+    bool scratch = false;
+    bool read = false;  ///< a later stage reads it
+  };
+  const program_entry& e_;
+  const program_view& p_;
+  const operand* leaves_;
+  const dims_slot* slots_;
+  result* results_;
+  vec<shape_value> shapes_;
+  vec<memory> memory_;
+
+  int base_of(int i) const {
+    while ((p_.at(i).op == code::squeeze || p_.at(i).op == code::unsqueeze) && !e_.written[i]) i = p_.at(i).a;
+    return i;
+  }
+  static int64 row_major(const shape_value& s, int64* strides) {
+    int64 step = 1;
+    for (int d = s.rank - 1; d >= 0; --d) strides[d] = s[d] == 1 ? 0 : step, step *= s[d];
+    return step;
+  }
+  /// Strides of a fresh result: the order of the first operand of the same shape that has no holes, else row-major.
+  void fresh_strides(const shape_value& s, int64* strides) const {
+    row_major(s, strides);
+    if (s.rank < 2) return;
+    for (int k = 0; k < p_.operand_count(); ++k) {
+      const operand& o = leaves_[k];
+      if (!o.data || !(o.shape == s)) continue;
+      int order[max_rank];
+      for (int d = 0; d < s.rank; ++d) order[d] = d;
+      for (int i = 1; i < s.rank; ++i)
+        for (int j = i; j > 0 && o.strides[order[j - 1]] < o.strides[order[j]]; --j) {
+          const int t = order[j];
+          order[j] = order[j - 1], order[j - 1] = t;
+        }
+      int64 step = 1, out[max_rank] = {};
+      for (int i = s.rank - 1; i >= 0; --i) {
+        const int d = order[i];
+        if (s[d] != 1 && o.strides[d] != step) return;
+        out[d] = step;
+        step *= s[d];
+      }
+      for (int d = 0; d < s.rank; ++d) strides[d] = s[d] == 1 ? 0 : out[d];
+      return;
+    }
+  }
+
+  /// Decides where every written value lives.
+  template <class Arch> void place() {
+    for (int s = 0; s < e_.stage_count; ++s)
+      for (int k = 0; k < e_.stages[s].input_count; ++k) {
+        const stage_input& in = e_.stages[s].inputs[k];
+        if (in.kind == input_kind::memory) memory_[base_of(in.id)].read = true;
+      }
+    vec<int> uses(p_.size(), 0);
+    for (int i = 0; i < p_.size(); ++i)
+      if (p_.at(i).op == code::output && results_[p_.at(i).b].mode != write_skip) ++uses[p_.at(i).a];
+    for (int i = 0; i < p_.size(); ++i) {
+      if (p_.at(i).op != code::output) continue;
+      const int v = p_.at(i).a;
+      result& r = results_[p_.at(i).b];
+      if (r.mode == write_skip) continue;
+      if (!r.data) {  // allocate it
+        r.shape = shapes_[v];
+        fresh_strides(r.shape, r.strides);
+        r.block = allocate_cpu<Arch>(r.shape.numel() * size_of(p_.at(v).type));
+        r.data = static_cast<char*>(r.block->data);
+      }
+      memory& m = memory_[v];
+      const bool same = r.shape == shapes_[v] && p_.at(v).op != code::leaf;
+      if (same && !m.data && (r.mode == write_store || (uses[v] == 1 && !m.read))) {
+        m.data = r.data;
+        for (int d = 0; d < r.shape.rank; ++d) m.strides[d] = r.strides[d];
+        m.mode = r.mode;
+      }
+    }
+    for (int v = 0; v < p_.size(); ++v) {
+      memory& m = memory_[v];
+      if (m.data || !e_.written[v] || p_.at(v).op == code::leaf || (!m.read && uses[v] == 0)) continue;
+      m.bytes = shapes_[v].numel() * size_of(p_.at(v).type);
+      m.data = static_cast<char*>(host_alloc<Arch>(m.bytes));
+      fresh_strides(shapes_[v], m.strides);
+      m.mode = write_store;
+      m.scratch = true;
+    }
+  }
+  /// Results that could not be written in place by a kernel: several results of one value, sums to a leaf's shape.
+  template <class Arch> void deliver() {
+    for (int i = 0; i < p_.size(); ++i) {
+      if (p_.at(i).op != code::output) continue;
+      const int v = p_.at(i).a;
+      result& r = results_[p_.at(i).b];
+      if (r.mode == write_skip) continue;
+      const char* from = memory_[v].data;
+      const int64* strides = memory_[v].strides;
+      if (p_.at(v).op == code::leaf) from = leaves_[p_.at(v).a].data, strides = leaves_[p_.at(v).a].strides;
+      if (from == r.data) continue;
+      ++counters().launches;
+      e_.sum_into(p_.at(v).type, from, shapes_[v], strides, r.data, r.shape, r.strides, r.mode == write_accumulate);
+    }
+  }
+  bool idle(const stage_entry& st) const {
+    for (int r = 0; r < st.root_count; ++r)
+      if (memory_[st.roots[r]].mode != write_skip) return false;
+    return true;
+  }
+
+  // --- loops -------------------------------------------------------------------------------------------------------
+
+  uint32 mask_of_tag(uint32 tag, int rank) const {
+    if (tag >= (1u << 30)) return (tag & 0xff) >> (max_rank - rank);
+    return resolve_dims(tag, rank, slots_);
+  }
+  /// Strides of value `id` along its own dims, in elements, 0 where its extent is 1; data of its base.
+  char* strides_of(int id, int64* strides) const {
+    const instruction x = p_.at(id);
+    if ((x.op == code::squeeze || x.op == code::unsqueeze) && !e_.written[id]) {
+      int64 inner[max_rank];
+      char* data = strides_of(x.a, inner);
+      const int rank = x.op == code::squeeze ? p_.at(x.a).rank : x.rank;
+      const uint32 mask = resolve_dims(x.b, rank, slots_);
+      int j = 0;
+      for (int d = 0; d < rank; ++d)
+        if (x.op == code::squeeze) {
+          if (!(mask >> d & 1)) strides[j++] = inner[d];
+        } else {
+          strides[d] = mask >> d & 1 ? 0 : inner[j++];
+        }
+      return data;
+    }
+    const bool is_leaf = x.op == code::leaf;
+    for (int d = 0; d < shapes_[id].rank; ++d)
+      strides[d] = shapes_[id][d] == 1 ? 0 : is_leaf ? leaves_[x.a].strides[d] : memory_[id].strides[d];
+    return is_leaf ? leaves_[x.a].data : memory_[id].data;
+  }
+
+  struct loop_dims {
+    int rank = 0;
+    int64 extent[max_rank] = {};
+    uint32 row_mask = 0;
+    int kept[max_rank] = {}, kept_count = 0;
+  };
+  /// Spreads strides along a value's own dims over the loop's dims.
+  static void align(const loop_dims& l, space in, const int64* own, int rank, int64* out) {
+    for (int d = 0; d < l.rank; ++d) out[d] = 0;
+    for (int i = 0; i < rank; ++i) {
+      if (in == space::row) {
+        const int k = l.kept_count - rank + i;
+        if (k >= 0) out[l.kept[k]] = own[i];
+      } else {
+        out[l.rank - rank + i] = own[i];
+      }
+    }
+  }
+
+  double number_of(const stage_input& in) const {
+    const instruction x = p_.at(in.id);
+    if (x.op == code::scalar) return leaves_[x.a].number;
+    const shape_value& s = shapes_[x.a];
+    const uint32 mask = resolve_dims(x.b, s.rank, slots_);
+    double n = 1;
+    for (int d = 0; d < s.rank; ++d)
+      if (mask >> d & 1) n *= static_cast<double>(s[d]);
+    return n;
+  }
+
+  /// Fills walks and numbers; strides along the loop's dims go to by_dim, in bytes.
+  void bind(const stage_entry& st, const loop_dims& l, walk* walks, double* numbers, int64 (*by_dim)[max_rank], int64* bytes,
+            const char* product, const int64* product_strides) const {
+    int64 own[max_rank] = {};
+    for (int k = 0; k < st.input_count; ++k) {
+      const stage_input& in = st.inputs[k];
+      const instruction x = p_.at(in.id);
+      if (in.kind == input_kind::number || in.kind == input_kind::extent) { numbers[k] = number_of(in); continue; }
+      if (in.kind == input_kind::index) {
+        const shape_value& s = shapes_[x.a];
+        const uint32 mask = resolve_dims(x.b, s.rank, slots_);
+        int64 step = 1;
+        for (int d = s.rank - 1; d >= 0; --d) {
+          own[d] = mask >> d & 1 && s[d] != 1 ? step : 0;
+          if (mask >> d & 1) step *= s[d];
+        }
+        align(l, in.in, own, s.rank, by_dim[k]);
+        continue;
+      }
+      const int64 size = size_of(x.type);
+      if (in.kind == input_kind::product) {
+        walks[k].base = const_cast<char*>(product);
+        for (int d = 0; d < l.rank; ++d) by_dim[k][d] = product_strides ? product_strides[d] * size : 0;
+        continue;
+      }
+      walks[k].base = strides_of(in.id, own);
+      align(l, in.in, own, shapes_[in.id].rank, by_dim[k]);
+      for (int d = 0; d < l.rank; ++d) by_dim[k][d] *= size;
+      *bytes += shapes_[in.id].numel() * size;
+    }
+    for (int r = 0; r < st.root_count; ++r) {
+      const int v = st.roots[r], w = st.input_count + r;
+      const memory& m = memory_[v];
+      walks[w].base = m.data;
+      walks[w].mode = m.mode;
+      const int64 size = size_of(p_.at(v).type);
+      for (int d = 0; d < shapes_[v].rank; ++d) own[d] = shapes_[v][d] == 1 ? 0 : m.strides[d];
+      if (st.root_levels[r] != level::total) align(l, e_.spaces[v], own, shapes_[v].rank, by_dim[w]);
+      for (int d = 0; d < l.rank; ++d) by_dim[w][d] *= size;
+      if (m.mode != write_skip) *bytes += shapes_[v].numel() * size;
+    }
+  }
+
+  /// Sorts dims by stride (outermost first) and merges those that all walks cross as one.
+  static int collapse(int* dims, int count, int64* extent, int64 (*by_dim)[max_rank], int walks, const int* order_by, int order_count) {
+    int n = 0;
+    for (int i = 0; i < count; ++i)
+      if (extent[dims[i]] != 1) dims[n++] = dims[i];
+    auto before = [&](int a, int b) {  // is a further out than b?
+      for (int k = 0; k < order_count; ++k) {
+        int64 x = by_dim[order_by[k]][a], y = by_dim[order_by[k]][b];
+        x = x < 0 ? -x : x, y = y < 0 ? -y : y;
+        if (x != y && x && y) return x > y;
+      }
+      return a < b;
+    };
+    for (int i = 1; i < n; ++i)
+      for (int j = i; j > 0 && before(dims[j], dims[j - 1]); --j) {
+        const int t = dims[j];
+        dims[j] = dims[j - 1], dims[j - 1] = t;
+      }
+    int m = 0;
+    for (int i = 0; i < n; ++i) {
+      bool joins = m > 0;
+      for (int w = 0; w < walks && joins; ++w) joins = by_dim[w][dims[m - 1]] == by_dim[w][dims[i]] * extent[dims[i]];
+      if (joins) {
+        extent[dims[i]] *= extent[dims[m - 1]];
+        dims[m - 1] = dims[i];
+      } else {
+        dims[m++] = dims[i];
+      }
+    }
+    return m;
+  }
+
+  template <class Arch> void run_loops(const stage_entry& st, const char* product = nullptr, const int64* product_strides = nullptr) {
+    loop_dims l;
+    const shape_value& space_shape = shapes_[st.loop];
+    l.rank = space_shape.rank;
+    l.row_mask = st.row_tag ? mask_of_tag(st.row_tag, l.rank) : 0;
+    for (int d = 0; d < l.rank; ++d) {
+      l.extent[d] = space_shape[d];
+      if (!(l.row_mask >> d & 1)) l.kept[l.kept_count++] = d;
+    }
+    int64 bytes = 0;
+    walk walks[max_walks];
+    double numbers[max_inputs];
+    int64 by_dim[max_walks][max_rank];
+    const int position = st.input_count + st.root_count + st.total_count;
+    for (int w = 0; w <= position; ++w)
+      for (int d = 0; d < max_rank; ++d) by_dim[w][d] = 0;
+    bind(st, l, walks, numbers, by_dim, &bytes, product, product_strides);
+    counters().bytes += static_cast<uint64>(bytes);
+    loop<Arch>(st, l, walks, numbers, by_dim);
+  }
+
+  template <class Arch> void loop(const stage_entry& st, loop_dims& l, walk* walks, double* numbers, int64 (*by_dim)[max_rank]) {
+    const int position = st.input_count + st.root_count + st.total_count;
+    // totals: row-major over the dims that stay
+    int64 total_n[max_inputs];
+    for (int t = 0; t < st.total_count; ++t) {
+      uint32 mask;
+      if (st.totals[t].in_row_space) {
+        const uint32 m = mask_of_tag(st.totals[t].tag, l.kept_count);
+        mask = l.row_mask;
+        for (int k = 0; k < l.kept_count; ++k)
+          if (m >> k & 1) mask |= 1u << l.kept[k];
+      } else {
+        mask = mask_of_tag(st.totals[t].tag, l.rank);
+        if (st.totals[t].of_row) mask |= l.row_mask;
+      }
+      int64 step = 1;
+      for (int d = l.rank - 1; d >= 0; --d) {
+        if (mask >> d & 1) continue;
+        by_dim[st.input_count + st.root_count + t][d] = step * st.total_size(t);
+        step *= l.extent[d];
+      }
+      total_n[t] = step;
+    }
+    if (st.has_positions) {
+      int64 step = 1;
+      for (int d = l.rank - 1; d >= 0; --d)
+        if (l.row_mask >> d & 1) by_dim[position][d] = step, step *= l.extent[d];
+    }
+
+    // which walks decide the order of the loops: element-wise results first, then memory inputs
+    int order_by[max_walks], order_count = 0;
+    for (int r = 0; r < st.root_count; ++r)
+      if (st.root_levels[r] == level::element) order_by[order_count++] = st.input_count + r;
+    for (int k = 0; k < st.input_count; ++k)
+      if (st.inputs[k].kind == input_kind::memory || st.inputs[k].kind == input_kind::product) order_by[order_count++] = k;
+
+    geometry g;
+    g.walks = walks, g.numbers = numbers;
+    int64 extent[max_rank];
+    for (int d = 0; d < l.rank; ++d) extent[d] = l.extent[d];
+    int kept[max_rank], row[max_rank], kept_count = 0, row_count = 0;
+    bool empty = false, empty_row = false;
+    for (int d = 0; d < l.rank; ++d) {
+      if (l.row_mask >> d & 1) row[row_count++] = d, empty_row = empty_row || extent[d] == 0;
+      else kept[kept_count++] = d, empty = empty || extent[d] == 0;
+    }
+    kept_count = collapse(kept, kept_count, extent, by_dim, position + 1, order_by, order_count);
+    row_count = collapse(row, row_count, extent, by_dim, position + 1, order_by, order_count);
+    if (st.kind != kernel_kind::row && kept_count > 0) row[row_count++] = kept[--kept_count];  // map: the innermost dim is the row
+    if (empty_row) row_count = 0;
+
+    auto size_at = [&](int w) -> int64 {
+      return w < st.input_count ? size_of(p_.at(st.inputs[w].id).type)
+             : w < st.input_count + st.root_count ? size_of(p_.at(st.roots[w - st.input_count]).type)
+             : w < position ? st.total_size(w - st.input_count - st.root_count) : 1;
+    };
+    // lanes along the row, or across rows?
+    if (st.kind == kernel_kind::row && kept_count > 0 && st.lanes > 1) {
+      int along = 0, across = 0;
+      const int in = row_count ? row[row_count - 1] : -1, out = kept[kept_count - 1];
+      for (int i = 0; i < order_count; ++i) {
+        const int w = order_by[i];
+        if (w < st.input_count && st.input_is_row[w]) continue;
+        if (in >= 0 && by_dim[w][in] == size_at(w)) ++along;
+        if (by_dim[w][out] == size_at(w)) ++across;
+      }
+      g.lanes_along_row = across <= along;
+    }
+    g.row_rank = row_count ? row_count : 1;
+    g.row[0] = empty_row ? 0 : 1;
+    for (int i = 0; i < row_count; ++i) g.row[i] = extent[row[i]];
+    int64 row_numel = 1;
+    for (int i = 0; i < g.row_rank; ++i) row_numel *= g.row[i];
+    const int lane_dim = g.lanes_along_row ? (row_count ? row[row_count - 1] : -1) : kept[--kept_count];
+    for (int w = 0; w <= position; ++w) {
+      for (int i = 0; i < row_count; ++i) walks[w].row[i] = by_dim[w][row[i]];
+      for (int i = 0; i < kept_count; ++i) walks[w].kept[i] = by_dim[w][kept[i]];
+      walks[w].lane = lane_dim >= 0 ? by_dim[w][lane_dim] / size_at(w) : 0;
+    }
+    g.kept_rank = kept_count;
+    for (int i = 0; i < kept_count; ++i) g.kept[i] = extent[kept[i]];
+    int64 unit_work = row_numel;
+    if (!g.lanes_along_row) {
+      g.part = st.lanes, g.part_total = extent[lane_dim];
+      unit_work *= st.lanes;
+    } else if (st.kind != kernel_kind::row && g.row[0] > 2 * map_block && g.row_rank == 1) {
+      g.part = map_block, g.part_total = g.row[0];
+      unit_work = map_block;
+    }
+    if (g.part) {
+      g.kept[g.kept_rank] = (g.part_total + g.part - 1) / g.part;
+      for (int w = 0; w <= position; ++w) walks[w].kept[g.kept_rank] = by_dim[w][lane_dim] * g.part;
+      ++g.kept_rank;
+    }
+    int64 units = empty || (st.kind != kernel_kind::row && space_numel(l) == 0) ? 0 : 1;
+    for (int i = 0; i < g.kept_rank; ++i) units *= g.kept[i];
+
+    // chunks: fixed by the shape alone
+    int64 per_chunk = unit_work >= chunk_work ? 1 : chunk_work / (unit_work ? unit_work : 1);
+    bool shared_totals = false;
+    for (int t = 0; t < st.total_count; ++t)
+      for (int i = 0; i < g.kept_rank; ++i)
+        if (g.kept[i] > 1 && walks[st.input_count + st.root_count + t].kept[i] == 0) shared_totals = true;
+    if (shared_totals && (units + per_chunk - 1) / per_chunk > 64) per_chunk = (units + 63) / 64;
+    const int64 chunks = units ? (units + per_chunk - 1) / per_chunk : 0;
+
+    if (st.total_count == 0) {
+      parallel_for<Arch>(chunks, [&](int64 c) {
+        const int64 first = c * per_chunk;
+        st.run(g, first, first + per_chunk < units ? first + per_chunk : units, nullptr);
+      });
+      return;
+    }
+    // one set of totals, or one per chunk where chunks would meet in them
+    const int64 sets = shared_totals && chunks > 1 ? chunks : 1;
+    int64 offset[max_inputs + 1] = {};
+    for (int t = 0; t < st.total_count; ++t) offset[t + 1] = offset[t] + (total_n[t] * st.total_size(t) + 63) / 64 * 64;
+    const int64 set_bytes = offset[st.total_count];
+    scratch_memory room(sets * set_bytes);
+    auto bases = [&](int64 set, char** to) {
+      for (int t = 0; t < st.total_count; ++t) to[t] = room.data() + set * set_bytes + offset[t];
+    };
+    char* base[max_inputs];
+    for (int64 s = 0; s < sets; ++s) bases(s, base), st.clear(base, total_n);
+    parallel_for<Arch>(chunks, [&](int64 c) {
+      char* mine[max_inputs];
+      bases(sets == 1 ? 0 : c, mine);
+      const int64 first = c * per_chunk;
+      st.run(g, first, first + per_chunk < units ? first + per_chunk : units, mine);
+    });
+    bases(0, base);
+    for (int64 s = 1; s < sets; ++s) {
+      char* from[max_inputs];
+      bases(s, from);
+      st.merge(base, from, total_n);
+    }
+    finish(st, g, base);
+  }
+  static int64 space_numel(const loop_dims& l) {
+    int64 n = 1;
+    for (int d = 0; d < l.rank; ++d) n *= l.extent[d];
+    return n;
+  }
+
+  /// Walks over the elements of the results that depend on totals.
+  void finish(const stage_entry& st, const geometry& g, char* const* totals) {
+    int any = -1;
+    for (int r = 0; r < st.root_count; ++r)
+      if (st.root_levels[r] == level::total) any = r;
+    if (any < 0) return;
+    const shape_value& s = shapes_[st.roots[any]];
+    const int64 n = s.numel();
+    char* at[max_inputs];
+    int64 index[max_rank] = {};
+    for (int64 i = 0; i < n; ++i) {
+      for (int r = 0; r < st.root_count; ++r) {
+        const memory& m = memory_[st.roots[r]];
+        at[r] = m.data;
+        if (st.root_levels[r] != level::total || !m.data) continue;
+        const shape_value& rs = shapes_[st.roots[r]];
+        int64 rest = i;
+        for (int d = rs.rank - 1; d >= 0; --d) at[r] += rest % rs[d] * m.strides[d] * size_of(p_.at(st.roots[r]).type), rest /= rs[d];
+      }
+      st.finish(g, totals, i, at);
+    }
+    (void)index;
+  }
+
+  // --- contractions ------------------------------------------------------------------------------------------------
+
+  template <class T, class Arch> void contract(const stage_entry& st) {
+    const instruction x = p_.at(st.contract);
+    const contraction c = contraction::decode(p_.pool(x.c));
+    const shape_value& out = shapes_[st.contract];
+    int64 sa[max_rank], sb[max_rank];
+    const T* a = reinterpret_cast<const T*>(strides_of(x.a, sa));
+    const T* b = reinterpret_cast<const T*>(strides_of(x.b, sb));
+    // extents and strides by label; in_c: its dim in the result
+    struct label {
+      int64 extent = 1, a = 0, b = 0;
+      int in_c = -1;
+      bool in_a = false, in_b = false;
+    } labels[8];
+    for (int d = 0; d < c.rank_a; ++d) labels[c.a(d)].extent = shapes_[x.a][d], labels[c.a(d)].a += sa[d], labels[c.a(d)].in_a = true;
+    for (int d = 0; d < c.rank_b; ++d) labels[c.b(d)].extent = shapes_[x.b][d], labels[c.b(d)].b += sb[d], labels[c.b(d)].in_b = true;
+    for (int d = 0; d < c.rank_c; ++d) labels[c.c(d)].in_c = d;
+    // the last of each kind goes to the matrix product, the others are loops around it
+    int m = -1, n = -1, k = -1, loops[8], loop_count = 0;
+    for (int q = 0; q < 8; ++q) {
+      const label& w = labels[q];
+      if (!w.in_a && !w.in_b) continue;
+      int* kind = w.in_c < 0 && w.in_a && w.in_b ? &k : w.in_c >= 0 && w.in_a && !w.in_b ? &m : w.in_c >= 0 && w.in_b && !w.in_a ? &n : nullptr;
+      if (kind && (*kind < 0 || w.extent > labels[*kind].extent)) {
+        if (*kind >= 0) loops[loop_count++] = *kind;
+        *kind = q;
+      } else {
+        loops[loop_count++] = q;
+      }
+    }
+    const label none;
+    const label &lm = m >= 0 ? labels[m] : none, &ln = n >= 0 ? labels[n] : none, &lk = k >= 0 ? labels[k] : none;
+    bool summed_loops = false;
+    for (int q = 0; q < loop_count; ++q) summed_loops = summed_loops || (labels[loops[q]].in_c < 0 && labels[loops[q]].extent != 1);
+    counters().bytes += static_cast<uint64>((shapes_[x.a].numel() + shapes_[x.b].numel()) * static_cast<int64>(sizeof(T)));
+
+    const memory& dest = memory_[st.contract];
+    if (out.numel() == 0) return;
+    // loops around the matrix product
+    int64 index[8] = {};
+    auto for_each_loop = [&](auto body) {
+      int64 total = 1;
+      for (int q = 0; q < loop_count; ++q) total *= labels[loops[q]].extent;
+      for (int64 i = 0; i < total; ++i) {
+        int64 rest = i, oa = 0, ob = 0;
+        bool first = true;
+        for (int q = loop_count - 1; q >= 0; --q) {
+          const label& w = labels[loops[q]];
+          index[q] = rest % w.extent, rest /= w.extent;
+          oa += index[q] * w.a, ob += index[q] * w.b;
+          if (w.in_c < 0 && index[q]) first = false;
+        }
+        body(a + oa, b + ob, first);
+      }
+    };
+    auto product = [&](char* data, const int64* strides, bool accumulate) {
+      for_each_loop([&](const T* pa, const T* pb, bool first) {
+        int64 oc = 0;
+        for (int q = 0; q < loop_count; ++q)
+          if (labels[loops[q]].in_c >= 0) oc += index[q] * strides[labels[loops[q]].in_c];
+        gemm<T, Arch>(lm.extent, ln.extent, lk.extent, pa, lm.a, lk.a, pb, lk.b, ln.b, reinterpret_cast<T*>(data) + oc,
+                      lm.in_c >= 0 ? strides[lm.in_c] : 0, ln.in_c >= 0 ? strides[ln.in_c] : 0, accumulate || !first);
+      });
+    };
+    if (st.plain_product) {
+      counters().bytes += static_cast<uint64>(out.numel() * static_cast<int64>(sizeof(T)));
+      product(dest.data, dest.strides, dest.mode == write_accumulate);
+      return;
+    }
+    if (summed_loops) {  // the epilogue must wait for the whole sum
+      int64 strides[max_rank];
+      row_major(out, strides);
+      scratch_memory room(out.numel() * static_cast<int64>(sizeof(T)));
+      product(room.data(), strides, false);
+      run_loops<Arch>(st, room.data(), strides);
+      return;
+    }
+    // the epilogue runs on each finished block of rows while it is in cache
+    loop_dims l;
+    l.rank = out.rank;
+    for (int d = 0; d < l.rank; ++d) l.kept[l.kept_count++] = d, l.extent[d] = out[d];
+    int64 bytes = 0;
+    walk walks[max_walks];
+    double numbers[max_inputs];
+    int64 by_dim[max_walks][max_rank];
+    const int position = st.input_count + st.root_count + st.total_count;
+    for (int w = 0; w <= position; ++w)
+      for (int d = 0; d < max_rank; ++d) by_dim[w][d] = 0;
+    bind(st, l, walks, numbers, by_dim, &bytes, nullptr, nullptr);
+    counters().bytes += static_cast<uint64>(bytes);
+    for_each_loop([&](const T* pa, const T* pb, bool) {
+      auto tile = [&](int64 i0, int64 i1, const T* block, int64 ld) {
+        walk part[max_walks];
+        int64 dims[max_walks][max_rank];
+        loop_dims here = l;
+        for (int d = 0; d < l.rank; ++d) here.extent[d] = 1;
+        if (lm.in_c >= 0) here.extent[lm.in_c] = i1 - i0;
+        if (ln.in_c >= 0) here.extent[ln.in_c] = ln.extent;
+        for (int w = 0; w <= position; ++w) {
+          part[w] = walks[w];
+          for (int d = 0; d < max_rank; ++d) dims[w][d] = by_dim[w][d];
+          if (w < st.input_count && st.inputs[w].kind == input_kind::product) {
+            part[w].base = reinterpret_cast<char*>(const_cast<T*>(block));
+            if (lm.in_c >= 0) dims[w][lm.in_c] = ld * static_cast<int64>(sizeof(T));
+            if (ln.in_c >= 0) dims[w][ln.in_c] = sizeof(T);
+            continue;
+          }
+          for (int q = 0; q < loop_count; ++q)
+            if (labels[loops[q]].in_c >= 0) part[w].base += index[q] * dims[w][labels[loops[q]].in_c];
+          if (lm.in_c >= 0) part[w].base += i0 * dims[w][lm.in_c];
+        }
+        loop<Arch>(st, here, part, numbers, dims);
+      };
+      gemm<T, Arch>(lm.extent, ln.extent, lk.extent, pa, lm.a, lk.a, pb, lk.b, ln.b, tile);
+    });
+  }
+
+ public:
+  template <class T, class Arch> static void contract_entry(cpu_run& run, const stage_entry& st) { run.contract<T, Arch>(st); }
+
+ private:
+  static constexpr int64 map_block = 16384;    ///< elements of a map row that make a unit
+  static constexpr int64 chunk_work = 65536;   ///< elements that make a chunk
+};
+
+// --- tables of a program -------------------------------------------------------------------------------------------
+
+template <class P, int S, class Arch> struct stage_tables {
+  using SP = stage_program<P, S>;
+  using K = kernel<SP, Arch>;
+  static constexpr auto st = schedule_of<P>.stages[S];
+  static constexpr auto levels = [] {
+    struct { level root[SP::result_count + 1] = {}; bool row[SP::operand_count + 1] = {}; bool positions = false; } out;
+    for (int i = 0; i < SP::size; ++i) {
+      const instruction x = SP::at(i);
+      if (x.op == code::output) out.root[x.b] = levels_of<SP>.at[x.a];
+      if (x.op == code::leaf) out.row[x.a] = x.b == leaf_row || x.b == leaf_constant;
+      if (x.op == code::reduce && view_of<SP>.descr(i)->info.result == result_type::index) out.positions = true;
+    }
+    return out;
+  }();
+  static constexpr stage_entry entry() {
+    return {st.kind, st.contract, st.loop, st.root_count, static_cast<uint16>(SP::operand_count), static_cast<uint16>(levels_of<SP>.totals),
+            st.row_tag, schedule_of<P>.roots + st.first_root, inputs_of<P, S>.v, levels.root, levels.row, totals_of<P, S>.v,
+            K::N, st.kind == kernel_kind::contract && st.root_count == 1 && schedule_of<P>.roots[st.first_root] == st.contract,
+            levels.positions, &K::run, &K::clear, &K::merge, &K::finish, &total_size, contract_entry()};
+  }
+  static constexpr auto contract_entry() -> void (*)(cpu_run&, const stage_entry&) {
+    if constexpr (st.kind != kernel_kind::contract) return nullptr;
+    else return &cpu_run::contract_entry<cpp_type<P::at(st.contract).type>, Arch>;
+  }
+  static int64 total_size(int k) { return K::total_size(k); }
+};
+
+template <class P, class Arch, std::size_t... S> constexpr auto make_stages(std::index_sequence<S...>) {
+  struct { stage_entry v[sizeof...(S) + 1]; } out{{stage_tables<P, static_cast<int>(S), Arch>::entry()..., {}}};
+  return out;
+}
+template <class P, class Arch> inline constexpr auto stages_of =
+    make_stages<P, Arch>(std::make_index_sequence<static_cast<std::size_t>(schedule_of<P>.count)>());
+template <class P> constexpr bool delivers() {
+  if (P::result_count > 1) return true;
+  for (int i = 0; i < P::size; ++i)
+    if (P::at(i).op == code::output && (P::at(i).c || P::at(P::at(i).a).op == code::leaf)) return true;
+  return false;
+}
+template <class P, class Arch> inline constexpr program_entry entry_of = [] {
+  program_entry e{view_of<P>, stages_of<P, Arch>.v, schedule_of<P>.count, schedule_of<P>.written, schedule_of<P>.spaces, nullptr};
+  if constexpr (delivers<P>()) e.sum_into = &sum_into<Arch>;
+  return e;
+}();
+
+}  // namespace sinter::inline v0::detail

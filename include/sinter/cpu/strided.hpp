@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Sums one strided array into another: what remains when a result's shape is only known at run time.
+// Not here: fused loops (cpu/kernel.hpp).
+#pragma once
+#include "../expr/shape.hpp"
+#include "allocator.hpp"
+
+namespace sinter::inline v0::detail {
+
+/// Memory for the length of a scope.
+class SINTER_HIDDEN scratch_memory {
+ public:
+  explicit scratch_memory(int64 bytes) : data_(static_cast<char*>(host_alloc(bytes))), bytes_(bytes) {}
+  ~scratch_memory() { host_free(data_, bytes_); }
+  scratch_memory(const scratch_memory&) = delete;
+  scratch_memory& operator=(const scratch_memory&) = delete;
+  char* data() const { return data_; }
+
+ private:
+  char* data_;
+  int64 bytes_;
+};
+
+template <class T, class Arch> SINTER_KERNEL void sum_strided(const T* from, const shape_value& s, const int64* from_strides, T* to, const int64* to_strides) {
+  int64 at[max_rank] = {};
+  const int last = s.rank - 1;
+  const int64 n = s.rank ? s[last] : 1;
+  for (;;) {
+    const T* p = from;
+    T* q = to;
+    for (int d = 0; d < last; ++d) p += at[d] * from_strides[d], q += at[d] * to_strides[d];
+    const int64 ps = s.rank ? from_strides[last] : 0, qs = s.rank ? to_strides[last] : 0;
+    for (int64 i = 0; i < n; ++i) {
+      if constexpr (std::is_same_v<T, bool>) q[i * qs] = q[i * qs] || p[i * ps];
+      else q[i * qs] = static_cast<T>(q[i * qs] + p[i * ps]);
+    }
+    int d = last - 1;
+    while (d >= 0 && ++at[d] == s[d]) at[d--] = 0;
+    if (d < 0) break;
+  }
+}
+
+/// to (+)= from, summed over the dims that `to` lacks or has with extent 1. Strides in elements.
+template <class Arch> SINTER_HIDDEN void sum_into(dtype t, const char* from, const shape_value& s, const int64* from_strides, char* to, const shape_value& ts,
+                                    const int64* to_strides, bool accumulate) {
+  int64 aligned[max_rank] = {};
+  const int lead = s.rank - ts.rank;
+  for (int d = lead; d < s.rank; ++d) aligned[d] = ts[d - lead] == 1 ? 0 : to_strides[d - lead];
+  auto run = [&]<class T>(T*) {
+    T* q = reinterpret_cast<T*>(to);
+    if (!accumulate) {
+      int64 at[max_rank] = {};
+      for (int64 i = 0, n = ts.numel(); i < n; ++i) {
+        int64 offset = 0;
+        for (int d = 0; d < ts.rank; ++d) offset += at[d] * to_strides[d];
+        q[offset] = T(0);
+        for (int d = ts.rank - 1; d >= 0 && ++at[d] == ts[d]; --d) at[d] = 0;
+      }
+    }
+    if (s.numel()) sum_strided<T, Arch>(reinterpret_cast<const T*>(from), s, from_strides, q, aligned);
+  };
+  switch (t) {
+    case dtype::f32: run(static_cast<float*>(nullptr)); break;
+    case dtype::f64: run(static_cast<double*>(nullptr)); break;
+    case dtype::i64: run(static_cast<int64*>(nullptr)); break;
+    case dtype::i32: run(static_cast<int32*>(nullptr)); break;
+    case dtype::b8: run(static_cast<bool*>(nullptr)); break;
+    default: fail<dtype_error, Arch>("not supported yet for ", t);
+  }
+}
+
+}  // namespace sinter::inline v0::detail

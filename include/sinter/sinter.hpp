@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What most people need of sinter. Printing, files and other heavy or rare parts are separate includes.
+#pragma once
+#include "op/activation.hpp"
+#include "op/contraction.hpp"
+#include "op/loss.hpp"
+#include "tensor/assign.hpp"
+#include "tensor/copy.hpp"
+#include "tensor/creation.hpp"
+#include "tensor/index.hpp"
+#include "tensor/random.hpp"
+#include "tensor/view.hpp"

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Evaluates expressions into tensors: binds leaves, checks versions, runs the program, wraps the result.
+// Next: tensor/assign.hpp for y = e, copy_, +=.
+#pragma once
+#include "../cpu/run.hpp"
+#include "../expr/lower.hpp"
+
+namespace sinter::inline v0 {
+namespace detail {
+
+template <class T, class E, class D> const tensor<T, E, D>& tensor_of(const tensor<T, E, D>& t) { return t; }
+
+/// The operands of an expression at run time.
+template <int N> struct bound_operands {
+  operand leaves[N + 1];
+  dims_slot slots[16];
+  int count = 0, slot_count = 0;
+};
+
+template <class Arch, class H> void bind_leaf(const leaf<H>& l, operand& to) {
+  const auto& t = tensor_of(l.handle);
+  if (l.handle.version() != l.version) [[unlikely]]
+    fail<stale_expression, Arch>("an expression over a tensor of shape ", shape_text{t.sizes().data(), t.rank},
+                                 " was evaluated after the tensor was written in place (version ", l.version, ", now ",
+                                 l.handle.version(), "); evaluate it before, or say st::lazy(e)");
+  if (!t.defined()) [[unlikely]] fail<error, Arch>("an undefined tensor is an operand of an expression");
+  to.data = reinterpret_cast<char*>(const_cast<typename H::value_type*>(t.data()));
+  to.shape.rank = t.rank;
+  for (int d = 0; d < t.rank; ++d) to.shape[d] = t.sizes()[d], to.strides[d] = t.strides()[d];
+}
+template <class Arch, class N> void bind_leaf(const number_operand<N>& l, operand& to) { to.number = static_cast<double>(l.value); }
+
+template <class Arch, class X, int N> void bind(const X& x, bound_operands<N>& to) {
+  auto leaves = [&](const auto& l) { bind_leaf<Arch>(l, to.leaves[to.count++]); };
+  for_leaves(x, leaves);
+  auto dims_ = [&]<class D>(const D& d) {
+    if constexpr (requires { d.v; }) {
+      dims_slot& s = to.slots[to.slot_count++];
+      s.count = sizeof d.v / sizeof d.v[0];
+      for (int i = 0; i < s.count; ++i) s.v[i] = d.v[i];
+    }
+  };
+  for_dims(x, dims_);
+}
+
+/// A tensor around a result that the run allocated.
+template <class T, class E> tensor<T, E> take(result& r) {
+  index_list<E::rank> sizes, strides;
+  for (int d = 0; d < E::rank; ++d) sizes[d] = r.shape[d], strides[d] = r.strides[d] ? r.strides[d] : 1;
+  T* data = static_cast<T*>(r.block->data);
+  return {static_cast<storage_ptr&&>(r.block), data, sizes, strides};
+}
+
+template <class X, class Arch = native> SINTER_HIDDEN auto evaluate_tensor(const X& x) {
+  using L = lowered<X>;
+  bound_operands<L::program::operand_count> ops;
+  bind<Arch>(x, ops);
+  result r;
+  cpu_run(entry_of<typename L::program, Arch>, ops.leaves, ops.slots, &r).template run<Arch>();
+  return take<typename L::value_type, typename L::extents_type>(r);
+}
+
+}  // namespace detail
+}  // namespace sinter::inline v0
