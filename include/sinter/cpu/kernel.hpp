@@ -2,7 +2,8 @@
 // The loop of a map or row stage on SIMD lanes: one body per stage program, whatever the strides. Lanes run along
 // the row where the unit stride lies there, else across rows. Not here: geometry and memory (cpu/run.hpp).
 #pragma once
-#include "../expr/levels.hpp"
+#include "../expr/stage.hpp"
+#include "operand.hpp"
 #include "pack.hpp"
 
 namespace sinter::inline v0 {
@@ -20,7 +21,6 @@ struct walk {
   int64 lane = 0;                    ///< elements from lane to lane
   uint8 mode = 0;                    ///< outputs: store, accumulate, skip
 };
-enum : uint8 { write_store = 0, write_accumulate = 1, write_skip = 2 };
 
 inline constexpr int max_walks = 320;
 
@@ -49,19 +49,6 @@ template <class SP> constexpr int lanes_of() {
   return narrow ? lanes<float> : f64 ? lanes<double> : i64 ? lanes<int64> : lanes<float>;
 }
 
-/// Where each value of a program lives in its register file: the n-th of its dtype.
-template <class SP> inline constexpr auto slots_of = [] {
-  struct {
-    uint16 slot[SP::size] = {};
-    int count[12] = {};
-  } out;
-  for (int i = 0; i < SP::size; ++i) {
-    const instruction x = SP::at(i);
-    if (x.op != code::output) out.slot[i] = static_cast<uint16>(out.count[static_cast<int>(x.type)]++);
-  }
-  return out;
-}();
-
 /// One pack per value, by dtype; constant indices keep them in registers.
 template <class SP, int N> struct registers {
   template <dtype T> static constexpr int count = slots_of<SP>.count[static_cast<int>(T)] ? slots_of<SP>.count[static_cast<int>(T)] : 1;
@@ -81,11 +68,6 @@ template <class SP, int N> struct registers {
   }
 };
 
-template <class Ops, int I> struct op_at_;
-template <class... Op, int I> struct op_at_<ops<Op...>, I> { using type = std::tuple_element_t<static_cast<std::size_t>(I), std::tuple<Op...>>; };
-template <class SP, int I> using op_at = typename op_at_<typename SP::ops_type, I>::type;
-template <class SP, int I> using type_at = cpp_type<SP::at(I).type>;
-
 /// Computes value I from the registers of its operands.
 template <class SP, int I, class R> SINTER_INLINE void step(R& r) {
   constexpr instruction x = SP::at(I);
@@ -93,31 +75,11 @@ template <class SP, int I, class R> SINTER_INLINE void step(R& r) {
     r.template get<I>() = convert<type_at<SP, I>>(r.template get<x.a>());
   } else if constexpr (x.is_op()) {
     using Op = op_at<SP, x.op_index()>;
-    constexpr int arity = descr_of<Op>.arity;
+    constexpr int arity = arity_of<Op>;
     if constexpr (arity == 1) r.template get<I>() = Op::value(r.template get<x.a>());
     else if constexpr (arity == 2) r.template get<I>() = Op::value(r.template get<x.a>(), r.template get<x.b>());
     else r.template get<I>() = Op::value(r.template get<x.a>(), r.template get<x.b>(), r.template get<x.c>());
   }
-}
-
-template <int Size> struct id_list {
-  int v[Size ? Size : 1] = {};
-  int count = 0;
-};
-/// Ids for which `keep(i)` holds, in order.
-template <class SP, class F> constexpr auto ids_where(F keep) {
-  id_list<SP::size> out;
-  for (int i = 0; i < SP::size; ++i)
-    if (keep(i)) out.v[out.count++] = i;
-  return out;
-}
-/// f.operator()<id>() for each id of `List`, in order, without recursion.
-template <auto& List, class F, std::size_t... K> SINTER_INLINE void for_ids(F&& f, std::index_sequence<K...>) {
-  int done[] = {0, (f.template operator()<List.v[K]>(), 0)...};
-  (void)done;
-}
-template <auto& List, class F> SINTER_INLINE void for_ids(F&& f) {
-  for_ids<List>(f, std::make_index_sequence<static_cast<std::size_t>(List.count)>());
 }
 
 // --- reductions on lanes -------------------------------------------------------------------------------------------

@@ -43,11 +43,6 @@ template <class T, int N> SINTER_INLINE pack<T, N> clamp(pack<T, N> x, double lo
   x = select(x > hi, hi, x);
   return select(x < lo, lo, x);
 }
-/// y, or x where that is NaN: for results that -Ofast may have calculated without regard to NaN.
-template <class T, int N> SINTER_INLINE pack<T, N> keep_nan(pack<T, N> x, pack<T, N> y) {
-  if constexpr (fast_math) return select(isnan(x), x, y);
-  else return y;
-}
 
 /// x + low = n log 2 + r, and exp(r) - 1.
 template <class T, int N> struct exp_parts {

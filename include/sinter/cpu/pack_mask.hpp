@@ -104,7 +104,7 @@ template <int N> SINTER_INLINE pack<bool, N> head_mask(int count) {
 /// a where c, else b; both are bits, NaN included.
 template <class T, int N> SINTER_INLINE pack<T, N> select(pack<bool, N> c, pack<T, N> a, std::type_identity_t<pack<T, N>> b) {
   if constexpr (std::is_same_v<T, bool>) {
-    return (c & a) | (!c & b);
+    return (c & a) | (b & !c);
   } else if constexpr (N == 1) {
     return c.r ? a : b;
   } else {

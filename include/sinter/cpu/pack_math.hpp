@@ -41,6 +41,13 @@ template <class T, int N> SINTER_INLINE pack<bool, N> isnan(pack<T, N> x) {
   else if constexpr (detail::fast_math) return bit_cast<simd::integer<T>>(abs(x)) > pack<simd::integer<T>, N>(detail::infinity_bits<T>);
   else return x != x;
 }
+namespace detail {
+/// y, or x where that is NaN: for results that -Ofast may have calculated without regard to NaN.
+template <class T, int N> SINTER_INLINE pack<T, N> keep_nan(pack<T, N> x, pack<T, N> y) {
+  if constexpr (fast_math) return select(isnan(x), x, y);
+  else return y;
+}
+}  // namespace detail
 
 /// The larger operand; NaN if either is NaN.
 template <class T, int N> SINTER_INLINE pack<T, N> max(pack<T, N> a, std::type_identity_t<pack<T, N>> b) {
@@ -83,7 +90,7 @@ SINTER_PACK_FUNCTION(round, nearbyint)  // halves to even, as torch.round
 #undef SINTER_PACK_FUNCTION
 template <class T, int N> requires std::is_floating_point_v<T> SINTER_INLINE pack<T, N> sqrt(pack<T, N> x) {
   if constexpr (N == 1) return std::sqrt(x.r);
-  else return detail::map_batches([](auto v) { return simd::sqrt(v); }, x);
+  else return detail::keep_nan(x, detail::map_batches([](auto v) { return simd::sqrt(v); }, x));
 }
 
 /// Folds the lanes by a fixed binary tree of f(T, T): lane i with lane i + N/2, and so on.

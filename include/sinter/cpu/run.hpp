@@ -2,31 +2,13 @@
 // Runs the stages of a program on the CPU: shapes, memory for what is written, loops, chunks. One function serves all
 // programs; what differs between them are tables and kernel entries. Next: cpu/kernel.hpp for the loops themselves.
 #pragma once
-#include "../expr/shape.hpp"
-#include "../tensor/storage.hpp"
 #include "gemm.hpp"
 #include "kernel.hpp"
+#include "operand.hpp"
 #include "parallel.hpp"
 #include "strided.hpp"
 
 namespace sinter::inline v0::detail {
-
-/// An operand of a program at run time: memory, or a number.
-struct operand {
-  char* data = nullptr;
-  double number = 0;
-  shape_value shape;
-  int64 strides[max_rank] = {};  ///< in elements
-};
-
-/// Where a result goes. Without data the run allocates it (`block`, row-major or in its operands' order).
-struct result {
-  char* data = nullptr;
-  storage_ptr block;
-  shape_value shape;
-  int64 strides[max_rank] = {};
-  uint8 mode = write_store;
-};
 
 class cpu_run;
 

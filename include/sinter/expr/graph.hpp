@@ -48,6 +48,7 @@ template <class T> class vec {
     }
     data_[size_++] = value;
   }
+  constexpr void pop() { --size_; }
   constexpr T& operator[](int i) { return data_[i]; }
   constexpr const T& operator[](int i) const { return data_[i]; }
   constexpr int size() const { return size_; }
@@ -56,10 +57,6 @@ template <class T> class vec {
   T* data_ = nullptr;
   int size_ = 0, room_ = 0;
 };
-
-/// Bits of a number literal: doubles as they are.
-constexpr uint64 literal_bits(double v) { return __builtin_bit_cast(uint64, v); }
-constexpr double literal_value(uint64 w) { return __builtin_bit_cast(double, w); }
 
 }  // namespace detail
 
@@ -86,8 +83,9 @@ class graph {
   constexpr const detail::vec<uint64>& pool() const { return pool_; }
   constexpr sym at_sym(int i) { return {this, static_cast<uint16>(i)}; }
 
-  constexpr sym leaf(int number, dtype t, int rank, uint32 ones = 0) {
-    item it{make(code::leaf, t, rank, number)};
+  /// Operand `number`. `covers`: operands (bits) whose shapes are known to broadcast into its own.
+  constexpr sym leaf(int number, dtype t, int rank, uint32 ones = 0, uint64 covers = 0) {
+    item it{make(code::leaf, t, rank, number, 0, covers ? 1 + pool(covers) : 0)};
     it.ones = static_cast<uint8>(ones);
     return add(it);
   }

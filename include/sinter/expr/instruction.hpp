@@ -9,7 +9,7 @@ namespace sinter::inline v0 {
 /// What an instruction does. Numbers are part of the format: new codes take a free number, none is reused.
 /// From `first_op` on the code is an index into the program's own list of ops.
 enum class code : uint16 {
-  leaf = 0,       ///< operand a of the program
+  leaf = 0,       ///< operand a of the program; b: dims of extent 1; c: 1 + pool index of the operands that its shape covers
   scalar = 1,     ///< run-time number: operand a of the program, in the dtype of the instruction
   literal = 2,    ///< the bits in pool[a]
   index = 3,      ///< position of the element along dims b of a's shape
@@ -77,6 +77,9 @@ struct contraction {
 };
 
 namespace detail {
+/// Bits of a number literal: doubles as they are.
+constexpr uint64 literal_bits(double v) { return __builtin_bit_cast(uint64, v); }
+constexpr double literal_value(uint64 w) { return __builtin_bit_cast(double, w); }
 constexpr int count_bits(uint32 m) {
   int n = 0;
   for (; m; m &= m - 1) ++n;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // How a stage's program runs: what is computed once, per row, per element, per pass, and at the end.
-// Shared by the CPU and CUDA kernels. Next: cpu/kernel.hpp.
+// Shared by the CPU and CUDA kernels. Device-clean: read by NVRTC too. Next: cpu/kernel.hpp, cuda/kernel.hpp.
 #pragma once
-#include "stage.hpp"
+#include "words.hpp"
 
 namespace sinter::inline v0::detail {
 
@@ -22,10 +22,9 @@ template <int Size> struct stage_levels {
 
 template <class SP> inline constexpr auto levels_of = [] {
   stage_levels<SP::size> out;
-  const program_view& p = view_of<SP>;
   const int n = SP::size;
   for (int i = 0; i < n; ++i) {
-    const instruction x = p.at(i);
+    const instruction x = SP::at(i);
     switch (x.op) {
       case code::leaf:
         out.at[i] = x.b == leaf_row ? level::row : x.b == leaf_constant ? level::constant : level::element;
@@ -46,7 +45,7 @@ template <class SP> inline constexpr auto levels_of = [] {
       default: {
         level l = level::constant;
         uint8 after = 0;
-        for_operands(x, p.descr(i), [&](uint16 o) {
+        for_operands_in<SP>(x, [&](uint16 o) {
           const level k = out.at[o];
           if (k == level::total || l == level::total) l = level::total;
           else if (k < l) l = k;
@@ -61,13 +60,13 @@ template <class SP> inline constexpr auto levels_of = [] {
   for (int pass = 0; pass <= out.passes; ++pass) {
     auto& need = out.need[pass];
     for (int i = n - 1; i >= 0; --i) {
-      const instruction x = p.at(i);
+      const instruction x = SP::at(i);
       if (x.op == code::output && pass == out.passes && out.at[x.a] == level::element) need[x.a] = true;
       if (x.op == code::reduce && out.at[x.a] == level::element &&
           (x.b == along_row ? out.after[x.a] == pass : pass == out.passes))
         need[x.a] = true;
       if (need[i] && out.at[i] == level::element && x.op != code::leaf)
-        for_operands(x, p.descr(i), [&](uint16 o) {
+        for_operands_in<SP>(x, [&](uint16 o) {
           if (out.at[o] == level::element) need[o] = true;
         });
     }
@@ -75,21 +74,38 @@ template <class SP> inline constexpr auto levels_of = [] {
   return out;
 }();
 
-/// The totals of a stage, in the order of levels_of::total_ids.
-template <int N> struct total_list { stage_total v[N + 1]; };
-template <class P, int Number> inline constexpr auto totals_of = [] {
-  using SP = stage_program<P, Number>;
-  constexpr auto& lv = levels_of<SP>;
-  total_list<lv.totals> out{};
-  if constexpr (lv.totals > 0) {
-    const auto e = extract_again<P, Number>();
-    for (int t = 0; t < lv.totals; ++t) {
-      const instruction x = SP::at(lv.total_ids[t]);
-      out.v[t] = e.totals[x.b - 2];
-      out.v[t].of_row = lv.at[x.a] != level::element;
-    }
+/// Where each value of a program lives in its register file: the n-th of its dtype.
+template <class SP> inline constexpr auto slots_of = [] {
+  struct {
+    uint16 slot[SP::size] = {};
+    int count[12] = {};
+  } out;
+  for (int i = 0; i < SP::size; ++i) {
+    const instruction x = SP::at(i);
+    if (x.op != code::output) out.slot[i] = static_cast<uint16>(out.count[static_cast<int>(x.type)]++);
   }
   return out;
 }();
+
+template <class SP, int I> using type_at = cpp_type<SP::at(I).type>;
+
+
+template <int Size> struct id_list {
+  int v[Size ? Size : 1] = {};
+  int count = 0;
+};
+/// Ids for which `keep(i)` holds, in order.
+template <class SP, class F> constexpr auto ids_where(F keep) {
+  id_list<SP::size> out;
+  for (int i = 0; i < SP::size; ++i)
+    if (keep(i)) out.v[out.count++] = i;
+  return out;
+}
+/// f.operator()<id>() for each id of `List`, in order, without recursion.
+template <auto& List, class F, int... K> SINTER_HD SINTER_INLINE void for_ids(F& f, ints<K...>) {
+  int done[] = {0, (f.template operator()<List.v[K]>(), 0)...};
+  (void)done;
+}
+template <auto& List, class F> SINTER_HD SINTER_INLINE void for_ids(F&& f) { for_ids<List>(f, count_to<List.count>{}); }
 
 }  // namespace sinter::inline v0::detail

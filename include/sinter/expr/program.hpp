@@ -5,23 +5,9 @@
 #include <utility>
 
 #include "sym.hpp"
+#include "words.hpp"
 
 namespace sinter::inline v0 {
-
-/// The ops that a program uses, in the order of its op indices.
-template <class... Op> struct ops { static constexpr int size = sizeof...(Op); };
-
-/// words: header (instructions | pool << 16 | operands << 32 | results << 48), instructions, pool.
-template <class Ops, uint64... Words> struct program {
-  using ops_type = Ops;
-  static constexpr uint64 words[sizeof...(Words)] = {Words...};
-  static constexpr int size = static_cast<int>(words[0] & 0xffff);
-  static constexpr int pool_size = static_cast<int>(words[0] >> 16 & 0xffff);
-  static constexpr int operand_count = static_cast<int>(words[0] >> 32 & 0xffff);
-  static constexpr int result_count = static_cast<int>(words[0] >> 48 & 0xffff);
-  static constexpr instruction at(int i) { return instruction::decode(words[1 + i]); }
-  static constexpr uint64 pool(int i) { return words[1 + size + i]; }
-};
 
 namespace detail {
 
@@ -38,7 +24,7 @@ template <int Room> struct flat_graph {
 constexpr sym replay(graph& g, const instruction& x, uint64 pool_word, const op_descr* op, const vec<uint16>& map, uint32 leaf_ones) {
   const sym a = g.at_sym(x.is_source() ? 0 : map[x.a]);
   switch (x.op) {
-    case code::leaf: return g.leaf(x.a, x.type, x.rank, leaf_ones);
+    case code::leaf: return g.leaf(x.a, x.type, x.rank, leaf_ones, x.c ? pool_word : 0);
     case code::scalar: return g.scalar(x.a, x.type, false);
     case code::literal: return g.literal(literal_value(pool_word), x.type, false);
     case code::index: return g.index(a, {x.b, 0});
@@ -56,13 +42,8 @@ constexpr sym replay(graph& g, const instruction& x, uint64 pool_word, const op_
   return g.apply(op, in, op->arity);
 }
 
-/// Numbers of the instructions that x reads, values and shapes alike.
 template <class F> constexpr void for_operands(const instruction& x, const op_descr* op, F f) {
-  if (x.is_source()) return;
-  f(x.a);
-  const int n = x.op == code::expand || x.op == code::contract ? 2 : x.is_op() ? op->arity : 1;
-  if (n > 1) f(x.b);
-  if (n > 2) f(x.c);
+  for_operands(x, op ? op->arity : 1, f);
 }
 
 /// Lays out what the outputs of g need, in canonical order: depth first from the outputs, so that the numbers
@@ -117,7 +98,7 @@ template <int Room> constexpr flat_graph<Room> flatten(const graph& g, int opera
     const int i = order[k];
     instruction x = g.at(i);
     const op_descr* op = g.descr(i);
-    if (x.op == code::leaf) x.b = g[i].ones;
+    if (x.op == code::leaf) x.b = g[i].ones, x.c = x.c ? static_cast<uint16>(1 + pooled(g.pool()[x.c - 1])) : uint16{0};
     else if (x.op == code::literal) x.a = pooled(g.pool()[x.a]);
     else if (x.op != code::scalar) {
       x.a = map[x.a];
@@ -158,7 +139,7 @@ struct program_view {
     vec<uint16> map(size(), 0xffff);
     for (int i = 0; i < size(); ++i) {
       const instruction x = at(i);
-      const uint64 w = x.op == code::literal ? pool(x.a) : x.op == code::contract ? pool(x.c) : 0;
+      const uint64 w = x.op == code::literal ? pool(x.a) : x.op == code::contract ? pool(x.c) : x.op == code::leaf && x.c ? pool(x.c - 1) : 0;
       const sym s = replay(g, x, w, descr(i), map, x.op == code::leaf ? (ones ? ones[x.a] : x.b) : 0);
       map[i] = x.op == code::output ? static_cast<uint16>(g.size() - 1) : s.id;
     }

@@ -115,6 +115,9 @@ class scheduler {
         case code::leaf:
           sets[i].rank = static_cast<int8>(x.rank);
           if (x.rank) sets[i].mark(x.a);
+          if (x.c)
+            for (int k = 0; k < 64; ++k)
+              if (g.pool()[x.c - 1] >> k & 1) sets[i].mark(k);
           break;
         case code::scalar: case code::literal: break;
         case code::extent: depth[i] = 0; break;

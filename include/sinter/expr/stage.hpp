@@ -2,6 +2,7 @@
 // The kernels of a program: which inputs and results each stage has, and each stage's own small program, whose type
 // names the kernel. Equal stages of different statements are the same type. Next: cpu/run.hpp, cuda/, expr/plan.hpp.
 #pragma once
+#include "levels.hpp"
 #include "schedule.hpp"
 
 namespace sinter::inline v0::detail {
@@ -26,14 +27,6 @@ struct stage_total {
   bool of_row = false;        ///< its operand is one value a row
 };
 inline constexpr int max_inputs = 256;
-
-/// Field b of a stage's leaf: how the value varies.
-inline constexpr int leaf_element = 0;  ///< by element
-inline constexpr int leaf_row = 1;      ///< by row only
-inline constexpr int leaf_constant = 2; ///< not at all
-inline constexpr int leaf_index = 4;    ///< by element, and it is the element's position, not memory
-/// Field b of a stage's reduction: 1 for along the row, from 2 on for reductions over other dims.
-inline constexpr int along_row = 1;
 
 /// A schedule in fixed room.
 template <int Size> struct flat_schedule {
@@ -223,6 +216,23 @@ template <class P, int Number> inline constexpr auto inputs_of = [] {
   input_list<n> out{};
   const auto e = extract_again<P, Number>();
   for (int i = 0; i < n; ++i) out.v[i] = e.inputs[i];
+  return out;
+}();
+
+/// The totals of a stage, in the order of levels_of::total_ids.
+template <int N> struct total_list { stage_total v[N + 1]; };
+template <class P, int Number> inline constexpr auto totals_of = [] {
+  using SP = stage_program<P, Number>;
+  constexpr auto& lv = levels_of<SP>;
+  total_list<lv.totals> out{};
+  if constexpr (lv.totals > 0) {
+    const auto e = extract_again<P, Number>();
+    for (int t = 0; t < lv.totals; ++t) {
+      const instruction x = SP::at(lv.total_ids[t]);
+      out.v[t] = e.totals[x.b - 2];
+      out.v[t].of_row = lv.at[x.a] != level::element;
+    }
+  }
   return out;
 }();
 

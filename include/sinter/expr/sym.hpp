@@ -4,6 +4,7 @@
 #pragma once
 #include "../op/arithmetic.hpp"
 #include "graph.hpp"
+#include "words.hpp"
 
 namespace sinter::inline v0 {
 
@@ -15,13 +16,6 @@ template <class Op>
 concept reduction = requires { typename Op::reduction; };
 
 namespace detail {
-
-template <class Op> inline constexpr int arity_of = [] {
-  if constexpr (requires(double x) { Op::value(x); }) return 1;
-  else if constexpr (requires(double x) { Op::value(x, x); }) return 2;
-  else return 3;
-}();
-template <> inline constexpr int arity_of<op::where> = 3;
 
 template <class Op, class T> T value_of(const T* x) {
   if constexpr (same<Op, op::where>) return Op::value(x[0] != T(0), x[1], x[2]);
