@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What goes into a program at run time and what comes out. Next: cpu/run.hpp runs the fused kernels of a program,
+// cpu/interpret.hpp runs it instruction by instruction.
+#pragma once
+#include "../expr/shape.hpp"
+#include "../tensor/storage.hpp"
+
+namespace sinter::inline v0::detail {
+
+/// What a kernel does with a result.
+enum : uint8 { write_store = 0, write_accumulate = 1, write_skip = 2 };
+
+/// An operand of a program at run time: memory, or a number.
+struct operand {
+  char* data = nullptr;
+  double number = 0;
+  shape_value shape;
+  int64 strides[max_rank] = {};  ///< in elements
+};
+
+/// Where a result goes. Without data the run allocates it (`block`, row-major or in its operands' order).
+struct result {
+  char* data = nullptr;
+  storage_ptr block;
+  shape_value shape;
+  int64 strides[max_rank] = {};
+  uint8 mode = write_store;
+};
+
+}  // namespace sinter::inline v0::detail
