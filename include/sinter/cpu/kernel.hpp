@@ -3,6 +3,7 @@
 // the row where the unit stride lies there, else across rows. Not here: geometry and memory (cpu/run.hpp).
 #pragma once
 #include "../expr/stage.hpp"
+#include "../op/reduction.hpp"
 #include "operand.hpp"
 #include "pack.hpp"
 
