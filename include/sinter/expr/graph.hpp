@@ -18,6 +18,7 @@ struct op_descr {
   int64 (*integer)(const int64* x) = nullptr;
   /// A whole reduction of n elements, `stride` apart, for interpretation.
   double (*fold)(const double* x, int64 n, int64 stride) = nullptr;
+  int64 (*integer_fold)(const int64* x, int64 n, int64 stride) = nullptr;
 };
 
 namespace detail {

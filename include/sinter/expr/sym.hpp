@@ -24,10 +24,10 @@ template <class Op, class T> T value_of(const T* x) {
   else return static_cast<T>(Op::value(x[0], x[1], x[2]));
 }
 
-template <class Op> double fold_of(const double* x, int64 n, int64 stride) {
-  auto s = Op::init(double{});
+template <class Op, class T> T fold_of(const T* x, int64 n, int64 stride) {
+  auto s = Op::init(T{});
   for (int64 i = 0; i < n; ++i) s = Op::push(s, x[i * stride], i);
-  return static_cast<double>(Op::result(s));
+  return static_cast<T>(Op::result(s));
 }
 
 /// Calls `Op::grad` with as many operands as it takes and stores what it returns.
@@ -50,7 +50,8 @@ template <class Op> constexpr op_descr describe() {
   if constexpr (reduction<Op>) {
     d.arity = 1;
     d.reduction = true;
-    d.fold = &fold_of<Op>;
+    d.fold = &fold_of<Op, double>;
+    if constexpr (Op::info.integers) d.integer_fold = &fold_of<Op, int64>;
   } else {
     d.arity = arity_of<Op>;
     d.value = &value_of<Op, double>;

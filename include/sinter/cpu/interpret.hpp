@@ -1,0 +1,398 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The reference evaluator: one instruction after the other, any shapes and strides, results rounded to their dtype.
+// For programs that exist at run time only and shapes that a fused kernel cannot take; not fast. Next: cpu/run.hpp.
+#pragma once
+#include "gemm.hpp"
+#include "operand.hpp"
+#include "strided.hpp"
+
+namespace sinter::inline v0::detail {
+
+/// Calls f(T{}) with the C++ type of t.
+template <class Arch, class F> void with_type(dtype t, F f) {
+  switch (t) {
+    case dtype::b8: return f(bool{});
+    case dtype::u8: return f(uint8{});
+    case dtype::i8: return f(int8{});
+    case dtype::i16: return f(int16{});
+    case dtype::i32: return f(int32{});
+    case dtype::i64: return f(int64{});
+    case dtype::f32: return f(float{});
+    case dtype::f64: return f(double{});
+    default: fail<dtype_error, Arch>("not supported yet for ", t);
+  }
+}
+/// v as an element of type T: integers wrap, what is not 0 is true.
+template <class T, class W> T element_of(W v) {
+  if constexpr (std::is_same_v<T, bool>) return v != W(0);
+  else if constexpr (std::is_floating_point_v<W> && std::is_integral_v<T>)
+    return static_cast<T>(v >= -0x1p63 && v < 0x1p63 ? static_cast<int64>(v) : std::numeric_limits<int64>::min());
+  else return static_cast<T>(v);
+}
+/// Exact in int64, not in double?
+constexpr bool counts(dtype t) { return t == dtype::b8 || is_integral(t); }
+
+/// Where an instruction's value lies: memory of a leaf, its own, or a view of another value's.
+struct strided_value {
+  char* data = nullptr;
+  dtype type = dtype::f32;
+  shape_value shape;
+  int64 strides[max_rank] = {};  ///< in elements
+  storage_ptr block;             ///< none for leaves
+};
+
+/// Loops over `shape` with K operands: dims that all cross as one are merged, f(offsets) is called for every row.
+template <int K> struct row_loop {
+  int rank = 0;
+  int64 extent[max_rank] = {1}, strides[K][max_rank] = {};
+  bool empty = false;
+
+  row_loop(const shape_value& shape, const int64* const (&by_operand)[K]) {
+    for (int d = 0; d < shape.rank; ++d) {
+      if (shape[d] == 0) empty = true;
+      if (shape[d] == 1) continue;
+      bool joins = rank > 0;
+      for (int k = 0; k < K && joins; ++k) joins = strides[k][rank - 1] == by_operand[k][d] * shape[d];
+      if (!joins) ++rank;
+      extent[rank - 1] = joins ? extent[rank - 1] * shape[d] : shape[d];
+      for (int k = 0; k < K; ++k) strides[k][rank - 1] = by_operand[k][d];
+    }
+  }
+  int64 row() const { return empty ? 0 : extent[rank ? rank - 1 : 0]; }
+  int64 step(int k) const { return rank ? strides[k][rank - 1] : 0; }
+  template <class F> void run(F f) const {
+    if (empty) return;
+    int64 at[max_rank] = {}, offset[K] = {};
+    for (;;) {
+      f(static_cast<const int64*>(offset));
+      int d = rank - 2;
+      for (; d >= 0; --d) {
+        for (int k = 0; k < K; ++k) offset[k] += strides[k][d];
+        if (++at[d] < extent[d]) break;
+        for (int k = 0; k < K; ++k) offset[k] -= strides[k][d] * extent[d];
+        at[d] = 0;
+      }
+      if (d < 0) return;
+    }
+  }
+};
+
+template <class Arch> class SINTER_HIDDEN interpreter {
+ public:
+  interpreter(const program_view& p, const operand* leaves, const dims_slot* slots) : p_(p), leaves_(leaves), slots_(slots) {}
+
+  void run(result* results) {
+    const int n = p_.size();
+    vec<shape_value> leaf_shapes(p_.operand_count(), {});
+    for (int i = 0; i < p_.operand_count(); ++i) leaf_shapes[i] = leaves_[i].shape;
+    shapes_ = vec<shape_value>(n, {});
+    const shape_fault f = infer_shapes(p_, &leaf_shapes[0], slots_, &shapes_[0]);
+    if (f.kind != shape_fault::none) raise<Arch>(p_, f, &shapes_[0]);
+
+    // who reads a value last; 0: nobody. Results are read after everything, as their memory may be a leaf's.
+    vec<int> last(n, 0);
+    for (int i = n - 1; i >= 0; --i) {
+      const instruction x = p_.at(i);
+      if (x.op == code::output ? results[x.b].mode != write_skip : last[i] != 0)
+        for_values(i, [&](uint16 o) { last[o] = x.op == code::output ? n : last[o] ? last[o] : i; });
+    }
+    values_ = vec<strided_value>(n, {});
+    for (int i = 0; i < n; ++i) {
+      if (!last[i]) continue;
+      values_[i].shape = shapes_[i], values_[i].type = p_.at(i).type;
+      evaluate(i, values_[i]);
+      for_values(i, [&](uint16 o) { if (last[o] == i) values_[o].block = {}; });
+    }
+    for (int i = 0; i < n; ++i)
+      if (p_.at(i).op == code::output && results[p_.at(i).b].mode != write_skip) deliver(values_[p_.at(i).a], p_.at(i).c, results[p_.at(i).b]);
+  }
+
+ private:
+  static constexpr int64 block = 256;
+  const program_view& p_;
+  const operand* leaves_;
+  const dims_slot* slots_;
+  vec<shape_value> shapes_;
+  vec<strided_value> values_;
+
+  /// f(o) for every instruction whose value, not only its shape, instruction i reads.
+  template <class F> void for_values(int i, F f) const {
+    const instruction x = p_.at(i);
+    if (x.op == code::index || x.op == code::extent || x.is_source()) return;
+    if (x.op == code::expand) return f(x.a);
+    for_operands(x, p_.descr(i), f);
+  }
+  static void row_major(const shape_value& s, int64* strides) {
+    int64 step = 1;
+    for (int d = s.rank - 1; d >= 0; --d) strides[d] = step, step *= s[d];
+  }
+  static void allocate(strided_value& v) {
+    row_major(v.shape, v.strides);
+    v.block = allocate_cpu<Arch>(v.shape.numel() * size_of(v.type));
+    v.data = static_cast<char*>(v.block->data);
+  }
+  /// Strides of v in a loop over s: 0 where it is broadcast.
+  static void align(const strided_value& v, const shape_value& s, int64* out) {
+    const int lead = s.rank - v.shape.rank;
+    for (int d = 0; d < s.rank; ++d) out[d] = d < lead || v.shape[d - lead] == 1 ? 0 : v.strides[d - lead];
+  }
+  static void view(const strided_value& of, strided_value& v) { v.data = of.data, v.block = of.block; }
+
+  template <class W> static void load(dtype t, const char* from, int64 stride, int64 n, W* to) {
+    with_type<Arch>(t, [=]<class T>(T) {
+      const T* x = reinterpret_cast<const T*>(from);
+      for (int64 i = 0; i < n; ++i) to[i] = element_of<W>(x[i * stride]);
+    });
+  }
+  template <class W> static void store(dtype t, const W* from, char* to, int64 stride, int64 n) {
+    with_type<Arch>(t, [=]<class T>(T) {
+      T* y = reinterpret_cast<T*>(to);
+      for (int64 i = 0; i < n; ++i) y[i * stride] = element_of<T>(from[i]);
+    });
+  }
+  template <class W> static void fill(strided_value& v, W x) {
+    allocate(v);
+    store(v.type, &x, v.data, 1, 1);
+  }
+
+  void evaluate(int i, strided_value& v) {
+    const instruction x = p_.at(i);
+    switch (x.op) {
+      case code::leaf:
+        v.data = leaves_[x.a].data;
+        for (int d = 0; d < v.shape.rank; ++d) v.strides[d] = leaves_[x.a].strides[d];
+        return;
+      case code::scalar: return fill(v, leaves_[x.a].number);
+      case code::literal: return fill(v, literal_value(p_.pool(x.a)));
+      case code::extent: {
+        const shape_value& s = shapes_[x.a];
+        const uint32 mask = resolve_dims(x.b, s.rank, slots_);
+        int64 n = 1;
+        for (int d = 0; d < s.rank; ++d) n *= mask >> d & 1 ? s[d] : 1;
+        return fill(v, n);
+      }
+      case code::index: return positions(x, v);
+      case code::expand:
+        view(values_[x.a], v);
+        return align(values_[x.a], v.shape, v.strides);
+      case code::squeeze: case code::unsqueeze: {
+        const strided_value& of = values_[x.a];
+        const bool removes = x.op == code::squeeze;
+        const int rank = removes ? of.shape.rank : v.shape.rank;
+        const uint32 mask = resolve_dims(x.b, rank, slots_);
+        view(of, v);
+        for (int d = 0, own = 0; d < rank; ++d)
+          if (!(mask >> d & 1)) { v.strides[removes ? own : d] = of.strides[removes ? d : own]; ++own; }
+        return;
+      }
+      case code::cast: allocate(v); return copy(values_[x.a], v);
+      case code::reduce: return counts(values_[x.a].type) && p_.descr(i)->integer_fold ? reduce(x, p_.descr(i)->integer_fold, v)
+                                                                                       : reduce(x, p_.descr(i)->fold, v);
+      case code::contract: return contract(x, v);
+      default: {
+        const op_descr* op = p_.descr(i);
+        const uint16 in[3] = {x.a, op->arity > 1 ? x.b : x.a, op->arity > 2 ? x.c : x.a};
+        if (counts(values_[in[op->arity - 1]].type) && op->integer) map(in, op->integer, v);
+        else map(in, op->value, v);
+      }
+    }
+  }
+
+  /// to = from, which is broadcast and converted.
+  static void copy(const strided_value& from, const strided_value& to) {
+    if (counts(from.type)) copy_as<int64>(from, to);
+    else copy_as<double>(from, to);
+  }
+  template <class W> static void copy_as(const strided_value& from, const strided_value& to) {
+    int64 own[max_rank];
+    align(from, to.shape, own);
+    const row_loop<2> loop(to.shape, {own, to.strides});
+    loop.run([&](const int64* at) {
+      W x[block];
+      for (int64 i = 0; i < loop.row(); i += block) {
+        const int64 n = loop.row() - i < block ? loop.row() - i : block;
+        load(from.type, from.data + (at[0] + i * loop.step(0)) * size_of(from.type), loop.step(0), n, x);
+        store(to.type, x, to.data + (at[1] + i * loop.step(1)) * size_of(to.type), loop.step(1), n);
+      }
+    });
+  }
+
+  template <class W> void map(const uint16 (&in)[3], W (*f)(const W*), strided_value& v) {
+    allocate(v);
+    int64 own[3][max_rank];
+    for (int k = 0; k < 3; ++k) align(values_[in[k]], v.shape, own[k]);
+    const row_loop<4> loop(v.shape, {own[0], own[1], own[2], v.strides});
+    loop.run([&](const int64* at) {
+      W x[3][block], y[block];
+      for (int64 i = 0; i < loop.row(); i += block) {
+        const int64 n = loop.row() - i < block ? loop.row() - i : block;
+        for (int k = 0; k < 3; ++k) {
+          const strided_value& o = values_[in[k]];
+          load(o.type, o.data + (at[k] + i * loop.step(k)) * size_of(o.type), loop.step(k), n, x[k]);
+        }
+        for (int64 j = 0; j < n; ++j) {
+          const W operands[3] = {x[0][j], x[1][j], x[2][j]};
+          y[j] = f(operands);
+        }
+        store(v.type, y, v.data + (at[3] + i * loop.step(3)) * size_of(v.type), loop.step(3), n);
+      }
+    });
+  }
+
+  void positions(const instruction& x, strided_value& v) {
+    const uint32 mask = resolve_dims(x.b, v.shape.rank, slots_);
+    int64 along[max_rank], step = 1;
+    for (int d = v.shape.rank - 1; d >= 0; --d) {
+      along[d] = mask >> d & 1 ? step : 0;
+      if (mask >> d & 1) step *= v.shape[d];
+    }
+    allocate(v);
+    const row_loop<2> loop(v.shape, {along, v.strides});
+    loop.run([&](const int64* at) {
+      int64* y = reinterpret_cast<int64*>(v.data) + at[1];
+      for (int64 i = 0; i < loop.row(); ++i) y[i * loop.step(1)] = at[0] + i * loop.step(0);
+    });
+  }
+
+  /// Gathers what is reduced to one element, row-major over the reduced dims, and folds it.
+  template <class W> void reduce(const instruction& x, W (*fold)(const W*, int64, int64), strided_value& v) {
+    const strided_value& from = values_[x.a];
+    const uint32 mask = resolve_dims(x.b, from.shape.rank, slots_);
+    shape_value kept = from.shape, reduced = from.shape;
+    for (int d = 0; d < from.shape.rank; ++d) (mask >> d & 1 ? kept : reduced)[d] = 1;
+    int64 own[max_rank];
+    align(from, from.shape, own);
+    allocate(v);
+    const int64 n = reduced.numel();
+    const scratch_memory room(n * static_cast<int64>(sizeof(W)));
+    W* x_of = reinterpret_cast<W*>(room.data());
+    const row_loop<2> outer(kept, {own, v.strides});
+    const row_loop<1> inner(reduced, {own});
+    outer.run([&](const int64* at) {
+      for (int64 i = 0; i < outer.row(); ++i) {
+        int64 done = 0;
+        inner.run([&](const int64* in) {
+          load(from.type, from.data + (at[0] + i * outer.step(0) + in[0]) * size_of(from.type), inner.step(0), inner.row(), x_of + done);
+          done += inner.row();
+        });
+        const W y = fold(x_of, n, 1);
+        store(v.type, &y, v.data + (at[1] + i * outer.step(1)) * size_of(v.type), 1, 1);
+      }
+    });
+  }
+
+  /// A label of a contraction: its extent, and its strides in the operands and the result.
+  struct label {
+    int64 extent = 1, a = 0, b = 0, c = 0;
+    bool in_a = false, in_b = false, in_c = false;
+  };
+  /// Sum of products over the labels that the result lacks: by gemm where there is work for it.
+  void contract(const instruction& x, strided_value& v) {
+    const strided_value &a = values_[x.a], &b = values_[x.b];
+    const contraction c = contraction::decode(p_.pool(x.c));
+    allocate(v);
+    label labels[8];
+    for (int d = 0; d < c.rank_a; ++d) labels[c.a(d)].in_a = true, labels[c.a(d)].extent = a.shape[d], labels[c.a(d)].a += a.strides[d];
+    for (int d = 0; d < c.rank_b; ++d) labels[c.b(d)].in_b = true, labels[c.b(d)].extent = b.shape[d], labels[c.b(d)].b += b.strides[d];
+    for (int d = 0; d < c.rank_c; ++d) labels[c.c(d)].in_c = true, labels[c.c(d)].c += v.strides[d];
+    int64 work = 1;
+    for (const label& l : labels) work *= l.extent;
+    if (counts(v.type)) return products<int64>(labels, a, b, v);
+    if (work >= 1 << 15 && v.type == dtype::f32) return matrices<float>(labels, a, b, v);
+    if (work >= 1 << 15 && v.type == dtype::f64) return matrices<double>(labels, a, b, v);
+    products<double>(labels, a, b, v);
+  }
+  template <class W> static void products(const label (&labels)[8], const strided_value& a, const strided_value& b, strided_value& v) {
+    shape_value kept, summed;
+    int64 strides[5][max_rank] = {};
+    for (const label& l : labels) {
+      if (l.in_c) strides[0][kept.rank] = l.a, strides[1][kept.rank] = l.b, strides[2][kept.rank] = l.c, kept[kept.rank++] = l.extent;
+      else strides[3][summed.rank] = l.a, strides[4][summed.rank] = l.b, summed[summed.rank++] = l.extent;
+    }
+    const row_loop<3> outer(kept, {strides[0], strides[1], strides[2]});
+    const row_loop<2> inner(summed, {strides[3], strides[4]});
+    auto at = [](const strided_value& o, int64 offset) { return o.data + offset * size_of(o.type); };
+    outer.run([&](const int64* row) {
+      for (int64 i = 0; i < outer.row(); ++i) {
+        W total = 0;
+        inner.run([&](const int64* in) {
+          W x[block], y[block];
+          for (int64 j = 0; j < inner.row(); j += block) {
+            const int64 n = inner.row() - j < block ? inner.row() - j : block;
+            load(a.type, at(a, row[0] + i * outer.step(0) + in[0] + j * inner.step(0)), inner.step(0), n, x);
+            load(b.type, at(b, row[1] + i * outer.step(1) + in[1] + j * inner.step(1)), inner.step(1), n, y);
+            for (int64 k = 0; k < n; ++k) total += x[k] * y[k];
+          }
+        });
+        store(v.type, &total, at(v, row[2] + i * outer.step(2)), 1, 1);
+      }
+    });
+  }
+  /// The longest label of each kind makes a matrix product, the others are loops around it.
+  template <class T> static void matrices(label (&labels)[8], const strided_value& a, const strided_value& b, strided_value& v) {
+    auto take_longest = [&](bool in_a, bool in_b, bool in_c) {
+      label* best = nullptr;
+      for (label& l : labels)
+        if (l.in_a == in_a && l.in_b == in_b && l.in_c == in_c && (!best || l.extent > best->extent)) best = &l;
+      const label found = best ? *best : label{};
+      if (best) *best = {};
+      return found;
+    };
+    const label m = take_longest(true, false, true), n = take_longest(false, true, true), k = take_longest(true, true, false);
+    shape_value rest;
+    int64 strides[3][max_rank] = {};
+    for (const label& l : labels) strides[0][rest.rank] = l.a, strides[1][rest.rank] = l.b, strides[2][rest.rank] = l.c, rest[rest.rank++] = l.extent;
+    const row_loop<3> loop(rest, {strides[0], strides[1], strides[2]});
+    __builtin_memset(v.data, 0, static_cast<std::size_t>(v.shape.numel()) * sizeof(T));
+    loop.run([&](const int64* at) {
+      for (int64 i = 0; i < loop.row(); ++i)
+        gemm<T, Arch>(m.extent, n.extent, k.extent, reinterpret_cast<const T*>(a.data) + at[0] + i * loop.step(0), m.a, k.a,
+                      reinterpret_cast<const T*>(b.data) + at[1] + i * loop.step(1), k.b, n.b,
+                      reinterpret_cast<T*>(v.data) + at[2] + i * loop.step(2), m.c, n.c, true);
+    });
+  }
+
+  /// Hands a value over, copies it, or adds it up where the result is smaller or accumulates.
+  void deliver(strided_value& v, int summed_to, result& r) {
+    if (!r.data) {
+      r.shape = summed_to ? leaves_[summed_to - 1].shape : v.shape;
+      row_major(r.shape, r.strides);
+      // a row-major value of which nobody else needs the memory
+      bool whole = v.block && v.data == v.block->data && r.shape == v.shape && v.block.use_count() == 1;
+      for (int d = 0; d < v.shape.rank && whole; ++d) whole = v.shape[d] == 1 || v.strides[d] == r.strides[d];
+      if (whole) {
+        r.block = v.block, r.data = v.data;
+        return;
+      }
+      r.block = allocate_cpu<Arch>(r.shape.numel() * size_of(v.type));
+      r.data = static_cast<char*>(r.block->data);
+      r.mode = write_store;
+    }
+    if (r.shape == v.shape && r.mode == write_store) {
+      strided_value to{r.data, v.type, r.shape, {}, {}};
+      for (int d = 0; d < r.shape.rank; ++d) to.strides[d] = r.strides[d];
+      return copy(v, to);
+    }
+    sum_into<Arch>(v.type, v.data, v.shape, v.strides, r.data, r.shape, r.strides, r.mode == write_accumulate);
+  }
+};
+
+/// Runs program p. Operands and results as for cpu_run.
+template <class Arch> SINTER_HIDDEN void interpret(const program_view& p, const operand* leaves, const dims_slot* slots, result* results) {
+  interpreter<Arch>(p, leaves, slots).run(results);
+}
+/// Runs what the outputs of a graph need.
+template <class Arch> SINTER_HIDDEN void interpret(const graph& g, const operand* leaves, const dims_slot* slots, result* results) {
+  int operands = 0;
+  for (int i = 0; i < g.size(); ++i)
+    if ((g.at(i).op == code::leaf || g.at(i).op == code::scalar) && g.at(i).a >= operands) operands = g.at(i).a + 1;
+  auto run = [&](const auto& flat) {
+    if (flat.overflow) return false;
+    interpret<Arch>(program_view{flat.words, flat.ops}, leaves, slots, results);
+    return true;
+  };
+  if (!run(flatten<1024>(g, operands)) && !run(flatten<max_instructions>(g, operands)))
+    fail<error, Arch>("a program of ", g.size(), " instructions is too long; at most ", max_instructions, " fit");
+}
+
+}  // namespace sinter::inline v0::detail
