@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What most people need of sinter. Printing, files and other heavy or rare parts are separate includes.
 #pragma once
+#include "autograd/statement.hpp"
 #include "op/activation.hpp"
 #include "op/contraction.hpp"
 #include "op/loss.hpp"

@@ -50,22 +50,26 @@ template <class SP> constexpr int lanes_of() {
   return narrow ? lanes<float> : f64 ? lanes<double> : i64 ? lanes<int64> : lanes<float>;
 }
 
+/// `Count` packs of T; nothing where a program has no such values.
+template <class T, int N, int Count> struct register_file { pack<T, N> v[static_cast<std::size_t>(Count)]; };
+template <class T, int N> struct register_file<T, N, 0> {};
+
 /// One pack per value, by dtype; constant indices keep them in registers.
 template <class SP, int N> struct registers {
-  template <dtype T> static constexpr int count = slots_of<SP>.count[static_cast<int>(T)] ? slots_of<SP>.count[static_cast<int>(T)] : 1;
-  pack<float, N> f32[count<dtype::f32>];
-  pack<double, N> f64[count<dtype::f64>];
-  pack<int64, N> i64[count<dtype::i64>];
-  pack<int32, N> i32[count<dtype::i32>];
-  pack<bool, N> b8[count<dtype::b8>];
+  template <dtype D> using file = register_file<cpp_type<D>, N, slots_of<SP>.count[static_cast<int>(D)]>;
+  [[no_unique_address]] file<dtype::f32> f32;
+  [[no_unique_address]] file<dtype::f64> f64;
+  [[no_unique_address]] file<dtype::i64> i64;
+  [[no_unique_address]] file<dtype::i32> i32;
+  [[no_unique_address]] file<dtype::b8> b8;
   template <int I> SINTER_INLINE auto& get() {
     constexpr dtype t = SP::at(I).type;
     constexpr int s = slots_of<SP>.slot[I];
-    if constexpr (t == dtype::f32) return f32[s];
-    else if constexpr (t == dtype::f64) return f64[s];
-    else if constexpr (t == dtype::i64) return i64[s];
-    else if constexpr (t == dtype::i32) return i32[s];
-    else return b8[s];
+    if constexpr (t == dtype::f32) return f32.v[s];
+    else if constexpr (t == dtype::f64) return f64.v[s];
+    else if constexpr (t == dtype::i64) return i64.v[s];
+    else if constexpr (t == dtype::i32) return i32.v[s];
+    else return b8.v[s];
   }
 };
 

@@ -8,7 +8,11 @@
 namespace sinter::inline v0 {
 namespace detail {
 
-template <class T, class E, class D> const tensor<T, E, D>& tensor_of(const tensor<T, E, D>& t) { return t; }
+/// The tensor that a handle holds.
+template <class H> const auto& tensor_of(const H& h) {
+  if constexpr (is_variable<H>) return h.detach();
+  else return h;
+}
 
 /// The operands of an expression at run time.
 template <int N> struct bound_operands {

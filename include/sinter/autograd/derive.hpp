@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// From a statement's program to two: forward with what backward will need as further results, and backward over
+// leaves, the gradient of the result, and what was saved. Values only: no storage, no devices.
+#pragma once
+#include "../expr/adjoint.hpp"
+#include "../expr/program.hpp"
+
+namespace sinter::inline v0::detail {
+
+/// What the pair of programs agree on.
+struct derivation {
+  vec<uint16> saved;        ///< instructions of the merged graph that forward saves, in the order of its results 1, 2, ...
+  vec<bool> leaf_read;      ///< does backward read the elements of this operand?
+  vec<int16> grad_of;       ///< result of backward that is the gradient of this operand, -1: none
+  graph forward, backward;
+  bool saves_result = false;  ///< the first of `saved` is the statement's own result
+};
+
+/// Instructions that depend on `id`.
+constexpr vec<bool> dependents(const graph& g, int id) {
+  vec<bool> on(g.size(), false);
+  on[id] = true;
+  for (int i = id + 1; i < g.size(); ++i)
+    for_operands(g.at(i), g.descr(i), [&](uint16 o) { on[i] = on[i] || on[o]; });
+  return on;
+}
+
+/// Copies the instructions marked in `need` from `g` to `to`; those that `map` knows already are taken from there.
+constexpr void copy_marked(const graph& g, const vec<bool>& need, graph& to, vec<uint16>& map) {
+  for (int i = 0; i < g.size(); ++i) {
+    if (!need[i] || map[i] != 0xffff) continue;
+    const instruction x = g.at(i);
+    const uint64 w = x.op == code::literal ? g.pool()[x.a] : x.op == code::contract ? g.pool()[x.c] : x.op == code::leaf && x.c ? g.pool()[x.c - 1] : 0;
+    map[i] = replay(to, x, w, g.descr(i), map, x.op == code::leaf ? g[i].ones : 0).id;
+  }
+}
+
+constexpr bool is_elementwise(const graph& g, int i) { return g.at(i).is_op() || g.at(i).op == code::cast; }
+
+/// Instructions whose shapes broadcast into the shape of `id`, element by element.
+constexpr vec<bool> broadcasts_into(const graph& g, int id) {
+  vec<bool> on(g.size(), false);
+  on[id] = true;
+  for (int i = id; i >= 0; --i) {
+    if (!on[i]) continue;
+    if (g.at(i).op == code::expand) on[g.at(i).b] = true;
+    else if (is_elementwise(g, i)) for_operands(g.at(i), g.descr(i), [&](uint16 o) { on[o] = true; });
+  }
+  return on;
+}
+
+/// `g` holds one program with one output and no other outputs. `variable[k]`: operand k wants a gradient.
+constexpr derivation derive(graph g, int operand_count, const vec<bool>& variable) {
+  derivation out;
+  const int n = g.size();
+  int root = 0;
+  for (int i = 0; i < n; ++i)
+    if (g.at(i).op == code::output) root = g.at(i).a;
+
+  vec<bool> wanted(n, false);
+  for (int i = 0; i < n; ++i) wanted[i] = g.at(i).op == code::leaf && variable[g.at(i).a] && is_floating(g.at(i).type);
+  const uint16 dy = g.leaf(operand_count, g.at(root).type, g.at(root).rank, g[root].ones).id;
+  vec<uint16> roots, seeds;
+  roots.push(static_cast<uint16>(root));
+  seeds.push(dy);
+  const vec<uint16> d = adjoint(g, roots, seeds, wanted);
+  const int size = g.size();
+  const vec<bool> by_dy = dependents(g, dy);
+
+  // what backward reads, by value and by shape
+  vec<bool> value(size, false), shape(size, false), saved(size, false);
+  auto exact = [&](int i) {  // the same bits when read again
+    const code c = g.at(i).op;
+    return i == root || g.at(i).is_source() || c == code::reduce || c == code::contract || c == code::index || c == code::extent;
+  };
+  for (int i = 0; i < n; ++i)
+    if (wanted[i] && d[i] != 0xffff) value[d[i]] = true;
+  for (int i = size - 1; i >= 0; --i) {
+    const instruction& x = g.at(i);
+    if (x.is_source()) continue;
+    if (value[i]) {
+      if (!by_dy[i]) {
+        bool keep = i == root || x.op == code::reduce || x.op == code::contract;
+        if (x.is_op() && g.descr(i)->info.discontinuous) {
+          bool all_exact = true;
+          for_operands(x, g.descr(i), [&](uint16 o) { all_exact = all_exact && exact(o); });
+          keep = keep || !all_exact;
+        }
+        if (keep) { saved[i] = true; continue; }
+      }
+      if (x.op == code::expand) value[x.a] = true, shape[x.b] = true;
+      else if (x.op == code::index || x.op == code::extent) shape[x.a] = true;
+      else for_operands(x, g.descr(i), [&](uint16 o) { value[o] = true; });
+    } else if (shape[i]) {
+      if (i == root && !by_dy[i]) { saved[i] = x.op == code::contract; if (saved[i]) continue; }
+      if (x.op == code::contract && !by_dy[i]) { saved[i] = true; continue; }
+      if (x.op == code::expand) shape[x.b] = true;
+      else for_operands(x, g.descr(i), [&](uint16 o) { shape[o] = true; });
+    }
+  }
+
+  // forward: the result, then what is saved (the result itself first, if it is)
+  vec<bool> need(size, false);
+  need[root] = true;
+  if (saved[root]) out.saved.push(static_cast<uint16>(root)), out.saves_result = true;
+  for (int i = 0; i < size; ++i)
+    if (saved[i]) {
+      need[i] = true;
+      if (i != root) out.saved.push(static_cast<uint16>(i));
+    }
+  for (int i = size - 1; i >= 0; --i)
+    if (need[i]) for_operands(g.at(i), g.descr(i), [&](uint16 o) { need[o] = true; });
+  vec<uint16> map(size, 0xffff);
+  copy_marked(g, need, out.forward, map);
+  out.forward.output(out.forward.at_sym(map[root]), 0);
+  int number = 1;
+  for (int k = 0; k < out.saved.size(); ++k)
+    if (out.saved[k] != root) out.forward.output(out.forward.at_sym(map[out.saved[k]]), number++);
+
+  // backward: saved values are leaves behind the operands and dy
+  vec<uint16> back(size, 0xffff);
+  vec<bool> mark(size, false);
+  const vec<bool> into = broadcasts_into(g, root);
+  uint64 covers = 0;
+  for (int i = 0; i < n; ++i)
+    if (into[i] && g.at(i).op == code::leaf && g.at(i).a < 64) covers |= uint64{1} << g.at(i).a;
+  for (int k = 0; k < out.saved.size() && operand_count + 1 + k < 64; ++k) {
+    const vec<bool> from = broadcasts_into(g, out.saved[k]);
+    bool all = true;
+    for (int i = 0; i < size; ++i) all = all && (!from[i] || into[i] || is_elementwise(g, i) || g.at(i).rank == 0);
+    if (all) covers |= uint64{1} << (operand_count + 1 + k);
+  }
+  back[dy] = out.backward.leaf(operand_count, g.at(dy).type, g.at(dy).rank, g[dy].ones, covers).id;
+  for (int k = 0; k < out.saved.size(); ++k) {
+    const int i = out.saved[k];
+    // a saved row value is [.., 1]: known to be 1 along the dims it was reduced over
+    graph::item it{graph::make(code::leaf, g.at(i).type, g.at(i).rank, operand_count + 1 + k)};
+    it.ones = g[i].ones, it.tag = g[i].tag;
+    back[i] = out.backward.add(it).id;
+  }
+  out.leaf_read = vec<bool>(operand_count, false);
+  out.grad_of = vec<int16>(operand_count, -1);
+  for (int i = size - 1; i >= 0; --i) {
+    if (saved[i] || i == dy) continue;
+    if (g.at(i).op == code::leaf && value[i]) out.leaf_read[g.at(i).a] = true;
+    mark[i] = value[i] || shape[i];
+  }
+  copy_marked(g, mark, out.backward, back);
+  int16 result = 0;
+  for (int i = 0; i < n; ++i)
+    if (wanted[i] && d[i] != 0xffff) {
+      out.backward.output(out.backward.at_sym(back[d[i]]), result, g.at(i).a);
+      out.grad_of[g.at(i).a] = result++;
+    }
+  return out;
+}
+
+}  // namespace sinter::inline v0::detail

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The tape: slots that hold gradients, nodes that pass them on, and the walk backward. Nothing here recurses: a chain
+// of a million statements is walked and destroyed in constant stack. Not here: what a node computes (statement.hpp).
+#pragma once
+#include "../cpu/operand.hpp"
+#include "../tensor/storage.hpp"
+#include "mode.hpp"
+
+namespace sinter::inline v0::detail {
+
+struct node_base;
+
+/// Where the gradient of one variable is collected. Shared by all handles of the variable and by the nodes that read it.
+struct grad_slot {
+  std::atomic<int64> refs{1};
+  node_base* producer = nullptr;   ///< the statement that made the variable; owned; null for leaves
+  bool requires_grad = false;
+  bool retain = false;             ///< keep the gradient of a non-leaf, too
+  dtype type = dtype::f32;
+  shape_value shape;
+  result grad;                     ///< `grad.block` empty: no gradient yet
+  grad_slot* next_dead = nullptr;  ///< for iterative destruction
+
+  bool is_leaf() const { return producer == nullptr; }
+};
+
+/// One recorded statement.
+struct node_base {
+  int64 number = 0;                ///< 1 + the largest of its inputs'
+  bool queued = false;
+  bool spent = false;              ///< its saved values are gone
+  grad_slot* output = nullptr;     ///< not owned: the slot owns the node
+
+  virtual ~node_base() = default;
+  /// Adds this node's share to the gradients of its inputs; `dy` is the gradient of its output.
+  virtual void backward(const operand& dy) = 0;
+  /// Frees what was saved for backward.
+  virtual void release() = 0;
+  /// The slots it passes gradients to.
+  virtual int input_count() const = 0;
+  virtual grad_slot* input(int i) const = 0;
+  /// Gives up its references to the inputs, without destroying them.
+  virtual void take_inputs(vec<grad_slot*>& to) = 0;
+};
+
+/// Drops one reference; what dies with it dies in a loop, not in a recursion.
+inline void drop(grad_slot* s) {
+  if (!s || s->refs.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  s->next_dead = nullptr;
+  grad_slot* dead = s;
+  while (dead) {
+    grad_slot* d = dead;
+    dead = d->next_dead;
+    if (node_base* n = d->producer) {
+      vec<grad_slot*> inputs;
+      n->take_inputs(inputs);
+      for (int i = 0; i < inputs.size(); ++i)
+        if (inputs[i] && inputs[i]->refs.fetch_sub(1, std::memory_order_acq_rel) == 1) inputs[i]->next_dead = dead, dead = inputs[i];
+      delete n;
+    }
+    delete d;
+  }
+}
+
+/// A counted reference to a slot.
+class slot_ptr {
+ public:
+  slot_ptr() = default;
+  explicit slot_ptr(grad_slot* s) : s_(s) {}
+  slot_ptr(const slot_ptr& o) : s_(o.s_) { if (s_) s_->refs.fetch_add(1, std::memory_order_relaxed); }
+  slot_ptr(slot_ptr&& o) noexcept : s_(o.s_) { o.s_ = nullptr; }
+  slot_ptr& operator=(slot_ptr o) noexcept {
+    grad_slot* t = s_;
+    s_ = o.s_, o.s_ = t;
+    return *this;
+  }
+  ~slot_ptr() { drop(s_); }
+  grad_slot* get() const { return s_; }
+  grad_slot* operator->() const { return s_; }
+  explicit operator bool() const { return s_ != nullptr; }
+  grad_slot* release() { grad_slot* t = s_; s_ = nullptr; return t; }
+
+ private:
+  grad_slot* s_ = nullptr;
+};
+
+/// The gradient buffer of a slot as something that a program writes: allocated on the first gradient (store),
+/// added to afterwards.
+template <class Arch> result gradient_target(grad_slot& s) {
+  result r;
+  r.shape = s.shape;
+  if (!s.grad.block) {
+    s.grad.shape = s.shape;
+    int64 step = 1;
+    for (int d = s.shape.rank - 1; d >= 0; --d) s.grad.strides[d] = step, step *= s.shape[d] > 1 ? s.shape[d] : 1;
+    s.grad.block = allocate_cpu<Arch>(s.shape.numel() * size_of(s.type));
+    s.grad.data = static_cast<char*>(s.grad.block->data);
+    r.mode = write_store;
+  } else {
+    s.grad.block->version.fetch_add(1, std::memory_order_relaxed);
+    r.mode = write_accumulate;
+  }
+  r.data = s.grad.data;
+  for (int d = 0; d < s.shape.rank; ++d) r.strides[d] = s.grad.strides[d];
+  return r;
+}
+inline operand gradient_operand(const grad_slot& s) {
+  operand o;
+  o.data = s.grad.data;
+  o.shape = s.shape;
+  for (int d = 0; d < s.shape.rank; ++d) o.strides[d] = s.grad.strides[d];
+  return o;
+}
+
+/// A heap of nodes, the youngest on top.
+class node_queue {
+ public:
+  void push(node_base* n) {
+    if (n->queued) return;
+    n->queued = true;
+    heap_.push(n);
+    for (int i = size_++; i > 0 && heap_[(i - 1) / 2]->number < heap_[i]->number; i = (i - 1) / 2) swap(i, (i - 1) / 2);
+  }
+  node_base* pop() {
+    node_base* top = heap_[0];
+    heap_[0] = heap_[--size_];
+    heap_.pop();
+    for (int i = 0;;) {
+      int k = 2 * i + 1;
+      if (k >= size_) break;
+      if (k + 1 < size_ && heap_[k]->number < heap_[k + 1]->number) ++k;
+      if (heap_[i]->number >= heap_[k]->number) break;
+      swap(i, k), i = k;
+    }
+    top->queued = false;
+    return top;
+  }
+  bool empty() const { return size_ == 0; }
+  ~node_queue() {
+    for (int i = 0; i < size_; ++i) heap_[i]->queued = false;
+  }
+
+ private:
+  void swap(int a, int b) {
+    node_base* t = heap_[a];
+    heap_[a] = heap_[b], heap_[b] = t;
+  }
+  vec<node_base*> heap_;
+  int size_ = 0;
+};
+
+/// Walks backward from a slot whose gradient has been set. Frees gradients of intermediate values and, unless
+/// `retain_graph`, what the nodes saved, as it goes.
+template <class Arch> void run_backward(grad_slot& root, bool retain_graph) {
+  if (!root.producer) return;
+  node_queue queue;
+  queue.push(root.producer);
+  while (!queue.empty()) {
+    node_base* n = queue.pop();
+    grad_slot& out = *n->output;
+    if (n->spent)
+      fail<autograd_error, Arch>("backward through the same statement a second time: its saved values were freed by the first; "
+                                 "pass retain_graph to the first backward");
+    n->backward(gradient_operand(out));
+    if (!out.retain) out.grad = result{};
+    for (int i = 0; i < n->input_count(); ++i) {
+      grad_slot* s = n->input(i);
+      if (s && s->producer && s->grad.block) queue.push(s->producer);
+    }
+    if (!retain_graph) n->release(), n->spent = true;
+  }
+}
+
+}  // namespace sinter::inline v0::detail

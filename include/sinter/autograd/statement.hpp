@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// One recorded statement: evaluates forward, saves what backward needs, and runs the backward program.
+// Not here: which programs these are (derive.hpp), the walk over statements (engine.hpp).
+#pragma once
+#include "derive.hpp"
+#include "variable.hpp"
+
+namespace sinter::inline v0 {
+namespace detail {
+
+/// Which operands of an expression are variables.
+template <class X> constexpr void mark_variables(vec<bool>&) {}
+template <class X> struct variable_marks {
+  static constexpr void mark(vec<bool>& to) { if constexpr (!dims_operand<X>) to.push(false); }
+};
+template <class H> struct variable_marks<leaf<H>> {
+  static constexpr void mark(vec<bool>& to) { to.push(is_variable<H>); }
+};
+template <class Op, class... A> struct variable_marks<node<Op, A...>> {
+  static constexpr void mark(vec<bool>& to) { (variable_marks<A>::mark(to), ...); }
+};
+
+template <uint64... Word> struct mask_words {};
+/// The marks of X as words, so that statements of one program and mask share their derivative.
+template <class X> struct marks_of {
+  static constexpr int count = [] { vec<bool> m; variable_marks<X>::mark(m); return m.size(); }();
+  static constexpr auto words = [] {
+    struct { uint64 v[count / 64 + 1] = {}; } out;
+    vec<bool> m;
+    variable_marks<X>::mark(m);
+    for (int i = 0; i < count; ++i) out.v[i / 64] |= static_cast<uint64>(m[i]) << i % 64;
+    return out;
+  }();
+  template <std::size_t... I> static mask_words<words.v[I]...> make(std::index_sequence<I...>);
+  using type = decltype(make(std::make_index_sequence<count / 64 + 1>()));
+};
+
+template <class P, uint64... Word> constexpr derivation derive_program() {
+  constexpr uint64 words[] = {Word...};
+  vec<bool> marks(P::operand_count, false);
+  for (int i = 0; i < P::operand_count; ++i) marks[i] = words[i / 64] >> i % 64 & 1;
+  return derive(view_of<P>.restore(), P::operand_count, marks);
+}
+template <class P, uint64... Word> struct forward_source {
+  template <int Room> static constexpr auto make() { return flatten<Room>(derive_program<P, Word...>().forward, P::operand_count); }
+};
+template <class P, uint64... Word> struct backward_source {
+  template <int Room> static constexpr auto make() {
+    const derivation d = derive_program<P, Word...>();
+    return flatten<Room>(d.backward, P::operand_count + 1 + d.saved.size());
+  }
+};
+
+/// What a statement of program P over variables Mask runs.
+template <class P, class Mask> struct derived;
+template <class P, uint64... Word> struct derived<P, mask_words<Word...>> {
+  using forward = make_program<forward_source<P, Word...>>;
+  using backward = make_program<backward_source<P, Word...>>;
+  static constexpr int operands = P::operand_count;
+  static constexpr auto tables = [] {
+    struct {
+      int16 grad_of[operands + 1] = {};
+      bool leaf_read[operands + 1] = {};
+      int saved = 0, grads = 0;
+      bool saves_result = false;
+      bool variable[operands + 1] = {};
+    } out;
+    const derivation d = derive_program<P, Word...>();
+    constexpr uint64 words[] = {Word...};
+    for (int i = 0; i < operands; ++i) {
+      out.grad_of[i] = d.grad_of[i], out.leaf_read[i] = d.leaf_read[i];
+      out.grads += d.grad_of[i] >= 0;
+      out.variable[i] = words[i / 64] >> i % 64 & 1;
+    }
+    out.saved = d.saved.size();
+    out.saves_result = d.saves_result;
+    return out;
+  }();
+};
+
+/// A statement's tables and entries, without its types.
+struct statement_entry {
+  const program_view* program;      ///< as written
+  const program_entry* backward;
+  int operands, saved;
+  const int16* grad_of;
+  const bool* leaf_read;
+};
+
+/// A recorded statement. Its types are gone: one class serves all.
+template <class Arch> class statement_node final : public node_base {
+ public:
+  statement_node(const statement_entry& e) : e_(e), leaves_(e.operands + 1 + e.saved, {}), kept_(e.operands + 1 + e.saved, {}),
+                                             versions_(e.operands + 1 + e.saved, 0), inputs_(e.operands, nullptr) {}
+  ~statement_node() override {
+    for (int i = 0; i < inputs_.size(); ++i) drop(inputs_[i]);
+  }
+
+  void keep_slots(const dims_slot* slots, int count) {
+    for (int i = 0; i < count; ++i) slots_.push(slots[i]);
+  }
+  /// Operand i: its shape always, its elements if backward reads them; `slot` if it is a variable that wants a gradient.
+  void keep_operand(int i, const operand& o, const storage_ptr& block, grad_slot* slot) {
+    leaves_[i] = o;
+    kept_[i] = block;
+    if (block) versions_[i] = block->version.load(std::memory_order_acquire);
+    if (slot && slot->requires_grad) {
+      slot->refs.fetch_add(1, std::memory_order_relaxed);
+      inputs_[i] = slot;
+      const int64 after = slot->producer ? slot->producer->number + 1 : 1;
+      if (after > number) number = after;
+    }
+  }
+  /// Saved value k behind the operands and dy.
+  void keep_saved(int k, const result& r) {
+    const int i = e_.operands + 1 + k;
+    leaves_[i].data = r.data;
+    leaves_[i].shape = r.shape;
+    for (int d = 0; d < r.shape.rank; ++d) leaves_[i].strides[d] = r.strides[d];
+    kept_[i] = r.block;
+    if (r.block) versions_[i] = r.block->version.load(std::memory_order_acquire);
+  }
+
+  void backward(const operand& dy) override {
+    for (int i = 0; i < kept_.size(); ++i)
+      if (kept_[i] && (i >= e_.operands || e_.leaf_read[i]) && kept_[i]->version.load(std::memory_order_acquire) != versions_[i])
+        fail<version_error, Arch>("backward: a value of shape ", shape_text{leaves_[i].shape.e, leaves_[i].shape.rank},
+                                  " that a statement saved was written in place since (version ", versions_[i], ", now ",
+                                  kept_[i]->version.load(std::memory_order_acquire), ")");
+    leaves_[e_.operands] = dy;
+    vec<result> to(e_.operands + 1, {});
+    for (int i = 0; i < e_.operands; ++i) {
+      const int k = e_.grad_of[i];
+      if (k < 0) continue;
+      if (inputs_[i]) to[k] = gradient_target<Arch>(*inputs_[i]);
+      else to[k].mode = write_skip;
+    }
+    // one variable as several operands: all of its gradients are added to zeros
+    for (int i = 0; i < e_.operands; ++i)
+      for (int j = 0; j < i; ++j)
+        if (inputs_[i] && inputs_[i] == inputs_[j] && e_.grad_of[i] >= 0 && e_.grad_of[j] >= 0 && to[e_.grad_of[j]].mode == write_store) {
+          result& r = to[e_.grad_of[j]];
+          __builtin_memset(r.data, 0, static_cast<std::size_t>(r.shape.numel() * size_of(inputs_[i]->type)));
+          r.mode = write_accumulate;
+        }
+    cpu_run(*e_.backward, &leaves_[0], slots_.size() ? &slots_[0] : nullptr, &to[0]).template run<Arch>();
+  }
+  void release() override {
+    for (int i = 0; i < kept_.size(); ++i) kept_[i] = {};
+  }
+  int input_count() const override { return inputs_.size(); }
+  grad_slot* input(int i) const override { return inputs_[i]; }
+  void take_inputs(vec<grad_slot*>& to) override {
+    for (int i = 0; i < inputs_.size(); ++i)
+      if (inputs_[i]) to.push(inputs_[i]), inputs_[i] = nullptr;
+  }
+
+ private:
+  const statement_entry& e_;
+  vec<operand> leaves_;
+  vec<storage_ptr> kept_;
+  vec<uint64> versions_;
+  vec<grad_slot*> inputs_;
+  vec<dims_slot> slots_;
+};
+
+template <class P, class Mask, class Arch> inline constexpr statement_entry statement_of{
+    &view_of<P>, &entry_of<typename derived<P, Mask>::backward, Arch>, P::operand_count, derived<P, Mask>::tables.saved,
+    derived<P, Mask>::tables.grad_of, derived<P, Mask>::tables.leaf_read};
+
+template <class H> const storage_ptr& block_of(const leaf<H>& l) { return tensor_of(l.handle).storage_handle(); }
+template <class N> storage_ptr block_of(const number_operand<N>&) { return {}; }
+template <class H> grad_slot* slot_of(const leaf<H>& l) {
+  if constexpr (is_variable<H>) return l.handle.slot().get();
+  else return nullptr;
+}
+template <class N> grad_slot* slot_of(const number_operand<N>&) { return nullptr; }
+
+/// Evaluates an expression over variables and records it.
+template <class X, class Arch = native> SINTER_HIDDEN auto evaluate_variable(const X& x) {
+  using L = lowered<X>;
+  using P = typename L::program;
+  using Dv = derived<P, typename marks_of<X>::type>;
+  using F = typename Dv::forward;
+  using V = variable<typename L::value_type, typename L::extents_type>;
+  bound_operands<P::operand_count> ops;
+  bind<Arch>(x, ops);
+  bool record = false;
+  if (is_grad_enabled() && is_floating(L::result.type)) {
+    auto look = [&](const auto& l) { record = record || (slot_of(l) && slot_of(l)->requires_grad); };
+    for_leaves(x, look);
+  }
+  result results[F::result_count];
+  for (int k = 1; k < F::result_count; ++k) results[k].mode = record ? write_store : write_skip;
+  cpu_run(entry_of<F, Arch>, ops.leaves, ops.slots, results).template run<Arch>();
+  const result first = results[0];
+  tensor<typename L::value_type, typename L::extents_type> value = take<typename L::value_type, typename L::extents_type>(results[0]);
+  V out(value, false);
+  if (!record) return out;
+  auto* n = new statement_node<Arch>(statement_of<P, typename marks_of<X>::type, Arch>);
+  out.slot()->producer = n;
+  out.slot()->requires_grad = true;
+  n->output = out.slot().get();
+  n->keep_slots(ops.slots, ops.slot_count);
+  int i = 0;
+  auto keep = [&](const auto& l) {
+    n->keep_operand(i, ops.leaves[i], Dv::tables.leaf_read[i] ? block_of(l) : storage_ptr{}, slot_of(l));
+    ++i;
+  };
+  for_leaves(x, keep);
+  int k = 0;
+  if (Dv::tables.saves_result) n->keep_saved(k++, first);
+  for (int r = 1; r < F::result_count; ++r) n->keep_saved(k++, results[r]);
+  return out;
+}
+
+/// What a named expression with a barrier becomes at its first use: evaluated once, then kept.
+template <class X> struct cell_value {
+  static constexpr auto choose() {
+    using L = lowered<X>;
+    if constexpr (has_variable<X>::value) return type_is<variable<typename L::value_type, typename L::extents_type>>{};
+    else return type_is<tensor<typename L::value_type, typename L::extents_type>>{};
+  }
+  using type = typename decltype(choose())::type;
+  struct cell final : cell_base {
+    type value;
+    explicit cell(type v) : value(v) {}
+  };
+  static const type& of(const X& x) {
+    if (!x.cell().get()) {
+      if constexpr (has_variable<X>::value) x.cell() = cell_ptr(new cell(evaluate_variable(x)));
+      else x.cell() = cell_ptr(new cell(evaluate_tensor(x)));
+    }
+    return static_cast<cell*>(x.cell().get())->value;
+  }
+};
+
+}  // namespace detail
+
+template <class T, class E, class D> template <detail::formula X, class Arch> variable<T, E, D>::variable(const X& x)
+    : variable([&] {
+        if constexpr (detail::has_variable<std::remove_cvref_t<X>>::value) return detail::evaluate_variable<X, Arch>(x);
+        else return variable(detail::evaluate_tensor<X, Arch>(x));
+      }()) {}
+
+}  // namespace sinter::inline v0
