@@ -12,12 +12,15 @@
 #if defined(__CUDACC__) || defined(__CUDACC_RTC__)
 #define SINTER_KERNEL
 #define SINTER_HD __host__ __device__
+#define SINTER_DEVICE __device__
 #elif defined(__GNUC__)
 #define SINTER_KERNEL __attribute__((flatten, noinline, visibility("hidden")))
 #define SINTER_HD
+#define SINTER_DEVICE
 #else
 #define SINTER_KERNEL
 #define SINTER_HD
+#define SINTER_DEVICE
 #endif
 
 // State of one shared object: neither exported nor shared with another one.

@@ -69,9 +69,13 @@ constexpr derivation derive(graph g, int operand_count, const vec<bool>& variabl
 
   // what backward reads, by value and by shape
   vec<bool> value(size, false), shape(size, false), saved(size, false);
+  vec<bool> stored(size, false);  // operands of products: in memory anyway
+  for (int i = 0; i < n; ++i)
+    if (g.at(i).op == code::contract) stored[g.at(i).a] = stored[g.at(i).b] = true;
   auto exact = [&](int i) {  // the same bits when read again
+    while (g.at(i).op == code::squeeze || g.at(i).op == code::unsqueeze || g.at(i).op == code::expand || g.at(i).op == code::cast) i = g.at(i).a;
     const code c = g.at(i).op;
-    return i == root || g.at(i).is_source() || c == code::reduce || c == code::contract || c == code::index || c == code::extent;
+    return i == root || stored[i] || g.at(i).is_source() || c == code::reduce || c == code::contract || c == code::index || c == code::extent;
   };
   for (int i = 0; i < n; ++i)
     if (wanted[i] && d[i] != 0xffff) value[d[i]] = true;
@@ -80,7 +84,7 @@ constexpr derivation derive(graph g, int operand_count, const vec<bool>& variabl
     if (x.is_source()) continue;
     if (value[i]) {
       if (!by_dy[i]) {
-        bool keep = i == root || x.op == code::reduce || x.op == code::contract;
+        bool keep = i == root || x.op == code::reduce || x.op == code::contract || (stored[i] && is_elementwise(g, i));
         if (x.is_op() && g.descr(i)->info.discontinuous) {
           bool all_exact = true;
           for_operands(x, g.descr(i), [&](uint16 o) { all_exact = all_exact && exact(o); });

@@ -125,11 +125,13 @@ class SINTER_HIDDEN cpu_run {
 
   /// Decides where every written value lives.
   template <class Arch> void place() {
-    for (int s = 0; s < e_.stage_count; ++s)
-      for (int k = 0; k < e_.stages[s].input_count; ++k) {
-        const stage_input& in = e_.stages[s].inputs[k];
-        if (in.kind == input_kind::memory) memory_[base_of(in.id)].read = true;
-      }
+    for (int s = 0; s < e_.stage_count; ++s) {
+      const stage_entry& st = e_.stages[s];
+      for (int k = 0; k < st.input_count; ++k)
+        if (st.inputs[k].kind == input_kind::memory) memory_[base_of(st.inputs[k].id)].read = true;
+      if (st.kind == kernel_kind::contract)
+        memory_[base_of(p_.at(st.contract).a)].read = memory_[base_of(p_.at(st.contract).b)].read = true;
+    }
     vec<int> uses(p_.size(), 0);
     for (int i = 0; i < p_.size(); ++i)
       if (p_.at(i).op == code::output && results_[p_.at(i).b].mode != write_skip) ++uses[p_.at(i).a];
@@ -390,7 +392,7 @@ class SINTER_HIDDEN cpu_run {
     if (empty_row) row_count = 0;
 
     auto size_at = [&](int w) -> int64 {
-      return w < st.input_count ? size_of(p_.at(st.inputs[w].id).type)
+      return w < st.input_count ? (st.inputs[w].kind == input_kind::index ? 1 : size_of(p_.at(st.inputs[w].id).type))
              : w < st.input_count + st.root_count ? size_of(p_.at(st.roots[w - st.input_count]).type)
              : w < position ? st.total_size(w - st.input_count - st.root_count) : 1;
     };

@@ -51,24 +51,12 @@ class scheduler {
     sets = vec<shape_set>(n, {});
     maker = vec<uint16>(n, 0xffff);
     raw = vec<bool>(n, false);
+    epilogue = vec<bool>(n, false);
     classify();
     place_contractions();
     group();
   }
 
-  /// Leaves, numbers, and views of leaves and written values: read by a stage as they are.
-  constexpr bool is_input(int i, const stage& s) const {
-    const instruction& x = g.at(i);
-    if (x.is_source()) return true;
-    if (x.op == code::squeeze || x.op == code::unsqueeze) return is_view(i) && (!is_made(base_of(i), s));
-    return written[i] && !is_made(i, s);
-  }
-  constexpr bool is_made(int i, const stage& s) const {
-    if (s.contract == i) return true;
-    for (int k = 0; k < s.roots.size(); ++k)
-      if (s.roots[k] == i) return true;
-    return false;
-  }
   /// A chain of squeeze and unsqueeze on a leaf or a written value.
   constexpr bool is_view(int i) const {
     const int b = base_of(g.at(i).a);
@@ -79,6 +67,10 @@ class scheduler {
     return i;
   }
   constexpr bool is_total(int i) const { return total[i]; }
+  /// Stages run in order of time: contract stages of depth d at 2d, then map and row stages at 2d + 1. From when on can
+  /// a later stage read the written value i? Within one time every stage computes what it needs itself.
+  constexpr int ready(int i) const { return 2 * depth[i] + (g.at(i).op == code::contract || epilogue[i] ? 1 : 2); }
+  constexpr int time(int root) const { return 2 * depth[root] + (epilogue[root] ? 0 : 1); }
 
  private:
   const graph& g;
@@ -87,6 +79,7 @@ class scheduler {
   vec<uint32> row;       ///< tag of the row reductions that a value depends on within its depth
   vec<bool> total;       ///< a value known only after all rows are done (result of a non-row reduction)
   vec<bool> raw;         ///< contractions whose plain result is written
+  vec<bool> epilogue;    ///< values that a contract stage writes besides its product
   vec<shape_set> sets;
 
   /// Static masks are counted from the last dim, so that operands of different rank agree.
@@ -271,25 +264,27 @@ class scheduler {
     spaces[i] = space::full;
   }
 
-  /// Marks what the value `r` needs within its own stage.
-  constexpr vec<bool> needs(int r, bool& reduces, int& contractions, int& contraction_id) const {
+  /// Can a stage at time `t` read value i instead of computing it?
+  constexpr bool readable(int i, int t) const { return written[i] && ready(i) <= t && (g.at(i).op != code::contract || raw[i]); }
+
+  /// Marks what the value `r` needs within its own stage at time `t`; counts products of its own depth.
+  constexpr vec<bool> needs(int r, int t, bool& reduces, int& contractions, int& contraction_id) const {
     vec<bool> need(n, false);
     need[r] = true;
     reduces = false, contractions = 0;
     for (int i = r; i >= 0; --i) {
       if (!need[i]) continue;
       const instruction& x = g.at(i);
-      if (i != r && (x.is_source() || (written[i] && x.op != code::contract))) continue;
+      if (i != r && (x.is_source() || readable(i, t))) continue;
       if (x.op == code::contract) {
-        if (i != r && raw[i]) continue;
         ++contractions, contraction_id = i;
         continue;
       }
       if (x.op == code::reduce) reduces = true;
-      if ((x.op == code::squeeze || x.op == code::unsqueeze) && is_view(i)) {
+      if (i != r && (x.op == code::squeeze || x.op == code::unsqueeze) && is_view(i)) {
         const int b = base_of(i);
         if (g.at(b).op == code::contract) reduces = true;  // a view of a product: read it back
-        continue;
+        if (g.at(b).op == code::leaf || readable(b, t)) continue;
       }
       if (x.op == code::index || x.op == code::extent) continue;
       if (x.op == code::expand) { need[x.a] = true; continue; }
@@ -297,9 +292,13 @@ class scheduler {
     }
     return need;
   }
+  constexpr vec<bool> needs(int r) const {
+    bool reduces = false;
+    int k = 0, id = 0;
+    return needs(r, time(r), reduces, k, id);
+  }
 
   constexpr void place_contractions() {
-    // A product is written plainly if a value outside its epilogue reads it.
     for (int i = 0; i < n; ++i) {
       if (g.at(i).op == code::contract && written[i]) raw[i] = true;
       // a product that only gives its shape must exist for that
@@ -307,17 +306,19 @@ class scheduler {
       const int shape_of = x.op == code::index || x.op == code::extent ? x.a : x.op == code::expand ? x.b : -1;
       if (shape_of >= 0) mark_shape(shape_of);
     }
-    for (bool again = true; again;) {
-      again = false;
-      for (int r = 0; r < n; ++r) {
-        if (!written[r] || g.at(r).op == code::contract) continue;
-        bool reduces = false;
-        int k = 0, id = 0;
-        const vec<bool> need = needs(r, reduces, k, id);
-        if (k == 0 || (k == 1 && !reduces && g.at(r).rank == g.at(id).rank)) continue;
-        for (int i = 0; i < r; ++i)
-          if (need[i] && g.at(i).op == code::contract && !raw[i]) raw[i] = written[i] = again = true;
+    for (int r = 0; r < n; ++r) {
+      if (!written[r] || g.at(r).is_source() || g.at(r).op == code::contract || g.at(r).op == code::output) continue;
+      bool reduces = false;
+      int k = 0, id = 0;
+      needs(r, 2 * depth[r], reduces, k, id);
+      if (k == 1 && !reduces && depth[id] == depth[r] && g.at(r).rank == g.at(id).rank) {
+        epilogue[r] = true;
+        continue;
       }
+      // it is not the epilogue of one product: whatever products it needs are written plainly
+      const vec<bool> need = needs(r);
+      for (int i = 0; i < r; ++i)
+        if (need[i] && g.at(i).op == code::contract) raw[i] = written[i] = true;
     }
   }
   constexpr void mark_shape(int i) {
@@ -344,7 +345,7 @@ class scheduler {
       }
       if (x.op == code::extent || x.op == code::scalar || x.op == code::literal) continue;
       if (x.op == code::leaf || x.op == code::index || x.op == code::contract) return false;
-      if (i != r && written[i]) return false;
+      if (i != r && readable(i, time(r))) return false;
       if (x.op == code::expand) return false;
       for_operands(x, g.descr(i), [&](uint16 o) { need[o] = true; });
     }
@@ -352,12 +353,10 @@ class scheduler {
   }
   /// Does the root need a row reduction inside its kernel, of which tag?
   constexpr uint32 inner_row(int r) const {
-    bool reduces = false;
-    int k = 0, id = 0;
-    const vec<bool> need = needs(r, reduces, k, id);
+    const vec<bool> need = needs(r);
     const bool totals = only_totals(r);
     for (int i = 0; i <= r; ++i) {
-      if (!need[i] || g.at(i).op != code::reduce || total[i] || (i != r && written[i])) continue;
+      if (!need[i] || g.at(i).op != code::reduce || total[i] || (i != r && readable(i, time(r)))) continue;
       if (totals && top_reduce(r, i)) continue;
       return tag_of(i);
     }
@@ -385,11 +384,9 @@ class scheduler {
   /// The instruction whose shape the kernel of root r loops over.
   constexpr int loop_of(int r) const {
     if (!total[r] && !row[r]) return r;
-    bool reduces = false;
-    int k = 0, id = 0;
-    const vec<bool> need = needs(r, reduces, k, id);
+    const vec<bool> need = needs(r);
     for (int i = 0; i <= r; ++i)  // the first reduction's operand is full-sized
-      if (need[i] && g.at(i).op == code::reduce && !(i != r && written[i]) && spaces[g.at(i).a] != space::row &&
+      if (need[i] && g.at(i).op == code::reduce && !(i != r && readable(i, time(r))) && spaces[g.at(i).a] != space::row &&
           !total[g.at(i).a]) {
         int a = g.at(i).a;
         if (spaces[r] == space::full && sets[r] == sets[a] && !total[r] && g.at(r).rank == g.at(a).rank && is_elementwise_full(r)) return r;
@@ -414,13 +411,10 @@ class scheduler {
         }
       for (int r = 0; r < n; ++r) {
         if (!written[r] || depth[r] != d || g.at(r).op == code::contract || g.at(r).op == code::leaf) continue;
-        if ((g.at(r).op == code::squeeze || g.at(r).op == code::unsqueeze) && (g.at(base_of_written(r)).op == code::leaf)) {
-          // a result that is a view of an operand: copied by a map kernel
-        }
-        bool reduces = false;
-        int k = 0, id = 0;
-        needs(r, reduces, k, id);
-        if (k == 1) {
+        if (epilogue[r]) {
+          bool reduces = false;
+          int k = 0, id = 0;
+          needs(r, time(r), reduces, k, id);
           for (int s = 0; s < stages.size(); ++s)
             if (stages[s].contract == id) stages[s].roots.push(static_cast<uint16>(r)), maker[r] = static_cast<uint16>(s);
           continue;
@@ -444,10 +438,6 @@ class scheduler {
         maker[r] = static_cast<uint16>(found);
       }
     }
-  }
-  constexpr int base_of_written(int i) const {
-    while (g.at(i).op == code::squeeze || g.at(i).op == code::unsqueeze) i = g.at(i).a;
-    return i;
   }
 };
 

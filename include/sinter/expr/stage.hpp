@@ -34,11 +34,13 @@ template <int Size> struct flat_schedule {
     kernel_kind kind = kernel_kind::map;
     uint16 contract = 0xffff, loop = 0, first_root = 0, root_count = 0;
     uint32 row_tag = 0;
+    int16 time = 0;
   };
   entry stages[Size] = {};
   int count = 0;
   uint16 roots[Size] = {};
   bool written[Size] = {};
+  int16 ready[Size] = {};   ///< the time from which on a written value can be read
   space spaces[Size] = {};
 };
 
@@ -51,11 +53,12 @@ template <class P> inline constexpr auto schedule_of = [] {
     const stage& from = s.stages[k];
     auto& to = out.stages[out.count++];
     to.kind = from.kind, to.contract = from.contract, to.loop = from.loop, to.row_tag = from.row_tag;
+    to.time = static_cast<int16>(2 * from.depth + (from.kind == kernel_kind::contract ? 0 : 1));
     to.first_root = static_cast<uint16>(at);
     to.root_count = static_cast<uint16>(from.roots.size());
     for (int r = 0; r < from.roots.size(); ++r) out.roots[at++] = from.roots[r];
   }
-  for (int i = 0; i < P::size; ++i) out.written[i] = s.written[i], out.spaces[i] = s.spaces[i];
+  for (int i = 0; i < P::size; ++i) out.written[i] = s.written[i], out.spaces[i] = s.spaces[i], out.ready[i] = static_cast<int16>(s.ready(i));
   return out;
 }();
 
@@ -78,20 +81,15 @@ template <class P, int Number, int Room> constexpr extracted<Room> extract() {
   constexpr auto st = sched.stages[Number];
   const graph g = view_of<P>.restore();
   const int n = g.size();
-  auto made_here = [&](int i) {
-    if (st.contract == i) return true;
-    for (int r = 0; r < st.root_count; ++r)
-      if (sched.roots[st.first_root + r] == i) return true;
-    return false;
-  };
+  auto readable = [&](int i) { return sched.written[i] && sched.ready[i] <= st.time; };
   auto is_input = [&](int i) {
     const instruction& x = g.at(i);
     if (x.is_source() || x.op == code::index || x.op == code::extent || st.contract == i) return true;
     if (x.op == code::squeeze || x.op == code::unsqueeze) {
       const int b = view_base(g, sched.written, i);
-      if (b != i && (g.at(b).op == code::leaf || (sched.written[b] && !made_here(b)))) return true;
+      if (b != i && (g.at(b).op == code::leaf || readable(b))) return true;
     }
-    return sched.written[i] && !made_here(i);
+    return readable(i);
   };
 
   // what is needed, seen from the full space [0] or the row space [1]

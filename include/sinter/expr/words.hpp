@@ -28,6 +28,13 @@ template <int... I> struct ints {};
 #if defined(__clang__)
 template <class T, T... I> using ints_of_ = ints<I...>;
 template <int N> using count_to = __make_integer_seq<ints_of_, int, N>;
+#elif defined(__CUDACC_RTC__)  // NVRTC has no builtin for it: halves
+template <class A, class B> struct joined_;
+template <int... A, int... B> struct joined_<ints<A...>, ints<B...>> { using type = ints<A..., static_cast<int>(sizeof...(A)) + B...>; };
+template <int N> struct count_to_ { using type = typename joined_<typename count_to_<N / 2>::type, typename count_to_<N - N / 2>::type>::type; };
+template <> struct count_to_<0> { using type = ints<>; };
+template <> struct count_to_<1> { using type = ints<0>; };
+template <int N> using count_to = typename count_to_<N>::type;
 #else
 template <int N> struct count_to_ { using type = ints<__integer_pack(N)...>; };
 template <int N> using count_to = typename count_to_<N>::type;

@@ -5,13 +5,13 @@
 
 namespace sinter::inline v0::math {
 
-#ifdef __CUDACC_RTC__
-#define SINTER_MATH1(name)                                  \
-  inline float name(float x) { return ::name##f(x); }       \
-  inline double name(double x) { return ::name(x); }
+#ifdef __CUDACC__  // NVRTC, and nvcc for both sides
+#define SINTER_MATH1(name)                                      \
+  SINTER_HD inline float name(float x) { return ::name##f(x); } \
+  SINTER_HD inline double name(double x) { return ::name(x); }
 #define SINTER_MATH2(name)                                                      \
-  inline float name(float x, float y) { return ::name##f(x, y); }               \
-  inline double name(double x, double y) { return ::name(x, y); }
+  SINTER_HD inline float name(float x, float y) { return ::name##f(x, y); }     \
+  SINTER_HD inline double name(double x, double y) { return ::name(x, y); }
 #else
 #define SINTER_MATH1(name)                                            \
   SINTER_HD inline float name(float x) { return __builtin_##name##f(x); } \
@@ -51,7 +51,8 @@ template <number U, number T> SINTER_HD constexpr U convert(T x) {
 namespace sinter::inline v0 {
 /// The value below all others of a scalar lane: -inf, the smallest integer, false.
 template <number T> SINTER_HD constexpr T lowest(T) {
-  if constexpr (T(0.5) != T(0)) return static_cast<T>(-__builtin_huge_val());
+  if constexpr (detail::same<T, float>) return __builtin_bit_cast(float, uint32{0xff800000});
+  else if constexpr (detail::same<T, double>) return __builtin_bit_cast(double, uint64{0xfff0} << 48);
   else if constexpr (T(-1) > T(0)) return T(0);
   else return static_cast<T>(static_cast<uint64>(1) << (8 * sizeof(T) - 1));
 }
