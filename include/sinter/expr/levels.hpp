@@ -102,10 +102,10 @@ template <class SP, class F> constexpr auto ids_where(F keep) {
   return out;
 }
 /// f.operator()<id>() for each id of `List`, in order, without recursion.
-template <auto& List, class F, int... K> SINTER_HD SINTER_INLINE void for_ids(F& f, ints<K...>) {
+template <auto& List, class F, int... K> SINTER_HD constexpr SINTER_INLINE void for_ids(F& f, ints<K...>) {
   int done[] = {0, (f.template operator()<List.v[K]>(), 0)...};
   (void)done;
 }
-template <auto& List, class F> SINTER_HD SINTER_INLINE void for_ids(F&& f) { for_ids<List>(f, count_to<List.count>{}); }
+template <auto& List, class F> SINTER_HD constexpr SINTER_INLINE void for_ids(F&& f) { for_ids<List>(f, count_to<List.count>{}); }
 
 }  // namespace sinter::inline v0::detail
