@@ -158,7 +158,8 @@ template <class A> struct held {
         return type_is<B>{};
       }
     } else if constexpr (dims_operand<B>) return type_is<B>{};
-    else return type_is<leaf<typename B::handle_type>>{};
+    else if constexpr (requires { typename B::handle_type; }) return type_is<leaf<typename B::handle_type>>{};
+    else return type_is<void>{};  // clang 14 substitutes an operator's result before it looks at the constraint
   }
   using type = typename decltype(choose())::type;
 };

@@ -1,14 +1,225 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What makes tensors out of expressions: construction and its deduction, st::eval.
+// Assignment: y = e rebinds (and reuses y's memory where nobody can see it), copy_ and += write through, st::update
+// writes several tensors in one pass. Next: tensor/evaluate.hpp for how an expression is run.
 #pragma once
+#include "copy.hpp"
 #include "evaluate.hpp"
 
 namespace sinter::inline v0 {
+namespace detail {
+
+/// May result 0..n-1 of P be written over operand k while P runs? Only if every stage that reads the operand does so
+/// element for element, no stage reads it after the one that writes, and no product reads it.
+template <class P> constexpr bool overwritable(int k) {
+  constexpr auto& sched = schedule_of<P>;
+  int leaf_id = -1;
+  for (int i = 0; i < P::size; ++i)
+    if (P::at(i).op == code::leaf && P::at(i).a == k) leaf_id = i;
+  if (leaf_id < 0) return true;
+  int last_read = -1, first_write = sched.count;
+  for (int i = 0; i < P::size; ++i) {
+    const instruction x = P::at(i);
+    if ((x.op == code::squeeze || x.op == code::unsqueeze) && x.a == leaf_id) return false;
+    if (x.op == code::contract && (x.a == leaf_id || x.b == leaf_id)) return false;
+    if (x.op == code::output && x.a == leaf_id) return false;
+  }
+  for (int s = 0; s < sched.count; ++s)
+    for (int r = 0; r < sched.stages[s].root_count; ++r) {
+      const int root = sched.roots[sched.stages[s].first_root + r];
+      for (int i = 0; i < P::size; ++i)
+        if (P::at(i).op == code::output && P::at(i).a == root && s < first_write) first_write = s;
+      vec<bool> need(P::size, false);
+      need[root] = true;
+      for (int i = root; i >= 0; --i) {
+        if (!need[i] || (i != root && sched.written[i] && sched.ready[i] <= sched.stages[s].time)) continue;
+        if (i == leaf_id && s > last_read) last_read = s;
+        for_operands(P::at(i), view_of<P>.descr(i), [&](uint16 o) { need[o] = true; });
+      }
+    }
+  return last_read <= first_write;
+}
+template <class P> inline constexpr auto overwritable_of = [] {
+  struct { bool v[P::operand_count + 1] = {}; } out;
+  for (int k = 0; k < P::operand_count; ++k) out.v[k] = overwritable<P>(k);
+  return out;
+}();
+
+/// Do two handles' elements lie in one storage?
+template <class A, class T, class E, class D> bool shares(const leaf<A>& l, const tensor<T, E, D>& y) {
+  return tensor_of(l.handle).storage_handle() == y.storage_handle();
+}
+template <class N, class T, class E, class D> bool shares(const number_operand<N>&, const tensor<T, E, D>&) { return false; }
+/// Is the operand exactly y: same elements in the same order?
+template <class T, class E, class D> bool same_elements(const operand& o, const tensor<T, E, D>& y) {
+  if (o.data != reinterpret_cast<const char*>(y.data()) || o.shape.rank != y.rank) return false;
+  for (int d = 0; d < y.rank; ++d)
+    if (o.shape[d] != y.sizes()[d] || (o.shape[d] != 1 && o.strides[d] != y.strides()[d])) return false;
+  return true;
+}
+template <class T, class E, class D> result result_over(const tensor<T, E, D>& y) {
+  result r;
+  r.data = reinterpret_cast<char*>(y.data());
+  r.shape.rank = y.rank;
+  for (int d = 0; d < y.rank; ++d) r.shape[d] = y.sizes()[d], r.strides[d] = y.strides()[d];
+  return r;
+}
+
+/// Several expressions as one program.
+template <class... X> struct joined_source {
+  template <int Room> static constexpr auto make() {
+    graph g;
+    cursor c{g};
+    const sym s[] = {X::build(c)...};
+    for (int i = 0; i < static_cast<int>(sizeof...(X)); ++i) g.output(s[i], i);
+    return flatten<Room>(g, c.operands);
+  }
+};
+template <class Y> struct target_cast {  // the value in the target's dtype
+  using composition = void;
+  static constexpr op_info info{.name = "to"};
+  static constexpr auto compose(auto x) { return x.g->cast(x, dtype_of<typename Y::value_type>); }
+};
+template <class X> using node_of = std::remove_cvref_t<decltype(hold(std::declval<X>()))>;
+
+/// One target of st::update: the tensor and the expression that it becomes.
+template <class Y, class X> struct assignment {
+  Y target;
+  X value;
+};
+
+/// Is there an element of y that two indices reach?
+template <class T, class E, class D> bool overlaps_itself(const tensor<T, E, D>& y) {
+  for (int d = 0; d < y.rank; ++d)
+    if (y.sizes()[d] > 1 && y.strides()[d] == 0) return true;
+  return false;
+}
+
+template <class Arch, std::size_t... I, class... Y, class... X>
+SINTER_HIDDEN void run_update(std::index_sequence<I...>, const assignment<Y, X>&... a) {
+  using P = make_program<joined_source<node<target_cast<Y>, X>...>>;
+  bound_operands<P::operand_count> ops;
+  (bind<Arch>(a.value, ops), ...);
+  result to[sizeof...(Y)] = {result_over(a.target)...};
+  // where a target's storage is read other than element for element, the value is made aside first
+  bool direct[] = {true, (static_cast<void>(a), true)...};
+  const auto check = [&](const auto& y, bool& ok) {
+    if (overlaps_itself(y)) fail<shape_error, Arch>("cannot write to a tensor of shape ", shape_text{y.sizes().data(), y.rank}, " that reaches an element twice (expanded)");
+    int k = 0;
+    auto look = [&](const auto& l) {
+      if (shares(l, y) && !(same_elements(ops.leaves[k], y) && overwritable_of<P>.v[k])) ok = false;
+      ++k;
+    };
+    (for_leaves(a.value, look), ...);
+  };
+  (check(a.target, direct[I + 1]), ...);
+  const auto aside = [&](result& r, bool ok) {
+    if (!ok) r.data = nullptr;
+  };
+  (aside(to[I], direct[I + 1]), ...);
+  cpu_run(entry_of<P, Arch>, ops.leaves, ops.slots, to).template run<Arch>();
+  const auto finish = [&](const auto& y, result& r, bool ok) {
+    if (!ok) {
+      result over = result_over(y);
+      sum_into<Arch>(dtype_of<typename std::remove_cvref_t<decltype(y)>::value_type>, r.data, r.shape, r.strides, over.data, over.shape, over.strides, false);
+    }
+    y.bump_version();
+  };
+  (finish(a.target, to[I], direct[I + 1]), ...);
+}
+
+/// The value of an assignment as something that is evaluated for y: broadcast to its shape.
+struct fill_shape {
+  using composition = void;
+  static constexpr op_info info{.name = "expand"};
+  static constexpr auto compose(auto x, auto like) { return expand_as(x, like); }
+};
+template <class T, class E, class D, class X> auto value_for(const tensor<T, E, D>& y, X&& x) {
+  return node<fill_shape, typename held<X&&>::type, leaf<tensor<T, E, D>>>(std::in_place, hold(static_cast<X&&>(x)), leaf<tensor<T, E, D>>(y));
+}
+
+template <class Arch, class T, class E, class D, class X> void write_through(const tensor<T, E, D>& y, X&& x) {
+  static_assert(!std::is_const_v<T>, "sinter: this tensor is read-only");
+  static_assert(!has_variable<typename held<X&&>::type>::value,
+                "sinter: an expression with variables cannot be written into a tensor: name the variable's value with detach()");
+  auto e = value_for(y, static_cast<X&&>(x));
+  run_update<Arch>(std::index_sequence<0>(), assignment<tensor<T, E, D>, decltype(e)>{y, static_cast<decltype(e)&&>(e)});
+}
+
+}  // namespace detail
 
 template <class Op, class... A> tensor(const node<Op, A...>&)
     -> tensor<typename detail::lowered<node<Op, A...>>::value_type, typename detail::lowered<node<Op, A...>>::extents_type>;
 
 template <class V, class E, class D> template <detail::formula X, class Arch> tensor<V, E, D>::tensor(const X& x)
-    : tensor(detail::evaluate_tensor<X, Arch>(x)) {}
+    : tensor([&] {
+        static_assert(!detail::has_variable<X>::value,
+                      "sinter: an expression with variables is not a tensor: write `variable h = ...`, or detach() its variables");
+        return detail::evaluate_tensor<X, Arch>(x);
+      }()) {}
+
+template <class V, class E, class D> template <class X, class Arch> requires detail::assignable<X>
+const tensor<V, E, D>& tensor<V, E, D>::copy_(X&& x) const {
+  detail::write_through<Arch>(*this, static_cast<X&&>(x));
+  return *this;
+}
+
+template <class V, class E, class D> template <detail::formula X, class Arch> tensor<V, E, D>& tensor<V, E, D>::operator=(X&& x) & {
+  using B = std::remove_cvref_t<X>;
+  using L = detail::lowered<B>;
+  using P = typename L::program;
+  static_assert(!detail::has_variable<B>::value,
+                "sinter: an expression with variables is not a tensor: write `variable h = ...`, or detach() its variables");
+  if constexpr (!std::is_lvalue_reference_v<X> && std::is_same_v<typename L::value_type, V> && E::rank == L::extents_type::rank) {
+    if (owns_all()) {
+      detail::bound_operands<P::operand_count> ops;
+      detail::bind<Arch>(x, ops);
+      int64 mine = 0;
+      int k = 0;
+      bool fits = true;
+      auto look = [&](const auto& l) {
+        if (detail::shares(l, *this)) {
+          ++mine;
+          fits = fits && detail::same_elements(ops.leaves[k], *this) && detail::overwritable_of<P>.v[k];
+        }
+        ++k;
+      };
+      detail::for_leaves(x, look);
+      if (mine && fits && use_count() == mine + 1 && detail::result_shape<P>(ops.leaves, ops.slots) == detail::result_over(*this).shape) {
+        detail::result r = detail::result_over(*this);
+        detail::cpu_run(detail::entry_of<P, Arch>, ops.leaves, ops.slots, &r).template run<Arch>();
+        bump_version();
+        return *this;
+      }
+    }
+  }
+  return *this = tensor(detail::evaluate_tensor<B, Arch>(x));
+}
+
+template <class V, class E, class D> template <class X, class Arch> requires detail::assignable<X> void tensor<V, E, D>::operator=(X&& x) && {
+  detail::write_through<Arch>(*this, static_cast<X&&>(x));
+}
+
+#define SINTER_ASSIGN(sign)                                                                                          \
+  /** y = y sign x, written through: every handle of y's elements sees it. */                                        \
+  template <class V, class E, class D, class X> requires operands<tensor<V, E, D>, X>                                \
+  const tensor<V, E, D>& operator sign##=(const tensor<V, E, D>& y, X&& x) {                                         \
+    return y.copy_(y sign static_cast<X&&>(x));                                                                      \
+  }
+SINTER_ASSIGN(+)
+SINTER_ASSIGN(-)
+SINTER_ASSIGN(*)
+SINTER_ASSIGN(/)
+#undef SINTER_ASSIGN
+
+/// `to(y, e)`: for st::update.
+template <class T, class E, class D, class X> auto to(const tensor<T, E, D>& y, X&& x) {
+  auto e = detail::value_for(y, static_cast<X&&>(x));
+  return detail::assignment<tensor<T, E, D>, decltype(e)>{y, static_cast<decltype(e)&&>(e)};
+}
+/// Writes several tensors in one pass over memory: `update(to(m, e1), to(v, e2))`. All values are computed from what
+/// the tensors held before.
+template <class... Y, class... X, class Arch = native> void update(const detail::assignment<Y, X>&... a) {
+  detail::run_update<Arch>(std::make_index_sequence<sizeof...(Y)>(), a...);
+}
 
 }  // namespace sinter::inline v0

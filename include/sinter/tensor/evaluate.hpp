@@ -55,6 +55,15 @@ template <class T, class E> tensor<T, E> take(result& r) {
   return {static_cast<storage_ptr&&>(r.block), data, sizes, strides};
 }
 
+/// The shape of a program's result. Throws shape_error.
+template <class P> shape_value result_shape(const operand* leaves, const dims_slot* slots) {
+  shape_value in[P::operand_count + 1], all[P::size];
+  for (int i = 0; i < P::operand_count; ++i) in[i] = leaves[i].shape;
+  const shape_fault f = infer_shapes(view_of<P>, in, slots, all);
+  if (f.kind != shape_fault::none) raise(view_of<P>, f, all);
+  return all[P::size - 1];
+}
+
 template <class X, class Arch = native> SINTER_HIDDEN auto evaluate_tensor(const X& x) {
   using L = lowered<X>;
   bound_operands<L::program::operand_count> ops;

@@ -2,6 +2,7 @@
 // tensor: a handle to elements in memory. Copying shares the elements, clone() copies them.
 // Not here: slices and reshapes (view.hpp), new tensors (creation.hpp), arithmetic. Next: view.hpp.
 #pragma once
+#include "../op/lane.hpp"
 #include "extents.hpp"
 #include "storage.hpp"
 
@@ -61,6 +62,9 @@ template <class T> inline constexpr bool is_node = false;
 /// An expression that is not a handle: something to evaluate.
 template <class X>
 concept formula = is_node<std::remove_cvref_t<X>>;
+/// What may be written into a tensor.
+template <class X>
+concept assignable = expression<X> || number<X>;
 
 }  // namespace detail
 
@@ -86,6 +90,20 @@ template <class V, class E, class D = cpu_t> class tensor {
 
   /// Evaluates an expression: one program, fused as `plan` tells. Throws shape_error, stale_expression, memory_error.
   template <detail::formula X, class Arch = native> tensor(const X& x);
+
+  tensor(const tensor&) = default;
+  tensor(tensor&&) = default;
+  /// `y = x` makes y another handle of x's elements.
+  tensor& operator=(const tensor&) & = default;
+  tensor& operator=(tensor&&) & = default;
+  /// `y = e` evaluates e and rebinds y; it reuses y's memory if nobody else holds it and e reads y only where it writes,
+  /// so `w = w - lr * g` allocates nothing.
+  template <detail::formula X, class Arch = native> tensor& operator=(X&& x) &;
+  /// `y(0) = e`, `y(slice(0, 2)) = e`: assignment to a view writes through.
+  template <class X, class Arch = native> requires detail::assignable<X> void operator=(X&& x) &&;
+  /// Writes e (an expression, tensor or number that broadcasts to this shape) into the elements; all handles see it.
+  /// Reading and writing may overlap: the result is as if e were evaluated first. Bumps the version.
+  template <class X, class Arch = native> requires detail::assignable<X> const tensor& copy_(X&& x) const;
 
   /// A handle to elements at `data` (inside `block`), `strides` in elements, any sign.
   tensor(storage_ptr block, V* data, const index_type& sizes, const index_type& strides) noexcept
