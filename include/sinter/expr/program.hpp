@@ -149,7 +149,7 @@ struct program_view {
 
 template <class Ops> struct descr_table;
 template <class... Op> struct descr_table<ops<Op...>> {
-  static constexpr const op_descr* value[] = {op_entry<Op>::descr..., nullptr};
+  static constexpr const op_descr* value[sizeof...(Op) + 1] = {op_entry<Op>::descr..., nullptr};
 };
 template <class P> inline constexpr program_view view_of{P::words, descr_table<typename P::ops_type>::value};
 

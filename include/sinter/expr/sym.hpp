@@ -72,8 +72,8 @@ template <class T> struct type_is { using type = T; };
 #endif
 template <const op_descr* D> struct op_key { friend constexpr auto op_type(op_key<D>); };
 template <class Op> struct op_entry {
+  static constexpr const op_descr* descr = &descr_of<Op>;  // first: a rule may apply its own op (where, pow)
   friend constexpr auto op_type(op_key<&descr_of<Op>>) { return type_is<Op>{}; }
-  static constexpr const op_descr* descr = &descr_of<Op>;
 };
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic pop

@@ -56,7 +56,7 @@ template <class Op> inline constexpr int arity_of = [] {
   else return 3;
 }();
 template <class Ops> struct arity_table;
-template <class... Op> struct arity_table<ops<Op...>> { static constexpr int value[] = {arity_of<Op>..., 0}; };
+template <class... Op> struct arity_table<ops<Op...>> { static constexpr int value[sizeof...(Op) + 1] = {arity_of<Op>..., 0}; };
 
 /// Numbers of the instructions that x reads, values and shapes alike; `arity` counts for ops only.
 template <class F> constexpr void for_operands(const instruction& x, int arity, F f) {
