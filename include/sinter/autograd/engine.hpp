@@ -20,6 +20,7 @@ struct grad_slot {
   shape_value shape;
   result grad;                     ///< `grad.block` empty: no gradient yet
   grad_slot* next_dead = nullptr;  ///< for iterative destruction
+  void (*destroy)(grad_slot*) = nullptr;
 
   bool is_leaf() const { return producer == nullptr; }
 };
@@ -58,31 +59,9 @@ inline void drop(grad_slot* s) {
         if (inputs[i] && inputs[i]->refs.fetch_sub(1, std::memory_order_acq_rel) == 1) inputs[i]->next_dead = dead, dead = inputs[i];
       delete n;
     }
-    delete d;
+    d->destroy(d);
   }
 }
-
-/// A counted reference to a slot.
-class slot_ptr {
- public:
-  slot_ptr() = default;
-  explicit slot_ptr(grad_slot* s) : s_(s) {}
-  slot_ptr(const slot_ptr& o) : s_(o.s_) { if (s_) s_->refs.fetch_add(1, std::memory_order_relaxed); }
-  slot_ptr(slot_ptr&& o) noexcept : s_(o.s_) { o.s_ = nullptr; }
-  slot_ptr& operator=(slot_ptr o) noexcept {
-    grad_slot* t = s_;
-    s_ = o.s_, o.s_ = t;
-    return *this;
-  }
-  ~slot_ptr() { drop(s_); }
-  grad_slot* get() const { return s_; }
-  grad_slot* operator->() const { return s_; }
-  explicit operator bool() const { return s_ != nullptr; }
-  grad_slot* release() { grad_slot* t = s_; s_ = nullptr; return t; }
-
- private:
-  grad_slot* s_ = nullptr;
-};
 
 /// The gradient buffer of a slot as something that a program writes: allocated on the first gradient (store),
 /// added to afterwards.

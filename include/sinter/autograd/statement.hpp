@@ -171,7 +171,7 @@ template <class P, class Mask, class Arch> inline constexpr statement_entry stat
 template <class H> const storage_ptr& block_of(const leaf<H>& l) { return tensor_of(l.handle).storage_handle(); }
 template <class N> storage_ptr block_of(const number_operand<N>&) { return {}; }
 template <class H> grad_slot* slot_of(const leaf<H>& l) {
-  if constexpr (is_variable<H>) return l.handle.slot().get();
+  if constexpr (is_variable<H>) return l.handle.slot();
   else return nullptr;
 }
 template <class N> grad_slot* slot_of(const number_operand<N>&) { return nullptr; }
@@ -200,7 +200,7 @@ template <class X, class Arch = native> SINTER_HIDDEN auto evaluate_variable(con
   auto* n = new statement_node<Arch>(statement_of<P, typename marks_of<X>::type, Arch>);
   out.slot()->producer = n;
   out.slot()->requires_grad = true;
-  n->output = out.slot().get();
+  n->output = out.slot();
   n->keep_slots(ops.slots, ops.slot_count);
   int i = 0;
   auto keep = [&](const auto& l) {

@@ -98,7 +98,7 @@ template <class T, int N> struct pack_operators {
     }
   }
   friend SINTER_INLINE M operator==(P a, P b) { return test_lanes([](auto x, auto y) { return x == y; }, a, b); }
-  friend SINTER_INLINE M operator!=(P a, P b) { return test_lanes([](auto x, auto y) { return x != y; }, a, b); }
+  friend SINTER_INLINE M operator!=(P a, P b) { return !(a == b); }  // xsimd 8.1 has NaN != NaN false
   friend SINTER_INLINE M operator<(P a, P b) { return test_lanes([](auto x, auto y) { return x < y; }, a, b); }
   friend SINTER_INLINE M operator<=(P a, P b) { return test_lanes([](auto x, auto y) { return x <= y; }, a, b); }
   friend SINTER_INLINE M operator>(P a, P b) { return test_lanes([](auto x, auto y) { return x > y; }, a, b); }

@@ -39,7 +39,8 @@ template <class T, int N> SINTER_INLINE pack<T, N> copysign(pack<T, N> x, std::t
 template <class T, int N> SINTER_INLINE pack<bool, N> isnan(pack<T, N> x) {
   if constexpr (!std::is_floating_point_v<T>) return pack<bool, N>(false);
   else if constexpr (detail::fast_math) return bit_cast<simd::integer<T>>(abs(x)) > pack<simd::integer<T>, N>(detail::infinity_bits<T>);
-  else return x != x;
+  else if constexpr (N == 1) return x != x;
+  else return detail::test_lanes([](auto v) { return simd::isnan(v); }, x);
 }
 namespace detail {
 /// y, or x where that is NaN: for results that -Ofast may have calculated without regard to NaN.

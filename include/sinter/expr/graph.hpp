@@ -11,6 +11,7 @@ struct op_descr {
   op_info info;
   int arity = 0;
   bool reduction = false;
+  bool single = true;  ///< a reduction whose state is one element
   /// The derivative rule: fills out[i] with the gradient of operand i, or leaves it none.
   void (*rule)(sym dy, sym y, const sym* x, axes d, sym* out) = nullptr;
   /// One element, for interpretation; null for reductions.

@@ -48,7 +48,8 @@ template <class F> constexpr void for_operands(const instruction& x, const op_de
 
 /// Lays out what the outputs of g need, in canonical order: depth first from the outputs, so that the numbers
 /// depend on the graph alone and not on how it was built.
-template <int Room> constexpr flat_graph<Room> flatten(const graph& g, int operand_count) {
+/// `order_out`, if given, gets g's number of each instruction.
+template <int Room> constexpr flat_graph<Room> flatten(const graph& g, int operand_count, vec<uint16>* order_out = nullptr) {
   flat_graph<Room> out;
   vec<uint16> order, map(g.size(), 0xffff), stack;
   vec<uint8> seen(g.size(), 0);
@@ -92,6 +93,7 @@ template <int Room> constexpr flat_graph<Room> flatten(const graph& g, int opera
     out.ops[out.op_count] = op;
     return static_cast<uint16>(out.op_count++);
   };
+  if (order_out) *order_out = order;
   out.size = 1 + order.size();
   if (out.size > Room) { out.overflow = true; return out; }
   for (int k = 0; k < order.size(); ++k) {

@@ -50,6 +50,7 @@ template <class Op> constexpr op_descr describe() {
   if constexpr (reduction<Op>) {
     d.arity = 1;
     d.reduction = true;
+    d.single = same<decltype(Op::init(double{})), double>;
     d.fold = &fold_of<Op, double>;
     if constexpr (Op::info.integers) d.integer_fold = &fold_of<Op, int64>;
   } else {

@@ -10,7 +10,7 @@ namespace detail {
 
 /// The tensor that a handle holds.
 template <class H> const auto& tensor_of(const H& h) {
-  if constexpr (is_variable<H>) return h.detach();
+  if constexpr (is_variable<H>) return h.value();
   else return h;
 }
 
