@@ -3,6 +3,7 @@
 // programs; what differs between them are tables and kernel entries. Next: cpu/kernel.hpp for the loops themselves.
 #pragma once
 #include "gemm.hpp"
+#include "interpret.hpp"
 #include "kernel.hpp"
 #include "operand.hpp"
 #include "parallel.hpp"
@@ -22,6 +23,8 @@ struct stage_entry {
   const level* root_levels;
   const bool* input_is_row;
   const stage_total* totals;
+  const stage_reduction* reductions;
+  int reduction_count;
   int lanes;
   bool plain_product;   ///< the only result is the contraction itself
   bool has_positions;   ///< a row reduction wants to know where its elements are
@@ -38,6 +41,7 @@ struct program_entry {
   program_view view;
   const stage_entry* stages;
   int stage_count;
+  const bool* memory;   ///< values that are memory as they are: leaves, and views
   const bool* written;
   const space* spaces;
   /// strided.hpp's, where a result may need it: several results of one value, results summed to a leaf's shape.
@@ -57,6 +61,9 @@ class SINTER_HIDDEN cpu_run {
     for (int i = 0; i < p_.operand_count(); ++i) leaf_shapes[i] = leaves_[i].shape;
     const shape_fault f = infer_shapes(p_, &leaf_shapes[0], slots_, &shapes_[0]);
     if (f.kind != shape_fault::none) raise<Arch>(p_, f, &shapes_[0]);
+    loops_ = vec<shape_value>(e_.stage_count, {});
+    for (int s = 0; s < e_.stage_count; ++s)
+      if (!find_loops(e_.stages[s], loops_[s])) [[unlikely]] return interpret<Arch>(p_, leaves_, slots_, results_);
     place<Arch>();
     for (int s = 0; s < e_.stage_count; ++s) {
       const stage_entry& st = e_.stages[s];
@@ -66,10 +73,13 @@ class SINTER_HIDDEN cpu_run {
       else run_loops<Arch>(st);
     }
     deliver<Arch>();
-    for (int i = 0; i < n; ++i)
-      if (memory_[i].scratch) host_free<Arch>(memory_[i].data, memory_[i].bytes);
   }
-  const shape_value& shape(int id) const { return shapes_[id]; }
+  ~cpu_run() {
+    for (int i = 0; i < memory_.size(); ++i)
+      if (memory_[i].scratch) host_free(memory_[i].data, memory_[i].bytes);
+  }
+  cpu_run(const cpu_run&) = delete;
+  cpu_run& operator=(const cpu_run&) = delete;
 
  private:
   struct memory {
@@ -86,10 +96,51 @@ class SINTER_HIDDEN cpu_run {
   const dims_slot* slots_;
   result* results_;
   vec<shape_value> shapes_;
+  vec<shape_value> loops_;  ///< of each stage
   vec<memory> memory_;
 
+  /// The shape that a stage loops over. False if the shapes of this run are none that the kernel can take: a row that
+  /// an operand repeats (extent 1 against N), an epilogue larger than its product.
+  bool find_loops(const stage_entry& st, shape_value& s) const {
+    if (st.kind == kernel_kind::contract) {
+      s = shapes_[st.contract];
+      for (int r = 0; r < st.root_count; ++r)
+        if (!(shapes_[st.roots[r]] == s)) return false;
+      return true;
+    }
+    bool fits = true;
+    auto cover = [&](int id) { fits = fits && (e_.spaces[id] == space::row || broadcast_into(s, shapes_[id])); };
+    for (int r = 0; r < st.root_count; ++r)
+      if (st.root_levels[r] != level::total) cover(st.roots[r]);
+    for (int r = 0; r < st.reduction_count; ++r) cover(st.reductions[r].operand);
+    if (!fits) return false;
+    const uint32 row = row_mask(st, s.rank);
+    shape_value kept, by_row = s;
+    for (int d = 0; d < s.rank; ++d)
+      if (row >> d & 1) by_row[d] = 1;
+      else kept[kept.rank++] = s[d];
+    for (int r = 0; r < st.root_count; ++r) {
+      if (st.root_levels[r] == level::total) continue;
+      const int v = st.roots[r];
+      if (!(shapes_[v] == (e_.spaces[v] == space::row ? kept : st.root_levels[r] == level::row ? by_row : s))) return false;
+    }
+    for (int r = 0; r < st.reduction_count; ++r) {
+      const shape_value& x = shapes_[st.reductions[r].operand];
+      if (st.reductions[r].total) {
+        const stage_total& t = st.totals[st.reductions[r].total - 1];
+        if (!(x == (t.in_row_space ? kept : t.of_row ? by_row : s))) return false;
+      } else {
+        if (x.rank != s.rank) return false;
+        for (int d = 0; d < s.rank; ++d)
+          if (row >> d & 1 && x[d] != s[d]) return false;
+      }
+    }
+    return true;
+  }
+  uint32 row_mask(const stage_entry& st, int rank) const { return st.row_tag ? mask_of_tag(st.row_tag, rank) : 0; }
+
   int base_of(int i) const {
-    while ((p_.at(i).op == code::squeeze || p_.at(i).op == code::unsqueeze) && !e_.written[i]) i = p_.at(i).a;
+    while (e_.memory[i] && p_.at(i).op != code::leaf) i = p_.at(i).a;
     return i;
   }
   static int64 row_major(const shape_value& s, int64* strides) {
@@ -134,7 +185,10 @@ class SINTER_HIDDEN cpu_run {
     }
     vec<int> uses(p_.size(), 0);
     for (int i = 0; i < p_.size(); ++i)
-      if (p_.at(i).op == code::output && results_[p_.at(i).b].mode != write_skip) ++uses[p_.at(i).a];
+      if (p_.at(i).op == code::output && results_[p_.at(i).b].mode != write_skip) {
+        ++uses[p_.at(i).a];
+        if (e_.memory[p_.at(i).a]) memory_[base_of(p_.at(i).a)].read = true;
+      }
     for (int i = 0; i < p_.size(); ++i) {
       if (p_.at(i).op != code::output) continue;
       const int v = p_.at(i).a;
@@ -147,7 +201,7 @@ class SINTER_HIDDEN cpu_run {
         r.data = static_cast<char*>(r.block->data);
       }
       memory& m = memory_[v];
-      const bool same = r.shape == shapes_[v] && p_.at(v).op != code::leaf;
+      const bool same = r.shape == shapes_[v] && !e_.memory[v];
       if (same && !m.data && (r.mode == write_store || (uses[v] == 1 && !m.read))) {
         m.data = r.data;
         for (int d = 0; d < r.shape.rank; ++d) m.strides[d] = r.strides[d];
@@ -156,7 +210,7 @@ class SINTER_HIDDEN cpu_run {
     }
     for (int v = 0; v < p_.size(); ++v) {
       memory& m = memory_[v];
-      if (m.data || !e_.written[v] || p_.at(v).op == code::leaf || (!m.read && uses[v] == 0)) continue;
+      if (m.data || !e_.written[v] || (!m.read && uses[v] == 0)) continue;
       m.bytes = shapes_[v].numel() * size_of(p_.at(v).type);
       m.data = static_cast<char*>(host_alloc<Arch>(m.bytes));
       fresh_strides(shapes_[v], m.strides);
@@ -171,10 +225,9 @@ class SINTER_HIDDEN cpu_run {
       const int v = p_.at(i).a;
       result& r = results_[p_.at(i).b];
       if (r.mode == write_skip) continue;
-      const char* from = memory_[v].data;
-      const int64* strides = memory_[v].strides;
-      if (p_.at(v).op == code::leaf) from = leaves_[p_.at(v).a].data, strides = leaves_[p_.at(v).a].strides;
-      if (from == r.data) continue;
+      if (memory_[v].data == r.data && r.data) continue;
+      int64 strides[max_rank];
+      const char* from = strides_of(v, strides);
       ++counters().launches;
       e_.sum_into(p_.at(v).type, from, shapes_[v], strides, r.data, r.shape, r.strides, r.mode == write_accumulate);
     }
@@ -194,7 +247,7 @@ class SINTER_HIDDEN cpu_run {
   /// Strides of value `id` along its own dims, in elements, 0 where its extent is 1; data of its base.
   char* strides_of(int id, int64* strides) const {
     const instruction x = p_.at(id);
-    if ((x.op == code::squeeze || x.op == code::unsqueeze) && !e_.written[id]) {
+    if (e_.memory[id] && x.op != code::leaf) {
       int64 inner[max_rank];
       char* data = strides_of(x.a, inner);
       const int rank = x.op == code::squeeze ? p_.at(x.a).rank : x.rank;
@@ -321,9 +374,9 @@ class SINTER_HIDDEN cpu_run {
 
   template <class Arch> void run_loops(const stage_entry& st, const char* product = nullptr, const int64* product_strides = nullptr) {
     loop_dims l;
-    const shape_value& space_shape = shapes_[st.loop];
+    const shape_value& space_shape = loops_[static_cast<int>(&st - e_.stages)];
     l.rank = space_shape.rank;
-    l.row_mask = st.row_tag ? mask_of_tag(st.row_tag, l.rank) : 0;
+    l.row_mask = row_mask(st, l.rank);
     for (int d = 0; d < l.rank; ++d) {
       l.extent[d] = space_shape[d];
       if (!(l.row_mask >> d & 1)) l.kept[l.kept_count++] = d;
@@ -653,6 +706,7 @@ template <class P, int S, class Arch> struct stage_tables {
   static constexpr stage_entry entry() {
     return {st.kind, st.contract, st.loop, st.root_count, static_cast<uint16>(SP::operand_count), static_cast<uint16>(levels_of<SP>.totals),
             st.row_tag, schedule_of<P>.roots + st.first_root, inputs_of<P, S>.v, levels.root, levels.row, totals_of<P, S>.v,
+            reductions_of<P, S>.v, stage_source<P, S>::cut.reduction_count,
             K::N, st.kind == kernel_kind::contract && st.root_count == 1 && schedule_of<P>.roots[st.first_root] == st.contract,
             levels.positions, &K::run, &K::clear, &K::merge, &K::finish, &total_size, contract_entry()};
   }
@@ -672,11 +726,11 @@ template <class P, class Arch> inline constexpr auto stages_of =
 template <class P> constexpr bool delivers() {
   if (P::result_count > 1) return true;
   for (int i = 0; i < P::size; ++i)
-    if (P::at(i).op == code::output && (P::at(i).c || P::at(P::at(i).a).op == code::leaf)) return true;
+    if (P::at(i).op == code::output && (P::at(i).c || schedule_of<P>.memory[P::at(i).a])) return true;
   return false;
 }
 template <class P, class Arch> inline constexpr program_entry entry_of = [] {
-  program_entry e{view_of<P>, stages_of<P, Arch>.v, schedule_of<P>.count, schedule_of<P>.written, schedule_of<P>.spaces, nullptr};
+  program_entry e{view_of<P>, stages_of<P, Arch>.v, schedule_of<P>.count, schedule_of<P>.memory, schedule_of<P>.written, schedule_of<P>.spaces, nullptr};
   if constexpr (delivers<P>()) e.sum_into = &sum_into<Arch>;
   return e;
 }();
