@@ -11,8 +11,11 @@ namespace sinter::inline v0::detail {
 struct derivation {
   vec<uint16> saved;        ///< instructions of the merged graph that forward saves, in the order of its results 1, 2, ...
   vec<bool> leaf_read;      ///< does backward read the elements of this operand?
+  vec<bool> leaf_replayed;  ///< does `replay`?
   vec<int16> grad_of;       ///< result of backward that is the gradient of this operand, -1: none
   graph forward, backward;
+  graph replay;             ///< the gradients as a function of everything that they depend on: saved values that are
+                            ///< neither the result nor a choice are computed again from the operands
   bool saves_result = false;  ///< the first of `saved` is the statement's own result
 };
 
@@ -50,7 +53,7 @@ constexpr vec<bool> broadcasts_into(const graph& g, int id) {
 }
 
 /// `g` holds one program with one output and no other outputs. `variable[k]`: operand k wants a gradient.
-constexpr derivation derive(graph g, int operand_count, const vec<bool>& variable) {
+constexpr derivation derive(graph g, int operand_count, const vec<bool>& variable, bool with_replay = false) {
   derivation out;
   const int n = g.size();
   int root = 0;
@@ -142,6 +145,25 @@ constexpr derivation derive(graph g, int operand_count, const vec<bool>& variabl
     it.ones = g[i].ones, it.tag = g[i].tag;
     back[i] = out.backward.add(it).id;
   }
+  // the same from scratch, where derivatives of derivatives are wanted
+  vec<bool> again(size, false);
+  auto given = [&](int i) { return i == dy || i == root || (saved[i] && g.at(i).is_op() && g.descr(i)->info.discontinuous); };
+  for (int i = 0; i < n; ++i)
+    if (wanted[i] && d[i] != 0xffff) again[d[i]] = true;
+  for (int i = size - 1; i >= 0; --i)
+    if (again[i] && !given(i)) for_operands(g.at(i), g.descr(i), [&](uint16 o) { again[o] = true; });
+  out.leaf_replayed = vec<bool>(operand_count, false);
+  for (int i = 0; i < n; ++i)
+    if (again[i] && g.at(i).op == code::leaf) out.leaf_replayed[g.at(i).a] = true;
+  vec<uint16> anew(size, 0xffff);
+  if (with_replay) {
+    anew[dy] = out.replay.leaf(operand_count, g.at(dy).type, g.at(dy).rank, g[dy].ones).id;
+    if (again[root] && root < n) anew[root] = out.replay.leaf(operand_count + 1 + static_cast<int>(out.saved.size()), g.at(root).type, g.at(root).rank, g[root].ones).id;
+    for (int k = 0; k < out.saved.size(); ++k)
+      if (again[out.saved[k]] && given(out.saved[k]) && out.saved[k] != root)
+        anew[out.saved[k]] = out.replay.leaf(operand_count + 1 + k, g.at(out.saved[k]).type, g.at(out.saved[k]).rank, g[out.saved[k]].ones).id;
+    copy_marked(g, again, out.replay, anew);
+  }
   out.leaf_read = vec<bool>(operand_count, false);
   out.grad_of = vec<int16>(operand_count, -1);
   for (int i = size - 1; i >= 0; --i) {
@@ -154,6 +176,7 @@ constexpr derivation derive(graph g, int operand_count, const vec<bool>& variabl
   for (int i = 0; i < n; ++i)
     if (wanted[i] && d[i] != 0xffff) {
       out.backward.output(out.backward.at_sym(back[d[i]]), result, g.at(i).a);
+      if (with_replay) out.replay.output(out.replay.at_sym(anew[d[i]]), result, g.at(i).a);
       out.grad_of[g.at(i).a] = result++;
     }
   return out;

@@ -9,6 +9,27 @@
 namespace sinter::inline v0::detail {
 
 struct node_base;
+struct grad_slot;
+
+/// A variable without its type: value, memory, slot. What derivatives of derivatives are made of.
+struct any_variable {
+  operand value;
+  storage_ptr block;
+  dtype type = dtype::f32;
+  grad_slot* slot = nullptr;  ///< counted; null: a constant
+
+  any_variable() = default;
+  any_variable(const operand& v, const storage_ptr& b, dtype t, grad_slot* s);
+  any_variable(const any_variable& o) : any_variable(o.value, o.block, o.type, o.slot) {}
+  any_variable& operator=(any_variable o) noexcept {
+    grad_slot* s = slot;
+    slot = o.slot, o.slot = s;
+    value = o.value, block = o.block, type = o.type;
+    return *this;
+  }
+  ~any_variable();
+  bool defined() const { return static_cast<bool>(block); }
+};
 
 /// Where the gradient of one variable is collected. Shared by all handles of the variable and by the nodes that read it.
 struct grad_slot {
@@ -20,7 +41,8 @@ struct grad_slot {
   shape_value shape;
   result grad;                     ///< `grad.block` empty: no gradient yet
   grad_slot* next_dead = nullptr;  ///< for iterative destruction
-  void (*destroy)(grad_slot*) = nullptr;
+  void (*destroy)(grad_slot*) = [](grad_slot* s) { delete s; };
+  any_variable* recorded = nullptr;  ///< the gradient while a recorded walk is under way
 
   bool is_leaf() const { return producer == nullptr; }
 };
@@ -35,6 +57,8 @@ struct node_base {
   virtual ~node_base() = default;
   /// Adds this node's share to the gradients of its inputs; `dy` is the gradient of its output.
   virtual void backward(const operand& dy) = 0;
+  /// The same as recorded statements: the gradient of each input (undefined: none), in the order of input(i).
+  virtual vec<any_variable> backward_recorded(const any_variable& dy) = 0;
   /// Frees what was saved for backward.
   virtual void release() = 0;
   /// The slots it passes gradients to.
@@ -62,6 +86,11 @@ inline void drop(grad_slot* s) {
     d->destroy(d);
   }
 }
+
+inline any_variable::any_variable(const operand& v, const storage_ptr& b, dtype t, grad_slot* s) : value(v), block(b), type(t), slot(s) {
+  if (slot) slot->refs.fetch_add(1, std::memory_order_relaxed);
+}
+inline any_variable::~any_variable() { drop(slot); }
 
 /// The gradient buffer of a slot as something that a program writes: allocated on the first gradient (store),
 /// added to afterwards.

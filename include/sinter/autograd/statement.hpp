@@ -3,6 +3,7 @@
 // Not here: which programs these are (derive.hpp), the walk over statements (engine.hpp).
 #pragma once
 #include "derive.hpp"
+#include "record.hpp"
 #include "variable.hpp"
 
 namespace sinter::inline v0 {
@@ -61,6 +62,7 @@ template <class P, uint64... Word> struct derived<P, mask_words<Word...>> {
     struct {
       int16 grad_of[operands + 1] = {};
       bool leaf_read[operands + 1] = {};
+      bool leaf_kept[operands + 1] = {};
       int saved = 0, grads = 0;
       bool saves_result = false;
       bool variable[operands + 1] = {};
@@ -69,6 +71,7 @@ template <class P, uint64... Word> struct derived<P, mask_words<Word...>> {
     constexpr uint64 words[] = {Word...};
     for (int i = 0; i < operands; ++i) {
       out.grad_of[i] = d.grad_of[i], out.leaf_read[i] = d.leaf_read[i];
+      out.leaf_kept[i] = d.leaf_read[i] || d.leaf_replayed[i];
       out.grads += d.grad_of[i] >= 0;
       out.variable[i] = words[i / 64] >> i % 64 & 1;
     }
@@ -81,6 +84,7 @@ template <class P, uint64... Word> struct derived<P, mask_words<Word...>> {
 /// A statement's tables and entries, without its types.
 struct statement_entry {
   const program_view* program;      ///< as written
+  const bool* variable;             ///< which operands are variables
   const program_entry* backward;
   int operands, saved;
   const int16* grad_of;
@@ -122,11 +126,7 @@ template <class Arch> class statement_node final : public node_base {
   }
 
   void backward(const operand& dy) override {
-    for (int i = 0; i < kept_.size(); ++i)
-      if (kept_[i] && (i >= e_.operands || e_.leaf_read[i]) && kept_[i]->version.load(std::memory_order_acquire) != versions_[i])
-        fail<version_error, Arch>("backward: a value of shape ", shape_text{leaves_[i].shape.e, leaves_[i].shape.rank},
-                                  " that a statement saved was written in place since (version ", versions_[i], ", now ",
-                                  kept_[i]->version.load(std::memory_order_acquire), ")");
+    check_versions();
     leaves_[e_.operands] = dy;
     vec<result> to(e_.operands + 1, {});
     for (int i = 0; i < e_.operands; ++i) {
@@ -145,6 +145,24 @@ template <class Arch> class statement_node final : public node_base {
         }
     cpu_run(*e_.backward, &leaves_[0], slots_.size() ? &slots_[0] : nullptr, &to[0]).template run<Arch>();
   }
+  vec<any_variable> backward_recorded(const any_variable& dy) override {
+    check_versions();
+    const int n = e_.operands;
+    vec<bool> marks(n, false);
+    for (int i = 0; i < n; ++i) marks[i] = e_.variable[i];
+    const derivation d = derive(e_.program->restore(), n, marks, true);
+    const int total = n + 2 + e_.saved;
+    vec<any_variable> in(total, {});
+    for (int i = 0; i < n; ++i) in[i] = any_variable(leaves_[i], kept_[i], type_of(i), inputs_[i]);
+    in[n] = dy;
+    for (int k = 0; k < e_.saved; ++k) in[n + 1 + k] = any_variable(leaves_[n + 1 + k], kept_[n + 1 + k], dtype::b8, nullptr);
+    // the result as a variable: it is saved where the gradients need it
+    if (d.saves_result) in[n + 1 + e_.saved] = any_variable(leaves_[n + 1], kept_[n + 1], output->type, output);
+    vec<any_variable> out(n, {});
+    for (int i = 0; i < n; ++i)
+      if (inputs_[i] && e_.grad_of[i] >= 0) out[i] = record<Arch>(result_of(d.replay, e_.grad_of[i]), in, slots_, inputs_[i]->shape);
+    return out;
+  }
   void release() override {
     for (int i = 0; i < kept_.size(); ++i) kept_[i] = {};
   }
@@ -156,6 +174,19 @@ template <class Arch> class statement_node final : public node_base {
   }
 
  private:
+  void check_versions() const {
+    for (int i = 0; i < kept_.size(); ++i)
+      if (kept_[i] && (i >= e_.operands || e_.leaf_read[i]) && kept_[i]->version.load(std::memory_order_acquire) != versions_[i])
+        fail<version_error, Arch>("backward: a value of shape ", shape_text{leaves_[i].shape.e, leaves_[i].shape.rank},
+                                  " that a statement saved was written in place since (version ", versions_[i], ", now ",
+                                  kept_[i]->version.load(std::memory_order_acquire), ")");
+  }
+  dtype type_of(int operand) const {
+    for (int i = 0; i < e_.program->size(); ++i)
+      if (e_.program->at(i).op == code::leaf && e_.program->at(i).a == operand) return e_.program->at(i).type;
+    return dtype::f64;
+  }
+
   const statement_entry& e_;
   vec<operand> leaves_;
   vec<storage_ptr> kept_;
@@ -165,7 +196,7 @@ template <class Arch> class statement_node final : public node_base {
 };
 
 template <class P, class Mask, class Arch> inline constexpr statement_entry statement_of{
-    &view_of<P>, &entry_of<typename derived<P, Mask>::backward, Arch>, P::operand_count, derived<P, Mask>::tables.saved,
+    &view_of<P>, derived<P, Mask>::tables.variable, &entry_of<typename derived<P, Mask>::backward, Arch>, P::operand_count, derived<P, Mask>::tables.saved,
     derived<P, Mask>::tables.grad_of, derived<P, Mask>::tables.leaf_read};
 
 template <class H> const storage_ptr& block_of(const leaf<H>& l) { return tensor_of(l.handle).storage_handle(); }
@@ -204,7 +235,7 @@ template <class X, class Arch = native> SINTER_HIDDEN auto evaluate_variable(con
   n->keep_slots(ops.slots, ops.slot_count);
   int i = 0;
   auto keep = [&](const auto& l) {
-    n->keep_operand(i, ops.leaves[i], Dv::tables.leaf_read[i] ? block_of(l) : storage_ptr{}, slot_of(l));
+    n->keep_operand(i, ops.leaves[i], Dv::tables.leaf_kept[i] ? block_of(l) : storage_ptr{}, slot_of(l));
     ++i;
   };
   for_leaves(x, keep);
