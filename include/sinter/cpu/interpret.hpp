@@ -101,7 +101,9 @@ template <class Arch> class SINTER_HIDDEN interpreter {
       if (!last[i]) continue;
       values_[i].shape = shapes_[i], values_[i].type = p_.at(i).type;
       evaluate(i, values_[i]);
-      for_values(i, [&](uint16 o) { if (last[o] == i) values_[o].block = {}; });
+      for_values(i, [&](uint16 o) {
+        if (last[o] == i) values_[o].block = storage_ptr();  // not {}: clang 14 forgets to destroy it
+      });
     }
     for (int i = 0; i < n; ++i)
       if (p_.at(i).op == code::output && results[p_.at(i).b].mode != write_skip) deliver(values_[p_.at(i).a], p_.at(i).c, results[p_.at(i).b]);
