@@ -40,6 +40,8 @@ struct grad_slot {
   dtype type = dtype::f32;
   shape_value shape;
   result grad;                     ///< `grad.block` empty: no gradient yet
+  storage_ptr home;                ///< where an optimizer wants the gradient: row-major at `home_data`; empty: anywhere
+  char* home_data = nullptr;
   grad_slot* next_dead = nullptr;  ///< for iterative destruction
   void (*destroy)(grad_slot*) = [](grad_slot* s) { delete s; };
   any_variable* recorded = nullptr;  ///< the gradient while a recorded walk is under way
@@ -92,8 +94,8 @@ inline any_variable::any_variable(const operand& v, const storage_ptr& b, dtype 
 }
 inline any_variable::~any_variable() { drop(slot); }
 
-/// The gradient buffer of a slot as something that a program writes: allocated on the first gradient (store),
-/// added to afterwards.
+/// The gradient buffer of a slot as something that a program writes: its home, or allocated, on the first gradient
+/// (store); added to afterwards.
 template <class Arch> result gradient_target(grad_slot& s) {
   result r;
   r.shape = s.shape;
@@ -101,8 +103,9 @@ template <class Arch> result gradient_target(grad_slot& s) {
     s.grad.shape = s.shape;
     int64 step = 1;
     for (int d = s.shape.rank - 1; d >= 0; --d) s.grad.strides[d] = step, step *= s.shape[d] > 1 ? s.shape[d] : 1;
-    s.grad.block = allocate_cpu<Arch>(s.shape.numel() * size_of(s.type));
-    s.grad.data = static_cast<char*>(s.grad.block->data);
+    s.grad.block = s.home ? s.home : allocate_cpu<Arch>(s.shape.numel() * size_of(s.type));
+    s.grad.data = s.home ? s.home_data : static_cast<char*>(s.grad.block->data);
+    if (s.home) s.home->version.fetch_add(1, std::memory_order_relaxed);  // who read the last gradient there may notice
     r.mode = write_store;
   } else {
     s.grad.block->version.fetch_add(1, std::memory_order_relaxed);

@@ -13,25 +13,6 @@ struct grad_options {
 
 namespace detail {
 
-/// Makes a typed variable of a recorded gradient: an identity statement, so that it has a state of its own.
-template <class T, class E, class Arch> variable<T, E> typed(const any_variable& v) {
-  if (!v.defined()) return {};
-  index_list<E::rank> sizes, strides;
-  for (int d = 0; d < E::rank; ++d) sizes[d] = v.value.shape[d], strides[d] = v.value.strides[d];
-  variable<T, E> out(tensor<T, E>(v.block, reinterpret_cast<T*>(v.value.data), sizes, strides), false);
-  if (v.slot && v.slot->requires_grad) {
-    graph g;
-    g.output(g.leaf(0, v.type, E::rank), 0);
-    vec<any_variable> in;
-    in.push(v);
-    auto* n = new graph_node<Arch>(static_cast<graph&&>(g), in, {});
-    out.slot()->producer = n;
-    out.slot()->requires_grad = true;
-    n->output = out.slot();
-  }
-  return out;
-}
-
 /// All slots that a backward walk from `root` can reach, root included.
 inline vec<grad_slot*> reachable(grad_slot* root) {
   vec<grad_slot*> all, todo;

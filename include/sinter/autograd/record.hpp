@@ -152,6 +152,7 @@ template <class Arch> any_variable record(graph g, const vec<any_variable>& in, 
       used[g.at(i).a] = true;
       wants = wants || (in[g.at(i).a].slot && in[g.at(i).a].slot->requires_grad);
     }
+    if (g.at(i).op == code::scalar) used[g.at(i).a] = true;
     if (g.at(i).op == code::output) type = g.at(i).type;
   }
   result r;

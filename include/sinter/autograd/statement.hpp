@@ -207,6 +207,75 @@ template <class H> grad_slot* slot_of(const leaf<H>& l) {
 }
 template <class N> grad_slot* slot_of(const number_operand<N>&) { return nullptr; }
 
+template <class H> constexpr dtype dtype_of_leaf(const leaf<H>&) { return dtype_of<typename H::value_type>; }
+template <class N> constexpr dtype dtype_of_leaf(const number_operand<N>&) { return dtype::f64; }
+
+/// A typed variable for a recorded value: an identity statement, so that it has a state of its own.
+template <class T, class E, class Arch> variable<T, E> typed(const any_variable& v) {
+  if (!v.defined()) return {};
+  index_list<E::rank> sizes, strides;
+  for (int d = 0; d < E::rank; ++d) sizes[d] = v.value.shape[d], strides[d] = v.value.strides[d];
+  variable<T, E> out(tensor<T, E>(v.block, reinterpret_cast<T*>(v.value.data), sizes, strides), false);
+  if (v.slot && v.slot->requires_grad) {
+    graph g;
+    g.output(g.leaf(0, v.type, E::rank), 0);
+    vec<any_variable> in;
+    in.push(v);
+    auto* n = new graph_node<Arch>(static_cast<graph&&>(g), in, {});
+    out.slot()->producer = n;
+    out.slot()->requires_grad = true;
+    n->output = out.slot();
+  }
+  return out;
+}
+
+/// What the compiler knows of extents of 1, per instruction.
+template <class P> struct known_ones {
+  struct entry { uint8 ones; uint16 tag; };
+  static constexpr auto table = [] {
+    struct { entry v[P::size] = {}; bool barrier = false; } out;
+    const graph g = view_of<P>.restore();
+    for (int i = 0; i < P::size; ++i) {
+      out.v[i] = {g[i].ones, g[i].tag};
+      out.barrier = out.barrier || g.at(i).op == code::reduce || g.at(i).op == code::contract;
+    }
+    return out;
+  }();
+};
+
+/// Does a value that went through a reduction or a product broadcast along a dim of which only the run knows that its
+/// extent is 1? The compiled gradient would miss a sum there; such statements are recorded as run-time programs.
+template <class P> bool broadcasts_unforeseen(const operand* leaves, const dims_slot* slots) {
+  constexpr auto& known = known_ones<P>::table;
+  bool ones = false;
+  for (int i = 0; i < P::size; ++i)
+    if (P::at(i).op == code::leaf) {
+      const shape_value& s = leaves[P::at(i).a].shape;
+      for (int d = 0; d < s.rank; ++d) ones = ones || (s[d] == 1 && !(known.v[i].ones >> d & 1));
+    }
+  if (!ones) return false;
+  const program_view& p = view_of<P>;
+  shape_value in[P::operand_count + 1], all[P::size];
+  for (int k = 0; k < P::operand_count; ++k) in[k] = leaves[k].shape;
+  if (infer_shapes(p, in, slots, all).kind != shape_fault::none) return false;  // the run raises it
+  bool through[P::size] = {};
+  for (int i = 0; i < P::size; ++i) {
+    const instruction x = P::at(i);
+    through[i] = x.op == code::reduce || x.op == code::contract;
+    bool unforeseen = false;
+    for_operands(x, p.descr(i), [&](uint16 o) {
+      through[i] = through[i] || through[o];
+      if (!through[o] || !(x.is_op() || x.op == code::expand)) return;
+      const int lead = all[i].rank - all[o].rank;
+      const uint32 by_tag = known.v[o].tag ? resolve_dims(known.v[o].tag, all[o].rank, slots) : 0;
+      for (int d = 0; d < all[o].rank; ++d)
+        unforeseen = unforeseen || (all[o][d] == 1 && all[i][d + lead] != 1 && !(known.v[o].ones >> d & 1) && !(by_tag >> d & 1));
+    });
+    if (unforeseen) return true;
+  }
+  return false;
+}
+
 /// Evaluates an expression over variables and records it.
 template <class X, class Arch = native> SINTER_HIDDEN auto evaluate_variable(const X& x) {
   using L = lowered<X>;
@@ -220,6 +289,20 @@ template <class X, class Arch = native> SINTER_HIDDEN auto evaluate_variable(con
   if (is_grad_enabled() && is_floating(L::result.type)) {
     auto look = [&](const auto& l) { record = record || (slot_of(l) && slot_of(l)->requires_grad); };
     for_leaves(x, look);
+  }
+  if constexpr (known_ones<P>::table.barrier) {
+    if (record && broadcasts_unforeseen<P>(ops.leaves, ops.slots)) {
+      vec<any_variable> in;
+      auto collect = [&](const auto& l) {
+        in.push(any_variable(ops.leaves[in.size()], block_of(l), dtype_of_leaf(l), slot_of(l)));
+      };
+      for_leaves(x, collect);
+      vec<dims_slot> slots;
+      for (int i = 0; i < ops.slot_count; ++i) slots.push(ops.slots[i]);
+      shape_value any;
+      any.rank = -1;
+      return typed<typename L::value_type, typename L::extents_type, Arch>(detail::record<Arch>(view_of<P>.restore(), in, slots, any));
+    }
   }
   result results[F::result_count];
   for (int k = 1; k < F::result_count; ++k) results[k].mode = record ? write_store : write_skip;
