@@ -30,10 +30,11 @@ template <class T> class vec {
   constexpr vec() = default;
   constexpr vec(const vec& o) { for (int i = 0; i < o.size_; ++i) push(o[i]); }
   constexpr vec(vec&& o) noexcept : data_(o.data_), size_(o.size_), room_(o.room_) { o.data_ = nullptr, o.size_ = o.room_ = 0; }
-  constexpr vec& operator=(vec o) noexcept {
+  constexpr vec& operator=(const vec& o) { return *this = vec(o); }
+  constexpr vec& operator=(vec&& o) noexcept {
     T* d = data_;
-    data_ = o.data_, o.data_ = d;
-    size_ = o.size_, room_ = o.room_;
+    data_ = o.data_, size_ = o.size_, room_ = o.room_;
+    o.data_ = d, o.size_ = o.room_ = 0;
     return *this;
   }
   constexpr vec(int n, T value) : data_(new T[static_cast<unsigned>(n > 0 ? n : 1)]), size_(n), room_(n > 0 ? n : 1) {

@@ -32,6 +32,9 @@ template <class E> constexpr uint32 ones_mask() {
   return m;
 }
 
+/// Stands for "whatever the version is".
+inline constexpr uint64 any_version = ~uint64{0};
+
 /// A tensor or variable as an operand, with its version at the time the expression was built.
 template <class H> struct leaf {
   using handle_type = H;
@@ -91,7 +94,8 @@ class cell_ptr {
   explicit cell_ptr(cell_base* p) : p_(p) {}
   cell_ptr(const cell_ptr& o) : p_(o.p_) { if (p_) p_->refs.fetch_add(1, std::memory_order_relaxed); }
   cell_ptr(cell_ptr&& o) noexcept : p_(o.p_) { o.p_ = nullptr; }
-  cell_ptr& operator=(cell_ptr o) noexcept { std::swap(p_, o.p_); return *this; }
+  cell_ptr& operator=(const cell_ptr& o) noexcept { return *this = cell_ptr(o); }
+  cell_ptr& operator=(cell_ptr&& o) noexcept { std::swap(p_, o.p_); return *this; }
   ~cell_ptr() { if (p_ && p_->refs.fetch_sub(1, std::memory_order_acq_rel) == 1) delete p_; }
   cell_base* get() const { return p_; }
 
@@ -110,6 +114,7 @@ template <class Op, class... A> class node {
   template <class... X> explicit constexpr node(std::in_place_t, X&&... x) : operands_(static_cast<X&&>(x)...) {}
 
   const std::tuple<A...>& operands() const { return operands_; }
+  std::tuple<A...>& operands() { return operands_; }
   detail::cell_ptr& cell() const { return cell_; }
 
   /// Appends this tree to a graph.
