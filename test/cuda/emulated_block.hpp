@@ -74,10 +74,10 @@ template <class SP> struct emulated {
     emulated_block::launch(blocks, threads, body, table);
   }
   using starter = void (*)(entry, bool wide, const void* table, int64 blocks, int threads);
-  static constexpr starter both = [](entry e, bool wide, const void* table, int64 blocks, int threads) {
+  static inline starter both = [](entry e, bool wide, const void* table, int64 blocks, int threads) {
     wide ? start<int64>(e, table, blocks, threads) : start<int>(e, table, blocks, threads);
   };
-  static constexpr const void* value() { return &both; }
+  static constexpr void* value() { return &both; }
 };
 
 /// A device of host memory. `widen`: 64-bit kernels always.
@@ -85,7 +85,7 @@ inline machine emulated_machine(bool* widen) {
   return {widen, [](void*, int64 bytes) { return reinterpret_cast<uint64>(::operator new(static_cast<std::size_t>(bytes))); },
           [](void*, uint64 address) { ::operator delete(reinterpret_cast<void*>(address)); },
           [](void* context, const stage_entry& st, entry e, bool wide, const void* table, int64, int64 blocks, int threads) {
-            (*static_cast<const emulated<void>::starter*>(st.kernels))(e, wide || *static_cast<bool*>(context), table, blocks, threads);
+            (*static_cast<emulated<void>::starter*>(st.kernels))(e, wide || *static_cast<bool*>(context), table, blocks, threads);
           }};
 }
 

@@ -35,7 +35,7 @@ struct stage_entry {
   const uint16* roots;
   const stage_input* in;
   const stage_total* totals;
-  const void* kernels;  ///< for the machine: where it finds or makes the kernels of this stage
+  void* kernels;  ///< for the machine: where it finds or makes the kernels of this stage
 };
 struct program_entry {
   program_view view;
