@@ -32,9 +32,11 @@
 
 #if defined(__GNUC__)
 #define SINTER_COLD __attribute__((cold, noinline))
+#define SINTER_NOINLINE __attribute__((noinline, visibility("hidden")))
 #define SINTER_INLINE inline __attribute__((always_inline))
 #else
 #define SINTER_COLD
+#define SINTER_NOINLINE
 #define SINTER_INLINE inline
 #endif
 

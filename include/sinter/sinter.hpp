@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What most people need of sinter. Printing, files and other heavy or rare parts are separate includes.
 #pragma once
-#include "autograd/statement.hpp"
+#include "autograd/grad.hpp"
+#include "expr/fn.hpp"
 #include "op/activation.hpp"
 #include "op/contraction.hpp"
 #include "op/loss.hpp"

@@ -351,6 +351,12 @@ template <class X> struct cell_value {
 
 }  // namespace detail
 
+/// Evaluates an expression: a variable if it holds variables, else a tensor.
+template <detail::formula X, class Arch = native> auto eval(const X& x) {
+  if constexpr (detail::has_variable<X>::value) return detail::evaluate_variable<X, Arch>(x);
+  else return detail::evaluate_tensor<X, Arch>(x);
+}
+
 template <class T, class E, class D> template <detail::formula X, class Arch> variable<T, E, D>::variable(const X& x)
     : variable([&] {
         if constexpr (detail::has_variable<std::remove_cvref_t<X>>::value) return detail::evaluate_variable<X, Arch>(x);

@@ -14,14 +14,17 @@ template <class T, int N> SINTER_INLINE pack<T, N> lowest(pack<T, N>) { return p
 
 namespace detail {
 
-/// One thing that a kernel walks over: input, output, total, or the position along the row.
+/// One thing that a kernel walks over: input, output, total, or the position along the row. Addresses are integers, as
+/// positions count in elements and start at 0.
 struct walk {
-  char* base = nullptr;              ///< first element; for positions: the first number
+  uint64 base = 0;                   ///< first element; for positions: the first number
   int64 kept[max_rank + 1] = {};     ///< bytes (positions: numbers) to the next index of each kept dim
   int64 row[max_rank] = {};          ///< the same along the row's dims, the last one innermost
   int64 lane = 0;                    ///< elements from lane to lane
   uint8 mode = 0;                    ///< outputs: store, accumulate, skip
 };
+SINTER_INLINE uint64 address_of(const void* p) { return static_cast<uint64>(reinterpret_cast<std::uintptr_t>(p)); }
+template <class T> SINTER_INLINE T* at_address(uint64 a) { return reinterpret_cast<T*>(static_cast<std::uintptr_t>(a)); }
 
 inline constexpr int max_walks = 320;
 
@@ -36,6 +39,12 @@ struct geometry {
   int64 part_total = 0;              ///< elements in all parts
   const double* numbers = nullptr;   ///< scalar inputs by operand
   const walk* walks = nullptr;
+};
+/// What a kernel is called for: rows that follow each other along the last kept dim.
+struct strip {
+  int64 rows = 1;
+  int64 length = 1;   ///< elements of the innermost row dim
+  int lanes = 0;      ///< rows side by side, where lanes run across rows
 };
 
 /// The dtypes of a stage's values decide how many lanes it has.
@@ -93,7 +102,6 @@ template <int N, class T> SINTER_INLINE pack<T, N> select_state(pack<bool, N> m,
 template <int N, class A, class B> SINTER_INLINE parts<A, B> select_state(pack<bool, N> m, parts<A, B> a, parts<A, B> b) {
   return {select(m, a.first, b.first), select(m, a.second, b.second)};
 }
-template <class T, int N> struct scalar_state { using type = T; };
 template <class T, int N, class M> SINTER_INLINE T fold_lanes(pack<T, N> s, int count, M merge) {
   T v[N];
   s.store(v);
@@ -116,7 +124,67 @@ SINTER_INLINE parts<A, B> fold_lanes(parts<pack<A, N>, pack<B, N>> s, int count,
   return {a[0], b[0]};
 }
 
+// --- memory whose lanes do not lie side by side, once per dtype ------------------------------------------------------
+
+/// Can the first lanes of a register be loaded and stored by one instruction?
+#if defined(__AVX2__) || defined(__AVX512F__)
+template <class T> inline constexpr bool cheap_heads = SINTER_HAS_XSIMD && sizeof(T) >= 4;
+#else
+template <class T> inline constexpr bool cheap_heads = false;
+#endif
+
+template <class Arch, class T, int N> SINTER_NOINLINE pack<T, N> load_apart(uint64 address, int64 lane, int count) {
+  const T* p = at_address<const T>(address);
+  if (lane == 0) return pack<T, N>::splat(*p);
+  if (lane == 1) return count == N ? pack<T, N>::load(p) : pack<T, N>::load(p, count);
+  return count == N ? pack<T, N>::gather(p, lane) : pack<T, N>::gather(p, lane, count);
+}
+template <class Arch, class T, int N> SINTER_NOINLINE void store_apart(uint64 address, int64 lane, int count, const pack<T, N>& x, uint8 mode) {
+  T* p = at_address<T>(address);
+  T v[N];
+  x.store(v);
+  for (int i = 0; i < count; ++i, p += lane) {
+    if (mode == write_store) *p = v[i];
+    else if constexpr (std::is_same_v<T, bool>) *p = *p || v[i];
+    else *p = static_cast<T>(wrap(*p) + wrap(v[i]));
+  }
+}
+template <class Arch, class T, int N> SINTER_INLINE pack<T, N> load_lanes(uint64 p, int64 lane, int count) {
+  if constexpr (cheap_heads<T>) {
+    if (lane == 1) [[likely]] return pack<T, N>::load(at_address<const T>(p), count);
+  } else {
+    if (lane == 1 && count == N) [[likely]] return pack<T, N>::load(at_address<const T>(p));
+  }
+  return load_apart<Arch, T, N>(p, lane, count);
+}
+template <class Arch, class T, int N> SINTER_INLINE void store_lanes(uint64 p, int64 lane, int count, pack<T, N> v, uint8 mode) {
+  if (mode == write_skip) return;
+  if constexpr (cheap_heads<T>) {
+    if (lane == 1 && mode == write_store) [[likely]] return v.store(at_address<T>(p), count);
+  } else {
+    if (lane == 1 && count == N && mode == write_store) [[likely]] return v.store(at_address<T>(p));
+  }
+  if constexpr (!std::is_same_v<T, bool>)
+    if (lane == 1 && count == N) return (pack<T, N>::load(at_address<const T>(p)) + v).store(at_address<T>(p));
+  store_apart<Arch, T, N>(p, lane, count, v, mode);
+}
+/// Moves to the next of the rows that make up one row of several dims. False after the last.
+template <class Arch> SINTER_NOINLINE bool next_row(const geometry& g, int walks, const uint64* row, int64* at, uint64* p) {
+  int d = g.row_rank - 2;
+  while (d >= 0 && ++at[d] == g.row[d]) at[d--] = 0;
+  if (d < 0) return false;
+  for (int w = 0; w < walks; ++w) {
+    p[w] = row[w];
+    for (int k = 0; k + 1 < g.row_rank; ++k) p[w] += static_cast<uint64>(at[k] * g.walks[w].row[k]);
+  }
+  return true;
+}
+
 // --- the kernel ----------------------------------------------------------------------------------------------------
+
+/// The states of some reductions, found by their number.
+template <int I, class S> struct numbered_state { S v; };
+template <class... S> struct state_set : S... {};
 
 template <class SP, class Arch> struct kernel {
   static constexpr auto& lv = levels_of<SP>;
@@ -125,329 +193,278 @@ template <class SP, class Arch> struct kernel {
   static constexpr int first_output = inputs, first_total = inputs + outputs, position = inputs + outputs + totals;
   static constexpr int walks = position + 1;
   using regs = registers<SP, N>;
+  using addresses = uint64[walks];
+  using steps = int64[walks];
   template <int I> using reduction_at = op_at<SP, SP::at(I).c>;
-  template <int I> using operand_pack = pack<type_at<SP, SP::at(I).a>, N>;
+  template <int I> using operand_type = type_at<SP, SP::at(I).a>;
+  template <int I> using operand_pack = pack<operand_type<I>, N>;
   template <int I> using state_at = decltype(reduction_at<I>::init(operand_pack<I>{}));
   static_assert(!lv.too_deep, "sinter: more than 15 dependent reductions in one row kernel; name an intermediate result");
   static_assert(walks <= max_walks, "sinter: over 256 operands in one expression; name an intermediate result");
 
+  static constexpr bool is_output(int i, level l) { return SP::at(i).op == code::output && lv.at[SP::at(i).a] == l; }
+  static constexpr bool is_total(int i) { return SP::at(i).op == code::reduce && SP::at(i).b != along_row; }
+  static constexpr bool computes(int i) { return SP::at(i).op != code::reduce && SP::at(i).op != code::output; }
   static constexpr auto constants = ids_where<SP>([](int i) { return lv.at[i] == level::constant; });
-  template <int Pass> static constexpr auto row_ids =
-      ids_where<SP>([](int i) { return lv.at[i] == level::row && lv.after[i] == Pass && SP::at(i).op != code::reduce && SP::at(i).op != code::output; });
+  template <int Pass> static constexpr auto row_ids = ids_where<SP>([](int i) { return lv.at[i] == level::row && lv.after[i] == Pass && computes(i); });
   template <int Pass> static constexpr auto element_ids = ids_where<SP>([](int i) { return lv.need[Pass][i]; });
   template <int Pass> static constexpr auto pass_reductions =
       ids_where<SP>([](int i) { return SP::at(i).op == code::reduce && SP::at(i).b == along_row && lv.after[SP::at(i).a] == Pass; });
-  static constexpr auto element_outputs = ids_where<SP>([](int i) { return SP::at(i).op == code::output && lv.at[SP::at(i).a] == level::element; });
-  static constexpr auto row_outputs = ids_where<SP>([](int i) {
-    return SP::at(i).op == code::output && (lv.at[SP::at(i).a] == level::row || lv.at[SP::at(i).a] == level::constant);
-  });
-  static constexpr auto element_totals = ids_where<SP>([](int i) {
-    return SP::at(i).op == code::reduce && SP::at(i).b != along_row && lv.at[SP::at(i).a] == level::element;
-  });
-  static constexpr auto row_totals = ids_where<SP>([](int i) {
-    return SP::at(i).op == code::reduce && SP::at(i).b != along_row && lv.at[SP::at(i).a] != level::element;
-  });
-  static constexpr auto total_ids = ids_where<SP>([](int i) { return lv.at[i] == level::total && SP::at(i).op != code::reduce && SP::at(i).op != code::output; });
-  static constexpr auto total_outputs = ids_where<SP>([](int i) { return SP::at(i).op == code::output && lv.at[SP::at(i).a] == level::total; });
+  static constexpr auto element_outputs = ids_where<SP>([](int i) { return is_output(i, level::element); });
+  static constexpr auto row_outputs = ids_where<SP>([](int i) { return is_output(i, level::row) || is_output(i, level::constant); });
+  static constexpr auto element_totals = ids_where<SP>([](int i) { return is_total(i) && lv.at[SP::at(i).a] == level::element; });
+  static constexpr auto row_totals = ids_where<SP>([](int i) { return is_total(i) && lv.at[SP::at(i).a] != level::element; });
+  static constexpr auto total_ids = ids_where<SP>([](int i) { return lv.at[i] == level::total && computes(i); });
+  static constexpr auto total_outputs = ids_where<SP>([](int i) { return is_output(i, level::total); });
+  static constexpr auto all_totals = ids_where<SP>([](int i) { return is_total(i); });
 
-  template <class T> static SINTER_INLINE pack<T, N> load(const char* p, int64 lane, int count) {
-    const T* q = reinterpret_cast<const T*>(p);
-    if (count == N) [[likely]] {
-      if (lane == 1) return pack<T, N>::load(q);
-      if (lane == 0) return pack<T, N>::splat(*q);
-      return pack<T, N>::gather(q, lane);
+  /// Does anything ask where its elements are?
+  static constexpr bool has_positions = [] {
+    for (int i = 0; i < SP::size; ++i) {
+      const instruction x = SP::at(i);
+      if ((x.op == code::leaf && x.b == leaf_index) || (x.op == code::reduce && view_of<SP>.descr(i)->info.result == result_type::index)) return true;
     }
-    if (lane == 1) return pack<T, N>::load(q, count);
-    if (lane == 0) return pack<T, N>::splat(*q);
-    return pack<T, N>::gather(q, lane, count);
-  }
-  static SINTER_INLINE pack<int64, N> positions(const char* p, int64 lane) {
-    const int64 first = static_cast<int64>(reinterpret_cast<intptr_t>(p));
-    if (lane == 0) return pack<int64, N>::splat(first);
-    if (lane == 1) return pack<int64, N>::iota(first);
-    return pack<int64, N>::iota(0) * pack<int64, N>::splat(lane) + pack<int64, N>::splat(first);
-  }
-  template <class T> static SINTER_INLINE void write(char* p, int64 lane, int count, pack<T, N> v, uint8 mode) {
-    T* q = reinterpret_cast<T*>(p);
-    if (mode == write_accumulate) {
-      if constexpr (std::is_same_v<T, bool>) v = v | load<T>(p, lane, count);
-      else v = v + load<T>(p, lane, count);
-    }
-    if (lane == 1) {
-      if (count == N) [[likely]] v.store(q);
-      else v.store(q, count);
-    } else {
-      v.scatter(q, lane, count);
-    }
-  }
-
-  /// Merges a state into a total in memory, lane by lane or folded into one element.
-  template <int I> static SINTER_INLINE void merge_total(char* p, int64 lane, int count, state_at<I> s) {
-    using R = reduction_at<I>;
-    using T = type_at<SP, SP::at(I).a>;
-    T* q = reinterpret_cast<T*>(p);
-    if (lane == 1 && count == N) {
-      R::merge(pack<T, N>::load(q), s).store(q);
-    } else if (lane == 0) {
-      const T v = fold_lanes(s, count, [](T a, T b) { return static_cast<T>(R::merge(a, b)); });
-      *q = static_cast<T>(R::merge(*q, v));
-    } else {
-      T v[N];
-      s.store(v);
-      for (int i = 0; i < count; ++i) q[i * lane] = static_cast<T>(R::merge(q[i * lane], v[i]));
-    }
-  }
-
-  template <auto& List, std::size_t... K> static auto states_for(std::index_sequence<K...>) -> std::tuple<state_at<List.v[K]>...>;
-  template <auto& List> using states_of = decltype(states_for<List>(std::make_index_sequence<static_cast<std::size_t>(List.count)>()));
-  template <auto& List, int I> static constexpr std::size_t index_in = [] {
-    std::size_t k = 0;
-    while (List.v[k] != I) ++k;
-    return k;
+    return false;
   }();
+
+  // --- states --------------------------------------------------------------------------------------------------------
+
+  template <auto& List, int... K> static auto states_for(ints<K...>) -> state_set<numbered_state<List.v[K], state_at<List.v[K]>>...>;
+  template <auto& List> using states_of = decltype(states_for<List>(count_to<List.count>{}));
+  template <int I, class S> static SINTER_INLINE state_at<I>& state(S& s) { return static_cast<numbered_state<I, state_at<I>>&>(s).v; }
+  template <int I> static SINTER_INLINE state_at<I> empty() { return reduction_at<I>::init(operand_pack<I>(operand_type<I>(0))); }
   template <auto& List> static SINTER_INLINE void reset(states_of<List>& s) {
-    for_ids<List>([&]<int I>() { std::get<index_in<List, I>>(s) = reduction_at<I>::init(operand_pack<I>(type_at<SP, SP::at(I).a>(0))); });
+    for_ids<List>([&]<int I>() { state<I>(s) = empty<I>(); });
   }
-  /// push, for the first c lanes only.
-  template <int I> static SINTER_INLINE void push(state_at<I>& s, regs& r, const char* at, int64 lane, int c) {
+  /// Takes in the first `count` lanes.
+  template <int I, bool Full> static SINTER_INLINE void push(state_at<I>& s, regs& r, uint64 at, const pack<int64, N>& ramp, int count) {
     using R = reduction_at<I>;
-    const auto v = r.template get<SP::at(I).a>();
-    state_at<I> next;
-    if constexpr (requires { typename R::indexed; }) next = R::push(s, v, positions(at, lane));
-    else next = R::push(s, v, 0);
-    s = c == N ? next : select_state(head_mask<N>(c), next, s);
+    auto next = [&] {
+      if constexpr (requires { typename R::indexed; }) return R::push(s, r.template get<SP::at(I).a>(), pack<int64, N>(static_cast<int64>(at)) + ramp);
+      else return R::push(s, r.template get<SP::at(I).a>(), 0);
+    };
+    if constexpr (Full) s = next();
+    else s = select_state(head_mask<N>(count), next(), s);
+  }
+  /// Merges a state into a total in memory, lane by lane or all lanes into one element.
+  template <int I> static SINTER_INLINE void merge_total(uint64 p, int64 lane, int count, const state_at<I>& s) {
+    using R = reduction_at<I>;
+    using T = operand_type<I>;
+    T* q = at_address<T>(p);
+    if (lane == 1 && count == N) return R::merge(pack<T, N>::load(q), s).store(q);
+    T v[N];
+    s.store(v);
+    for (int i = 0; i < count; ++i) q[i * lane] = static_cast<T>(R::merge(q[i * lane], v[i]));
   }
 
-  using pointers = char* [walks];
-  using steps_t = int64[walks];
+  // --- one row ---------------------------------------------------------------------------------------------------------
 
-  /// One innermost loop of a pass: `steps` steps of `count` lanes, pointers moving by `move` bytes.
-  /// Fast: count is N and every memory operand has its lanes side by side.
-  template <int Pass, bool Fast> static SINTER_INLINE void inner(regs& r, pointers& p, const steps_t& move, const steps_t& lane, const geometry& g,
-                                                                 int64 steps, int count, states_of<pass_reductions<Pass>>& states,
-                                                                 states_of<element_totals>& sums) {
-    const int c = Fast ? N : count;
-    for (int64 s = 0; s < steps; ++s) {
+  /// What does not change from row to row.
+  struct frame {
+    const geometry& g;
+    steps move, lane;                                     ///< bytes from step to step, elements from lane to lane
+    pack<int64, N> ramp[has_positions ? walks : 1];     ///< what each lane adds to a position
+    bool quick[lv.passes + 1];
+  };
+  static SINTER_INLINE const pack<int64, N>& ramp_of(const frame& f, int w) { return f.ramp[has_positions ? w : 0]; }
+
+  /// One innermost loop of a pass. Fast: all lanes are there and every memory operand has them side by side.
+  template <int Pass, bool Fast>
+  static SINTER_INLINE void inner(const frame& f, regs& r, addresses& p, int64 n, int count, states_of<pass_reductions<Pass>>& states, states_of<element_totals>& sums) {
+    for (int64 s = 0; s < n; ++s) {
       for_ids<element_ids<Pass>>([&]<int I>() {
         constexpr instruction x = SP::at(I);
-        if constexpr (x.op == code::leaf) {
-          if constexpr (x.b == leaf_index) r.template get<I>() = positions(p[x.a], lane[x.a]);
-          else if constexpr (Fast) r.template get<I>() = pack<type_at<SP, I>, N>::load(reinterpret_cast<const type_at<SP, I>*>(p[x.a]));
-          else r.template get<I>() = load<type_at<SP, I>>(p[x.a], lane[x.a], c);
-        } else {
-          step<SP, I>(r);
-        }
+        using T = type_at<SP, I>;
+        if constexpr (x.op != code::leaf) step<SP, I>(r);
+        else if constexpr (x.b == leaf_index) r.template get<I>() = pack<int64, N>(static_cast<int64>(p[x.a])) + ramp_of(f, x.a);
+        else if constexpr (Fast) r.template get<I>() = pack<T, N>::load(at_address<const T>(p[x.a]));
+        else r.template get<I>() = load_lanes<Arch, T, N>(p[x.a], f.lane[x.a], count);
       });
-      for_ids<pass_reductions<Pass>>([&]<int I>() { push<I>(std::get<index_in<pass_reductions<Pass>, I>>(states), r, p[position], lane[position], c); });
+      for_ids<pass_reductions<Pass>>([&]<int I>() { push<I, Fast>(state<I>(states), r, p[position], ramp_of(f, position), count); });
       if constexpr (Pass == lv.passes) {
         for_ids<element_outputs>([&]<int I>() {
           constexpr int w = first_output + SP::at(I).b;
           using T = type_at<SP, I>;
-          const uint8 mode = g.walks[w].mode;
-          if (Fast && mode == write_store) r.template get<SP::at(I).a>().store(reinterpret_cast<T*>(p[w]));
-          else if (mode != write_skip) write<T>(p[w], lane[w], c, r.template get<SP::at(I).a>(), mode);
+          if constexpr (Fast) r.template get<SP::at(I).a>().store(at_address<T>(p[w]));
+          else store_lanes<Arch, T, N>(p[w], f.lane[w], count, r.template get<SP::at(I).a>(), f.g.walks[w].mode);
         });
         for_ids<element_totals>([&]<int I>() {
           constexpr int w = first_total + lv.total_number[I];
-          auto& sum = std::get<index_in<element_totals, I>>(sums);
-          if (move[w] == 0) {
-            push<I>(sum, r, p[position], lane[position], c);
-          } else {
-            state_at<I> one = reduction_at<I>::init(operand_pack<I>(type_at<SP, SP::at(I).a>(0)));
-            push<I>(one, r, p[position], lane[position], c);
-            merge_total<I>(p[w], lane[w], c, one);
+          push<I, Fast>(state<I>(sums), r, p[position], ramp_of(f, position), count);
+          if (f.move[w] != 0) {  // another total at the next step
+            merge_total<I>(p[w], f.lane[w], count, state<I>(sums));
+            state<I>(sums) = empty<I>();
           }
         });
       }
-      for (int w = 0; w < walks; ++w) p[w] += move[w];
+      for (int w = 0; w < walks; ++w) p[w] += static_cast<uint64>(f.move[w]);
     }
   }
-
-  /// Are the lanes of all memory operands of this pass side by side, or one value for the whole inner loop?
-  template <int Pass> static bool fast(const steps_t& move, const steps_t& lane) {
+  /// Do the lanes of all memory operands of this pass lie side by side, or is it one value for the whole inner loop?
+  template <int Pass> static SINTER_INLINE bool is_quick(const frame& f) {
     bool ok = true;
     for_ids<element_ids<Pass>>([&]<int I>() {
       constexpr instruction x = SP::at(I);
-      if constexpr (x.op == code::leaf && x.b != leaf_index) ok = ok && (lane[x.a] == 1 || (lane[x.a] == 0 && move[x.a] == 0));
+      if constexpr (x.op == code::leaf && x.b != leaf_index) ok = ok && (f.lane[x.a] == 1 || (f.lane[x.a] == 0 && f.move[x.a] == 0));
     });
     if constexpr (Pass == lv.passes)
-      for_ids<element_outputs>([&]<int I>() { ok = ok && lane[first_output + SP::at(I).b] == 1; });
+      for_ids<element_outputs>([&]<int I>() {
+        constexpr int w = first_output + SP::at(I).b;
+        ok = ok && f.lane[w] == 1 && f.g.walks[w].mode == write_store;
+      });
     return ok;
   }
 
-  template <int Pass> static SINTER_INLINE void pass(regs& r, const pointers& row, const geometry& g, int64 length, int lanes_here,
-                                                     const steps_t& move, const steps_t& lane) {
-    // what is known per row by now
-    for_ids<row_ids<Pass>>([&]<int I>() {
+  template <int Pass> static SINTER_INLINE void pass(const frame& f, regs& r, const addresses& row, const strip& part) {
+    const bool along = f.g.lanes_along_row;
+    for_ids<row_ids<Pass>>([&]<int I>() {  // what is known for the row by now
       constexpr instruction x = SP::at(I);
-      if constexpr (x.op == code::leaf) r.template get<I>() = load<type_at<SP, I>>(row[x.a], g.lanes_along_row ? 0 : lane[x.a], g.lanes_along_row ? N : lanes_here);
-      else step<SP, I>(r);
+      using T = type_at<SP, I>;
+      if constexpr (x.op != code::leaf) step<SP, I>(r);
+      else if (along) r.template get<I>() = pack<T, N>::splat(*at_address<const T>(row[x.a]));
+      else r.template get<I>() = load_lanes<Arch, T, N>(row[x.a], f.lane[x.a], part.lanes);
     });
     states_of<pass_reductions<Pass>> states;
     reset<pass_reductions<Pass>>(states);
     states_of<element_totals> sums;
     if constexpr (Pass == lv.passes) reset<element_totals>(sums);
 
-    if constexpr (element_ids<Pass>.count > 0 || element_outputs.count > 0) {
-      const bool quick = fast<Pass>(move, lane);
+    if constexpr (element_ids<Pass>.count > 0 || (Pass == lv.passes && element_outputs.count > 0)) {
       int64 at[max_rank] = {};
-      pointers p;
-      alignas(64) char splats[Pass <= lv.passes ? walks : 1][N * 8];
-      for (;;) {
-        for (int w = 0; w < walks; ++w) {
-          p[w] = row[w];
-          for (int d = 0; d + 1 < g.row_rank; ++d) p[w] += at[d] * g.walks[w].row[d];
+      addresses p;
+      for (int w = 0; w < walks; ++w) p[w] = row[w];
+      do {
+        int64 n = along ? part.length / N : part.length;
+        int count = along ? N : part.lanes, tail = along ? static_cast<int>(part.length % N) : 0;
+        if (f.quick[Pass] && count == N && n) {
+          alignas(64) char splats[inputs + 1][N * 8];
+          addresses q;
+          for (int w = 0; w < walks; ++w) q[w] = p[w], p[w] += static_cast<uint64>(n * f.move[w]);
+          for_ids<element_ids<Pass>>([&]<int I>() {
+            constexpr instruction x = SP::at(I);
+            using T = type_at<SP, I>;
+            if constexpr (x.op == code::leaf && x.b != leaf_index)
+              if (f.lane[x.a] == 0) {
+                pack<T, N>::splat(*at_address<const T>(q[x.a])).store(reinterpret_cast<T*>(splats[x.a]));
+                q[x.a] = address_of(splats[x.a]);
+              }
+          });
+          inner<Pass, true>(f, r, q, n, N, states, sums);
+          n = 0;
         }
-        if (g.lanes_along_row) {
-          const int64 full = length / N;
-          const int tail = static_cast<int>(length % N);
-          if (quick && full) {
-            char* from[walks];
-            for (int w = 0; w < walks; ++w) from[w] = p[w];
-            for_ids<element_ids<Pass>>([&]<int I>() {
-              constexpr instruction x = SP::at(I);
-              if constexpr (x.op == code::leaf && x.b != leaf_index)
-                if (lane[x.a] == 0) {
-                  pack<type_at<SP, I>, N>::splat(*reinterpret_cast<const type_at<SP, I>*>(p[x.a])).store(reinterpret_cast<type_at<SP, I>*>(splats[x.a]));
-                  p[x.a] = splats[x.a];
-                }
-            });
-            inner<Pass, true>(r, p, move, lane, g, full, N, states, sums);
-            for (int w = 0; w < walks; ++w) p[w] = from[w] + full * move[w];
-          } else {
-            inner<Pass, false>(r, p, move, lane, g, full, N, states, sums);
-          }
-          if (tail) inner<Pass, false>(r, p, move, lane, g, 1, tail, states, sums);
-        } else {
-          inner<Pass, false>(r, p, move, lane, g, length, lanes_here, states, sums);
+        for (;; n = 1, count = tail, tail = 0) {
+          if (n) inner<Pass, false>(f, r, p, n, count, states, sums);
+          if (!tail) break;
         }
         if constexpr (Pass == lv.passes)
           for_ids<element_totals>([&]<int I>() {
             constexpr int w = first_total + lv.total_number[I];
-            if (move[w] != 0) return;
-            auto& sum = std::get<index_in<element_totals, I>>(sums);
-            merge_total<I>(p[w], lane[w], g.lanes_along_row ? N : lanes_here, sum);
-            sum = reduction_at<I>::init(operand_pack<I>(type_at<SP, SP::at(I).a>(0)));
+            if (f.move[w] != 0) return;
+            merge_total<I>(p[w], f.lane[w], along ? N : part.lanes, state<I>(sums));
+            state<I>(sums) = empty<I>();
           });
-        int d = g.row_rank - 2;
-        while (d >= 0 && ++at[d] == g.row[d]) at[d--] = 0;
-        if (d < 0) break;
-      }
+      } while (f.g.row_rank > 1 && next_row<Arch>(f.g, walks, row, at, p));
     }
     for_ids<pass_reductions<Pass>>([&]<int I>() {
       using R = reduction_at<I>;
-      auto& s = std::get<index_in<pass_reductions<Pass>, I>>(states);
-      if (g.lanes_along_row) r.template get<I>() = pack<type_at<SP, I>, N>::splat(static_cast<type_at<SP, I>>(R::result(fold_lanes(s, N, [](auto a, auto b) { return R::merge(a, b); }))));
+      using T = type_at<SP, I>;
+      auto& s = state<I>(states);
+      if (along) r.template get<I>() = pack<T, N>::splat(static_cast<T>(R::result(fold_lanes(s, N, [](auto a, auto b) { return R::merge(a, b); }))));
       else r.template get<I>() = R::result(s);
     });
   }
-
-  /// Units first .. last of the kept space; totals go to total_base.
-  static SINTER_KERNEL void run(const geometry& g, int64 first, int64 last, char* const* total_base) {
-    regs r;
+  template <int... K> static SINTER_INLINE void passes(const frame& f, regs& r, const addresses& row, const strip& part, ints<K...>) {
+    int done[] = {(pass<K>(f, r, row, part), 0)...};
+    (void)done;
+  }
+  template <class R> static SINTER_INLINE void compute_constants(const geometry& g, R& r) {
     for_ids<constants>([&]<int I>() {
       constexpr instruction x = SP::at(I);
       using T = type_at<SP, I>;
       if constexpr (x.op == code::scalar) r.template get<I>() = pack<T, N>::splat(static_cast<T>(g.numbers[x.a]));
       else if constexpr (x.op == code::literal) r.template get<I>() = pack<T, N>::splat(static_cast<T>(literal_value(SP::pool(x.a))));
-      else if constexpr (x.op == code::leaf) r.template get<I>() = pack<T, N>::splat(*reinterpret_cast<const T*>(g.walks[x.a].base));
+      else if constexpr (x.op == code::leaf) r.template get<I>() = pack<T, N>::splat(*at_address<const T>(g.walks[x.a].base));
       else step<SP, I>(r);
     });
-    steps_t move, lane;
+  }
+
+  /// Rows from the addresses in `start` on.
+  static SINTER_KERNEL void run(const geometry& g, const uint64* start, const strip& part) {
+    regs r;
+    compute_constants(g, r);
+    frame f{g, {}, {}, {}, {}};
     for (int w = 0; w < walks; ++w) {
-      lane[w] = g.walks[w].lane;
-      move[w] = g.walks[w].row[g.row_rank - 1] * (g.lanes_along_row ? N : 1);
+      f.lane[w] = g.walks[w].lane;
+      f.move[w] = g.walks[w].row[g.row_rank - 1] * (g.lanes_along_row ? N : 1);
+      if constexpr (has_positions) f.ramp[w] = make_lanes<int64, N>([&](int i) { return i * f.lane[w]; });
     }
-    int64 at[max_rank + 1] = {};
-    int64 u = first;
-    for (int d = g.kept_rank - 1; d >= 0; --d) at[d] = u % g.kept[d], u /= g.kept[d];
-    pointers row;
-    for (u = first; u < last; ++u) {
-      for (int w = 0; w < walks; ++w) {
-        row[w] = w >= first_total && w < position ? total_base[w - first_total] : g.walks[w].base;
-        for (int d = 0; d < g.kept_rank; ++d) row[w] += at[d] * g.walks[w].kept[d];
-      }
-      int64 length = g.row[g.row_rank - 1];
-      int here = N;
-      if (g.part) {
-        const int64 left = g.part_total - at[g.kept_rank - 1] * g.part;
-        const int64 size = left < g.part ? left : g.part;
-        if (g.lanes_along_row) length = size;
-        else here = static_cast<int>(size);
-      }
-      run_passes(r, row, g, length, here, move, lane, std::make_index_sequence<static_cast<std::size_t>(lv.passes) + 1>());
-      const int rows = g.lanes_along_row ? 1 : here;
-      for_ids<row_ids<lv.passes + 1>>([&]<int I>() { step<SP, I>(r); });
+    set_quick(f, count_to<lv.passes + 1>{});
+    addresses row;
+    for (int w = 0; w < walks; ++w) row[w] = start[w];
+    const int rows = g.lanes_along_row ? 1 : part.lanes;
+    for (int64 u = 0; u < part.rows; ++u) {
+      passes(f, r, row, part, count_to<lv.passes + 1>{});
       for_ids<row_outputs>([&]<int I>() {
         constexpr int w = first_output + SP::at(I).b;
-        if (g.walks[w].mode != write_skip) write<type_at<SP, I>>(row[w], lane[w], rows, r.template get<SP::at(I).a>(), g.walks[w].mode);
+        if (g.walks[w].mode != write_skip) store_apart<Arch, type_at<SP, I>, N>(row[w], f.lane[w], rows, r.template get<SP::at(I).a>(), g.walks[w].mode);
       });
       for_ids<row_totals>([&]<int I>() {
         constexpr int w = first_total + lv.total_number[I];
-        state_at<I> one = reduction_at<I>::init(operand_pack<I>(type_at<SP, SP::at(I).a>(0)));
-        push<I>(one, r, row[position], lane[position], rows);
-        merge_total<I>(row[w], g.lanes_along_row ? 0 : lane[w], rows, one);
+        state_at<I> one = empty<I>();
+        push<I, false>(one, r, row[position], ramp_of(f, position), rows);
+        merge_total<I>(row[w], g.lanes_along_row ? 0 : f.lane[w], rows, one);
       });
-      int d = g.kept_rank - 1;
-      while (d >= 0 && ++at[d] == g.kept[d]) at[d--] = 0;
+      if (g.kept_rank)
+        for (int w = 0; w < walks; ++w) row[w] += static_cast<uint64>(g.walks[w].kept[g.kept_rank - 1]);
     }
   }
-  template <std::size_t... K> static SINTER_INLINE void run_passes(regs& r, const pointers& row, const geometry& g, int64 length, int here,
-                                                                   const steps_t& move, const steps_t& lane, std::index_sequence<K...>) {
-    int done[] = {(pass<static_cast<int>(K)>(r, row, g, length, here, move, lane), 0)...};
+  template <int... K> static SINTER_INLINE void set_quick(frame& f, ints<K...>) {
+    int done[] = {(f.quick[K] = is_quick<K>(f), 0)...};
     (void)done;
   }
 
+  // --- totals ----------------------------------------------------------------------------------------------------------
+
   /// Sets totals to the value of nothing.
-  template <int I> static void clear_total(char* p, int64 n) {
-    using T = type_at<SP, SP::at(I).a>;
-    T* q = reinterpret_cast<T*>(p);
-    const T empty = reduction_at<I>::init(T(0));
-    for (int64 i = 0; i < n; ++i) q[i] = empty;
-  }
   static void clear(char* const* at, const int64* n) {
-    total_loop([&]<int I>() { clear_total<I>(at[lv.total_number[I]], n[lv.total_number[I]]); });
+    for_ids<all_totals>([&]<int I>() {
+      using T = operand_type<I>;
+      T* q = reinterpret_cast<T*>(at[lv.total_number[I]]);
+      const T empty = reduction_at<I>::init(T(0));
+      for (int64 i = 0; i < n[lv.total_number[I]]; ++i) q[i] = empty;
+    });
   }
   /// into = merge(into, from), element by element.
   static void merge(char* const* into, char* const* from, const int64* n) {
-    total_loop([&]<int I>() {
-      using T = type_at<SP, SP::at(I).a>;
+    for_ids<all_totals>([&]<int I>() {
+      using T = operand_type<I>;
       T* a = reinterpret_cast<T*>(into[lv.total_number[I]]);
       const T* b = reinterpret_cast<const T*>(from[lv.total_number[I]]);
       for (int64 i = 0; i < n[lv.total_number[I]]; ++i) a[i] = static_cast<T>(reduction_at<I>::merge(a[i], b[i]));
     });
   }
-  static constexpr auto all_totals = ids_where<SP>([](int i) { return SP::at(i).op == code::reduce && SP::at(i).b != along_row; });
-  template <class F> static void total_loop(F f) { for_ids<all_totals>(f); }
   /// Bytes of one element of total k.
   static constexpr int64 total_size(int k) { return size_of(SP::at(SP::at(lv.total_ids[k]).a).type); }
 
-  /// Computes results from totals: element i of every output that depends on them, written to at[output].
-  static SINTER_KERNEL void finish(const geometry& g, char* const* total_base, int64 i, char* const* at) {
+  /// Computes n elements of the results that depend on totals, from element `first` on; result k goes to at[k], its
+  /// elements lane[k] apart.
+  static SINTER_KERNEL void finish(const geometry& g, char* const* total_base, int64 first, int64 n, const uint64* at, const int64* lane) {
     if constexpr (total_outputs.count > 0) {
-      registers<SP, 1> r;
-      for_ids<constants>([&]<int I>() {
-        constexpr instruction x = SP::at(I);
-        using T = type_at<SP, I>;
-        if constexpr (x.op == code::scalar) r.template get<I>() = pack<T, 1>(static_cast<T>(g.numbers[x.a]));
-        else if constexpr (x.op == code::literal) r.template get<I>() = pack<T, 1>(static_cast<T>(literal_value(SP::pool(x.a))));
-        else if constexpr (x.op == code::leaf) r.template get<I>() = pack<T, 1>(*reinterpret_cast<const T*>(g.walks[x.a].base));
-        else step<SP, I>(r);
-      });
-      total_loop([&]<int I>() {
-        using R = reduction_at<I>;
-        const auto* q = reinterpret_cast<const type_at<SP, SP::at(I).a>*>(total_base[lv.total_number[I]]);
-        r.template get<I>() = pack<type_at<SP, I>, 1>(static_cast<type_at<SP, I>>(R::result(q[i])));
-      });
-      for_ids<total_ids>([&]<int I>() { step<SP, I>(r); });
-      for_ids<total_outputs>([&]<int I>() {
-        using T = type_at<SP, I>;
-        const walk& w = g.walks[first_output + SP::at(I).b];
-        T* q = reinterpret_cast<T*>(at[SP::at(I).b]);
-        const T v = r.template get<SP::at(I).a>().r;
-        if (w.mode == write_store) *q = v;
-        else if (w.mode == write_accumulate) *q = static_cast<T>(*q + v);
-      });
+      regs r;
+      compute_constants(g, r);
+      for (int64 i = 0; i < n; i += N) {
+        const int count = static_cast<int>(n - i < N ? n - i : N);
+        for_ids<all_totals>([&]<int I>() {
+          using T = operand_type<I>;
+          r.template get<I>() = reduction_at<I>::result(load_lanes<Arch, T, N>(address_of(total_base[lv.total_number[I]]) + static_cast<uint64>(first + i) * sizeof(T), 1, count));
+        });
+        for_ids<total_ids>([&]<int I>() { step<SP, I>(r); });
+        for_ids<total_outputs>([&]<int I>() {
+          constexpr int k = SP::at(I).b;
+          using T = type_at<SP, I>;
+          store_lanes<Arch, T, N>(at[k] + static_cast<uint64>(i * lane[k]) * sizeof(T), lane[k], count, r.template get<SP::at(I).a>(), g.walks[first_output + k].mode);
+        });
+      }
     }
   }
 };

@@ -37,11 +37,12 @@ template <class T, int N> SINTER_INLINE pack<T, N> scale(pack<T, N> x, pack<T, N
   return exact(x * power_of_two(t)) * power_of_two(exact(rest + magic));
 #endif
 }
-/// x within [low, high]; NaN stays.
+/// x, or the limit where x is beyond it; NaN stays.
+template <class T, int N> SINTER_INLINE pack<T, N> at_most(pack<T, N> x, double limit) {
+  return map_batches([](auto h, auto v) { return simd::min(h, v); }, pack<T, N>(static_cast<T>(limit)), x);  // this order keeps NaN
+}
 template <class T, int N> SINTER_INLINE pack<T, N> clamp(pack<T, N> x, double low, double high) {
-  pack<T, N> lo(static_cast<T>(low)), hi(static_cast<T>(high));
-  x = select(x > hi, hi, x);
-  return select(x < lo, lo, x);
+  return map_batches([](auto l, auto v) { return simd::max(l, v); }, pack<T, N>(static_cast<T>(low)), at_most(x, high));
 }
 
 /// x + low = n log 2 + r, and exp(r) - 1.
@@ -88,8 +89,10 @@ template <class T, int N> SINTER_INLINE pack<T, N> tanh(pack<T, N> x) {
   if constexpr (N == 1) {
     return std::tanh(x.r);
   } else {
-    auto a = detail::clamp(abs(x), 0, detail::single<T> ? 9.1 : 20);
-    auto t = expm1(a + a);
+    auto a = detail::at_most(abs(x), detail::single<T> ? 9.1 : 20);
+    detail::exp_parts<T, N> p(a + a);
+    auto power = detail::power_of_two(detail::exact(p.n + detail::rounder<T>));
+    auto t = fma(power, p.rest, power - T(1));
     return detail::keep_nan(x, copysign(t / (t + T(2)), x));
   }
 }

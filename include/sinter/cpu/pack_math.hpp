@@ -77,12 +77,25 @@ template <class T, int N> SINTER_INLINE pack<T, N> fma(pack<T, N> a, std::type_i
   }
 }
 
-// Correctly rounded, as IEEE 754 asks; integers stay.
+namespace detail {
+#if defined(__SSE2__) && !defined(__SSE4_1__)
+inline constexpr bool rounding_loses_sign = true;  // xsimd's emulation rounds -0.0 and -0.3 to +0.0
+#else
+inline constexpr bool rounding_loses_sign = false;
+#endif
+}  // namespace detail
+
+// To whole numbers; integers stay.
 #define SINTER_PACK_FUNCTION(name, scalar)                                                  \
   template <class T, int N> SINTER_INLINE pack<T, N> name(pack<T, N> x) {                   \
-    if constexpr (!std::is_floating_point_v<T>) return x;                                   \
-    else if constexpr (N == 1) return std::scalar(x.r);                                     \
-    else return detail::map_batches([](auto v) { return simd::name(v); }, x);               \
+    if constexpr (!std::is_floating_point_v<T>) {                                           \
+      return x;                                                                             \
+    } else if constexpr (N == 1) {                                                          \
+      return std::scalar(x.r);                                                              \
+    } else {                                                                                \
+      auto y = detail::map_batches([](auto v) { return simd::name(v); }, x);                \
+      return detail::rounding_loses_sign ? copysign(y, x) : y;                              \
+    }                                                                                       \
   }
 SINTER_PACK_FUNCTION(floor, floor)
 SINTER_PACK_FUNCTION(ceil, ceil)

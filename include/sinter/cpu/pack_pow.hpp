@@ -86,12 +86,12 @@ template <class T, int N> SINTER_INLINE pack<T, N> erf(pack<T, N> x) {
     auto a = abs(x);
     P small, large;
     if constexpr (detail::single<T>) {
-      auto s = x * x, t = detail::clamp(a, 0, 4);
+      auto s = x * x, t = detail::at_most(a, 4);
       small = fma(detail::polynomial(s, -5.96761703e-4, 4.99119423e-3, -2.67681349e-2, 1.12819925e-1, -3.76125336e-1, 1.28379166e-1), x, x);
       large = detail::polynomial(t, -1.72853470e-5, 3.83197126e-4, -3.88396438e-3, 2.42546219e-2, -1.06777877e-1, -6.34846687e-1, -1.28717512e-1);
       large = fma(large, t, -t);
     } else {
-      auto s = x * x, u = detail::clamp(a, 0, 6) - T(1);
+      auto s = x * x, u = detail::at_most(a, 6) - T(1);
       small = fma(detail::polynomial(s, -7.7794723553110297033e-10, 1.3710982580226932195e-8, -1.6206314290219406412e-7, 1.6447131644674386667e-6,
                                      -0.0000149247123083456075, 0.00012055293577257304207, -0.00085483259293277468134, 0.0052239776061187946603,
                                      -0.026866170643111515482, 0.11283791670944185118, -0.37612638903183519552, 0.12837916709551256565), x, x);

@@ -28,10 +28,10 @@ struct stage_entry {
   int lanes;
   bool plain_product;   ///< the only result is the contraction itself
   bool has_positions;   ///< a row reduction wants to know where its elements are
-  void (*run)(const geometry&, int64 first, int64 last, char* const* totals);
+  void (*run)(const geometry&, const uint64* start, const strip&);
   void (*clear)(char* const* totals, const int64* n);
   void (*merge)(char* const* into, char* const* from, const int64* n);
-  void (*finish)(const geometry&, char* const* totals, int64 i, char* const* at);
+  void (*finish)(const geometry&, char* const* totals, int64 first, int64 n, const uint64* at, const int64* lane);
   int64 (*total_size)(int k);
   void (*multiply)(cpu_run&, const stage_entry&);  ///< for contract stages
 };
@@ -318,11 +318,11 @@ class SINTER_HIDDEN cpu_run {
       }
       const int64 size = size_of(x.type);
       if (in.kind == input_kind::product) {
-        walks[k].base = const_cast<char*>(product);
+        walks[k].base = address_of(product);
         for (int d = 0; d < l.rank; ++d) by_dim[k][d] = product_strides ? product_strides[d] * size : 0;
         continue;
       }
-      walks[k].base = strides_of(in.id, own);
+      walks[k].base = address_of(strides_of(in.id, own));
       align(l, in.in, own, shapes_[in.id].rank, by_dim[k]);
       for (int d = 0; d < l.rank; ++d) by_dim[k][d] *= size;
       *bytes += shapes_[in.id].numel() * size;
@@ -330,7 +330,7 @@ class SINTER_HIDDEN cpu_run {
     for (int r = 0; r < st.root_count; ++r) {
       const int v = st.roots[r], w = st.input_count + r;
       const memory& m = memory_[v];
-      walks[w].base = m.data;
+      walks[w].base = address_of(m.data);
       walks[w].mode = m.mode;
       const int64 size = size_of(p_.at(v).type);
       for (int d = 0; d < shapes_[v].rank; ++d) own[d] = shapes_[v][d] == 1 ? 0 : m.strides[d];
@@ -502,7 +502,7 @@ class SINTER_HIDDEN cpu_run {
     if (st.total_count == 0) {
       parallel_for<Arch>(chunks, [&](int64 c) {
         const int64 first = c * per_chunk;
-        st.run(g, first, first + per_chunk < units ? first + per_chunk : units, nullptr);
+        run_units(st, g, first, first + per_chunk < units ? first + per_chunk : units, nullptr);
       });
       return;
     }
@@ -521,7 +521,7 @@ class SINTER_HIDDEN cpu_run {
       char* mine[max_inputs];
       bases(sets == 1 ? 0 : c, mine);
       const int64 first = c * per_chunk;
-      st.run(g, first, first + per_chunk < units ? first + per_chunk : units, mine);
+      run_units(st, g, first, first + per_chunk < units ? first + per_chunk : units, mine);
     });
     bases(0, base);
     for (int64 s = 1; s < sets; ++s) {
@@ -537,28 +537,72 @@ class SINTER_HIDDEN cpu_run {
     return n;
   }
 
-  /// Walks over the elements of the results that depend on totals.
+  /// Rows `first` to `last` of all, by strips along the last kept dim.
+  static void run_units(const stage_entry& st, const geometry& g, int64 first, int64 last, char* const* totals) {
+    const int first_total = st.input_count + st.root_count, walks = first_total + st.total_count + 1, inner = g.kept_rank - 1;
+    uint64 start[max_walks];
+    const int64 parts = g.part ? g.kept[inner] : 0;
+    while (first < last) {
+      int64 at[max_rank + 1] = {}, rest = first;
+      for (int d = inner; d >= 0; --d) at[d] = rest % g.kept[d], rest /= g.kept[d];
+      for (int w = 0; w < walks; ++w) {
+        start[w] = w >= first_total && w + 1 < walks ? address_of(totals[w - first_total]) : g.walks[w].base;
+        for (int d = 0; d <= inner; ++d) start[w] += static_cast<uint64>(at[d] * g.walks[w].kept[d]);
+      }
+      strip part{1, g.row[g.row_rank - 1], st.lanes};
+      if (inner >= 0) part.rows = g.kept[inner] - at[inner] < last - first ? g.kept[inner] - at[inner] : last - first;
+      if (parts) {  // the last part is shorter
+        const int64 left = g.part_total - (parts - 1) * g.part;
+        const bool short_one = at[inner] == parts - 1;
+        if (!short_one && at[inner] + part.rows == parts && left < g.part) --part.rows;
+        const int64 size = short_one ? left : g.part;
+        if (g.lanes_along_row) part.length = size;
+        else part.lanes = static_cast<int>(size);
+      }
+      st.run(g, start, part);
+      first += part.rows;
+    }
+  }
+
+  /// Writes the results that depend on totals.
   void finish(const stage_entry& st, const geometry& g, char* const* totals) {
     int any = -1;
     for (int r = 0; r < st.root_count; ++r)
       if (st.root_levels[r] == level::total) any = r;
     if (any < 0) return;
+    // all have the totals' shape but for dims of extent 1; rows of one call are those that all of them cross evenly
     const shape_value& s = shapes_[st.roots[any]];
+    int dims[max_rank], rank = 0;
+    for (int d = 0; d < s.rank; ++d)
+      if (s[d] != 1) dims[rank++] = d;
     const int64 n = s.numel();
-    char* at[max_inputs];
-    int64 index[max_rank] = {};
-    for (int64 i = 0; i < n; ++i) {
-      for (int r = 0; r < st.root_count; ++r) {
-        const memory& m = memory_[st.roots[r]];
-        at[r] = m.data;
-        if (st.root_levels[r] != level::total || !m.data) continue;
-        const shape_value& rs = shapes_[st.roots[r]];
-        int64 rest = i;
-        for (int d = rs.rank - 1; d >= 0; --d) at[r] += rest % rs[d] * m.strides[d] * size_of(p_.at(st.roots[r]).type), rest /= rs[d];
-      }
-      st.finish(g, totals, i, at);
+    int64 row = 1;
+    uint64 at[max_inputs];
+    int64 lane[max_inputs] = {}, strides[max_inputs][max_rank];
+    for (int r = 0; r < st.root_count; ++r) {
+      const memory& m = memory_[st.roots[r]];
+      const shape_value& own = shapes_[st.roots[r]];
+      for (int d = 0, k = 0; d < own.rank; ++d)
+        if (own[d] != 1) strides[r][k++] = m.strides[d];
     }
-    (void)index;
+    auto crosses = [&](int k) {
+      for (int r = 0; r < st.root_count; ++r)
+        if (st.root_levels[r] == level::total && strides[r][k] != strides[r][rank - 1] * row) return false;
+      return true;
+    };
+    int outer = rank;
+    while (outer > 0 && crosses(outer - 1)) row *= s[dims[--outer]];
+    for (int64 i = 0; i < n; i += row) {
+      for (int r = 0; r < st.root_count; ++r) {
+        if (st.root_levels[r] != level::total) continue;
+        const memory& m = memory_[st.roots[r]];
+        at[r] = address_of(m.data);
+        lane[r] = rank ? strides[r][rank - 1] : 1;
+        int64 rest = i / row;
+        for (int k = outer - 1; k >= 0; --k) at[r] += static_cast<uint64>(rest % s[dims[k]] * strides[r][k] * size_of(p_.at(st.roots[r]).type)), rest /= s[dims[k]];
+      }
+      st.finish(g, totals, i, row, at, lane);
+    }
   }
 
   // --- contractions ------------------------------------------------------------------------------------------------
@@ -664,14 +708,14 @@ class SINTER_HIDDEN cpu_run {
           part[w] = walks[w];
           for (int d = 0; d < max_rank; ++d) dims[w][d] = by_dim[w][d];
           if (w < st.input_count && st.inputs[w].kind == input_kind::product) {
-            part[w].base = reinterpret_cast<char*>(const_cast<T*>(block));
+            part[w].base = address_of(block);
             if (lm.in_c >= 0) dims[w][lm.in_c] = ld * static_cast<int64>(sizeof(T));
             if (ln.in_c >= 0) dims[w][ln.in_c] = sizeof(T);
             continue;
           }
           for (int q = 0; q < loop_count; ++q)
-            if (labels[loops[q]].in_c >= 0) part[w].base += index[q] * dims[w][labels[loops[q]].in_c];
-          if (lm.in_c >= 0) part[w].base += i0 * dims[w][lm.in_c];
+            if (labels[loops[q]].in_c >= 0) part[w].base += static_cast<uint64>(index[q] * dims[w][labels[loops[q]].in_c]);
+          if (lm.in_c >= 0) part[w].base += static_cast<uint64>(i0 * dims[w][lm.in_c]);
         }
         loop<Arch>(st, here, part, numbers, dims);
       };

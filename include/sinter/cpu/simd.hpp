@@ -196,7 +196,7 @@ template <class T> SINTER_INLINE batch<T> pin(xsimd::batch<T> x) {
   return x;
 }
 
-using xsimd::any, xsimd::ceil, xsimd::floor, xsimd::isnan, xsimd::select, xsimd::sqrt, xsimd::trunc;
+using xsimd::any, xsimd::ceil, xsimd::floor, xsimd::isnan, xsimd::max, xsimd::min, xsimd::select, xsimd::sqrt, xsimd::trunc;
 template <class B> SINTER_INLINE B round(B x) { return xsimd::nearbyint(x); }
 #else
 // Never called: the names that the code for wide packs mentions.
@@ -215,7 +215,7 @@ template <class T> T pin(T);
 template <class T> int load_head(const T*, int);
 template <class V, class T> void store_head(V, T*, int);
 template <class V> V scale(V, V);
-void any(), ceil(), floor(), fma(), isnan(), select(), sqrt(), trunc(), round();
+void any(), ceil(), floor(), fma(), isnan(), max(), min(), select(), sqrt(), trunc(), round();
 #endif
 
 }  // namespace sinter::inline v0::simd

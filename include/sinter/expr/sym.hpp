@@ -123,6 +123,17 @@ constexpr sym contract_matmul(sym a, sym b) {
   else c.b(0) = inner;
   return a.g->contract(a, b, c);
 }
+/// The labels of x [..., inner] with w [column, inner], as torch.nn.functional.linear: the transpose is a matter of labels.
+constexpr sym contract_linear(sym x, sym w) {
+  const int rank = rank_of(x);
+  const uint8 column = 0, inner = 1;
+  contraction c;
+  c.rank_a = c.rank_c = static_cast<uint8>(rank), c.rank_b = 2;
+  for (int i = 0; i + 1 < rank; ++i) c.a(i) = c.c(i) = static_cast<uint8>(2 + i);
+  c.a(rank - 1) = c.b(1) = inner;
+  c.c(rank - 1) = c.b(0) = column;
+  return x.g->contract(x, w, c);
+}
 /// x, integers and bool as float32.
 constexpr sym floating(sym x) { return is_floating(x.g->at(x.id).type) ? x : x.g->cast(x, dtype::f32); }
 

@@ -23,7 +23,7 @@ template <int N> struct bound_operands {
 
 template <class Arch, class H> void bind_leaf(const leaf<H>& l, operand& to) {
   const auto& t = tensor_of(l.handle);
-  if (l.handle.version() != l.version) [[unlikely]]
+  if (l.version != any_version && l.handle.version() != l.version) [[unlikely]]
     fail<stale_expression, Arch>("an expression over a tensor of shape ", shape_text{t.sizes().data(), t.rank},
                                  " was evaluated after the tensor was written in place (version ", l.version, ", now ",
                                  l.handle.version(), "); evaluate it before, or say st::lazy(e)");

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// state_dict: a module's parameters and buffers by name, and how they are loaded back. Not here: files; give a state_dict
+// to save_safetensors, and what load_safetensors returns to load_state_dict (io/safetensors.hpp). Next: module.hpp.
+#pragma once
+#include "module.hpp"
+
+namespace sinter::inline v0::nn {
+
+/// Named tensors in the order of the members. They share the module's elements, as in PyTorch: clone what must stay.
+/// https://pytorch.org/docs/stable/generated/torch.nn.Module.html#torch.nn.Module.state_dict
+class state_dict {
+ public:
+  state_dict() = default;
+  /// Tied parameters appear under each of their names.
+  template <module_like M> explicit state_dict(M& m) {
+    detail::for_tensors(m, [&](const std::string& name, auto& x) {
+      if constexpr (requires { x.value(); }) entries_.emplace_back(name, x.value());
+      else entries_.emplace_back(name, x);
+    });
+  }
+
+  auto begin() const { return entries_.begin(); }
+  auto end() const { return entries_.end(); }
+  std::size_t size() const { return entries_.size(); }
+  bool contains(const std::string& name) const { return find(name) != nullptr; }
+  /// Throws error where nothing has that name.
+  const any_tensor& at(const std::string& name) const {
+    if (const any_tensor* t = find(name)) return *t;
+    fail<error>("state_dict: there is no '", name, "'");
+  }
+  void set(const std::string& name, const any_tensor& value) {
+    if (const any_tensor* t = find(name)) *const_cast<any_tensor*>(t) = value;
+    else entries_.emplace_back(name, value);
+  }
+
+ private:
+  const any_tensor* find(const std::string& name) const {
+    for (const auto& e : entries_)
+      if (e.first == name) return &e.second;
+    return nullptr;
+  }
+  std::vector<std::pair<std::string, any_tensor>> entries_;
+};
+
+namespace detail {
+
+/// to[i] = from[i] for tensors of one shape, whatever their strides and, in `from`, dtype.
+template <class T, class U> void convert_elements(const any_tensor& to, const any_tensor& from) {
+  const int64 n = to.numel();
+  const T* first = static_cast<const T*>(to.data());
+  for (int64 i = 0; i < n; ++i) {
+    int64 rest = i, a = 0, b = 0;
+    for (int d = to.dim() - 1; d >= 0; --d) {
+      const int64 at = rest % to.sizes()[d];
+      rest /= to.sizes()[d];
+      a += at * to.strides()[d], b += at * from.strides()[d];
+    }
+    const_cast<T*>(first)[a] = static_cast<T>(static_cast<const U*>(from.data())[b]);
+  }
+}
+template <class T> void convert_elements(const any_tensor& to, const any_tensor& from) {
+  switch (from.dtype()) {
+    case dtype::b8: return convert_elements<T, bool>(to, from);
+    case dtype::u8: return convert_elements<T, uint8>(to, from);
+    case dtype::i8: return convert_elements<T, int8>(to, from);
+    case dtype::i16: return convert_elements<T, int16>(to, from);
+    case dtype::i32: return convert_elements<T, int32>(to, from);
+    case dtype::i64: return convert_elements<T, int64>(to, from);
+    case dtype::f32: return convert_elements<T, float>(to, from);
+    case dtype::f64: return convert_elements<T, double>(to, from);
+    default: fail<dtype_error>("elements of ", from.dtype(), " cannot be read yet");
+  }
+}
+inline bool same_shape(const any_tensor& a, const any_tensor& b) {
+  if (a.dim() != b.dim()) return false;
+  for (int d = 0; d < a.dim(); ++d)
+    if (a.sizes()[d] != b.sizes()[d]) return false;
+  return true;
+}
+
+/// The names in a dictionary: pairs (state_dict, std::map), or a file's `tensors`.
+template <class D, class F> void for_names(const D& d, F f) {
+  if constexpr (requires { d.tensors; }) {
+    for (const auto& e : d.tensors) f(e.name);
+  } else {
+    for (const auto& e : d) f(e.first);
+  }
+}
+
+}  // namespace detail
+
+/// Writes the tensors of `from` (a state_dict, a std::map, what load_safetensors returns) into those of m, through all
+/// their handles; other dtypes are converted. Throws shape_error for sizes that differ and, unless strict is false,
+/// error for names that are missing or unexpected, naming all of them; nothing has been written then.
+/// https://pytorch.org/docs/stable/generated/torch.nn.Module.html#torch.nn.Module.load_state_dict
+template <class M, class D> void load_state_dict(M& m, const D& from, bool strict) {
+  std::string missing, unexpected, sizes;
+  auto quote = [](std::string& list, const std::string& name) { list += (list.empty() ? "\"" : ", \"") + name + '"'; };
+  const state_dict mine(m);
+  for (const auto& [name, to] : mine) {
+    if (!from.contains(name)) {
+      quote(missing, name);
+    } else if (const any_tensor value(from.at(name)); !detail::same_shape(to, value)) {
+      sizes += "\n  size mismatch for " + name + ": ";
+      sinter::detail::append(sizes, shape_text{value.sizes(), value.dim()});
+      sizes += " is given, the module has ";
+      sinter::detail::append(sizes, shape_text{to.sizes(), to.dim()});
+    }
+  }
+  detail::for_names(from, [&](const std::string& name) {
+    if (!mine.contains(name)) quote(unexpected, name);
+  });
+  std::string text;
+  if (strict && !missing.empty()) text += "\n  missing: " + missing;
+  if (strict && !unexpected.empty()) text += "\n  unexpected: " + unexpected;
+  if (!sizes.empty()) fail<shape_error>("load_state_dict:", text + sizes);
+  if (!text.empty()) fail<error>("load_state_dict:", text);
+
+  detail::for_tensors(m, [&]<class X>(const std::string& name, X& x) {
+    if (!from.contains(name)) return;
+    const any_tensor value(from.at(name));
+    const auto write = [&](const auto& to) {
+      detail::convert_elements<typename X::value_type>(any_tensor(to), value);
+      to.bump_version();
+    };
+    if constexpr (detail::parameter_like<X>) write(x.value());
+    else write(x);
+  });
+}
+
+}  // namespace sinter::inline v0::nn
