@@ -2,6 +2,7 @@
 // Runs the stages of a program on the CPU: shapes, memory for what is written, loops, chunks. One function serves all
 // programs; what differs between them are tables and kernel entries. Next: cpu/kernel.hpp for the loops themselves.
 #pragma once
+#include "../expr/loops.hpp"
 #include "gemm.hpp"
 #include "interpret.hpp"
 #include "kernel.hpp"
@@ -63,12 +64,13 @@ class SINTER_HIDDEN cpu_run {
     if (f.kind != shape_fault::none) raise<Arch>(p_, f, &shapes_[0]);
     loops_ = vec<shape_value>(e_.stage_count, {});
     for (int s = 0; s < e_.stage_count; ++s)
-      if (!find_loops(e_.stages[s], loops_[s])) [[unlikely]] return interpret<Arch>(p_, leaves_, slots_, results_);
+      if (!find_loops(e_.stages[s], e_.spaces, &shapes_[0], slots_, loops_[s])) [[unlikely]] return interpret<Arch>(p_, leaves_, slots_, results_);
     place<Arch>();
     for (int s = 0; s < e_.stage_count; ++s) {
       const stage_entry& st = e_.stages[s];
       if (idle(st)) continue;
-      ++counters().launches;
+      const traffic t = traffic_of(p_, st, &shapes_[0], [&](int id) { return memory_[id].mode == write_skip; });
+      count_launch(t.reads + t.writes);
       if (st.kind == kernel_kind::contract) st.multiply(*this, st);
       else run_loops<Arch>(st);
     }
@@ -99,46 +101,10 @@ class SINTER_HIDDEN cpu_run {
   vec<shape_value> loops_;  ///< of each stage
   vec<memory> memory_;
 
-  /// The shape that a stage loops over. False if the shapes of this run are none that the kernel can take: a row that
-  /// an operand repeats (extent 1 against N), an epilogue larger than its product.
-  bool find_loops(const stage_entry& st, shape_value& s) const {
-    if (st.kind == kernel_kind::contract) {
-      s = shapes_[st.contract];
-      for (int r = 0; r < st.root_count; ++r)
-        if (!(shapes_[st.roots[r]] == s)) return false;
-      return true;
-    }
-    bool fits = true;
-    auto cover = [&](int id) { fits = fits && (e_.spaces[id] == space::row || broadcast_into(s, shapes_[id])); };
-    for (int r = 0; r < st.root_count; ++r)
-      if (st.root_levels[r] != level::total) cover(st.roots[r]);
-    for (int r = 0; r < st.reduction_count; ++r) cover(st.reductions[r].operand);
-    if (!fits) return false;
-    const uint32 row = row_mask(st, s.rank);
-    shape_value kept, by_row = s;
-    for (int d = 0; d < s.rank; ++d)
-      if (row >> d & 1) by_row[d] = 1;
-      else kept[kept.rank++] = s[d];
-    for (int r = 0; r < st.root_count; ++r) {
-      if (st.root_levels[r] == level::total) continue;
-      const int v = st.roots[r];
-      if (!(shapes_[v] == (e_.spaces[v] == space::row ? kept : st.root_levels[r] == level::row ? by_row : s))) return false;
-    }
-    for (int r = 0; r < st.reduction_count; ++r) {
-      const shape_value& x = shapes_[st.reductions[r].operand];
-      if (st.reductions[r].total) {
-        const stage_total& t = st.totals[st.reductions[r].total - 1];
-        if (!(x == (t.in_row_space ? kept : t.of_row ? by_row : s))) return false;
-      } else {
-        if (x.rank != s.rank) return false;
-        for (int d = 0; d < s.rank; ++d)
-          if (row >> d & 1 && x[d] != s[d]) return false;
-      }
-    }
-    return true;
+  static void count_launch(int64 bytes) {
+    ++counters().launches;
+    counters().bytes += static_cast<uint64>(bytes);
   }
-  uint32 row_mask(const stage_entry& st, int rank) const { return st.row_tag ? mask_of_tag(st.row_tag, rank) : 0; }
-
   int base_of(int i) const {
     while (e_.memory[i] && p_.at(i).op != code::leaf) i = p_.at(i).a;
     return i;
@@ -228,7 +194,7 @@ class SINTER_HIDDEN cpu_run {
       if (memory_[v].data == r.data && r.data) continue;
       int64 strides[max_rank];
       const char* from = strides_of(v, strides);
-      ++counters().launches;
+      count_launch(bytes_of(p_, &shapes_[0], v) + r.shape.numel() * size_of(p_.at(v).type));
       e_.sum_into(p_.at(v).type, from, shapes_[v], strides, r.data, r.shape, r.strides, r.mode == write_accumulate);
     }
   }
@@ -240,10 +206,7 @@ class SINTER_HIDDEN cpu_run {
 
   // --- loops -------------------------------------------------------------------------------------------------------
 
-  uint32 mask_of_tag(uint32 tag, int rank) const {
-    if (tag >= (1u << 30)) return (tag & 0xff) >> (max_rank - rank);
-    return resolve_dims(tag, rank, slots_);
-  }
+  uint32 mask_of_tag(uint32 tag, int rank) const { return resolve_tag(tag, rank, slots_); }
   /// Strides of value `id` along its own dims, in elements, 0 where its extent is 1; data of its base.
   char* strides_of(int id, int64* strides) const {
     const instruction x = p_.at(id);
@@ -298,7 +261,7 @@ class SINTER_HIDDEN cpu_run {
   }
 
   /// Fills walks and numbers; strides along the loop's dims go to by_dim, in bytes.
-  void bind(const stage_entry& st, const loop_dims& l, walk* walks, double* numbers, int64 (*by_dim)[max_rank], int64* bytes,
+  void bind(const stage_entry& st, const loop_dims& l, walk* walks, double* numbers, int64 (*by_dim)[max_rank],
             const char* product, const int64* product_strides) const {
     int64 own[max_rank] = {};
     for (int k = 0; k < st.input_count; ++k) {
@@ -325,7 +288,6 @@ class SINTER_HIDDEN cpu_run {
       walks[k].base = address_of(strides_of(in.id, own));
       align(l, in.in, own, shapes_[in.id].rank, by_dim[k]);
       for (int d = 0; d < l.rank; ++d) by_dim[k][d] *= size;
-      *bytes += shapes_[in.id].numel() * size;
     }
     for (int r = 0; r < st.root_count; ++r) {
       const int v = st.roots[r], w = st.input_count + r;
@@ -336,7 +298,6 @@ class SINTER_HIDDEN cpu_run {
       for (int d = 0; d < shapes_[v].rank; ++d) own[d] = shapes_[v][d] == 1 ? 0 : m.strides[d];
       if (st.root_levels[r] != level::total) align(l, e_.spaces[v], own, shapes_[v].rank, by_dim[w]);
       for (int d = 0; d < l.rank; ++d) by_dim[w][d] *= size;
-      if (m.mode != write_skip) *bytes += shapes_[v].numel() * size;
     }
   }
 
@@ -381,15 +342,13 @@ class SINTER_HIDDEN cpu_run {
       l.extent[d] = space_shape[d];
       if (!(l.row_mask >> d & 1)) l.kept[l.kept_count++] = d;
     }
-    int64 bytes = 0;
     walk walks[max_walks];
     double numbers[max_inputs];
     int64 by_dim[max_walks][max_rank];
     const int position = st.input_count + st.root_count + st.total_count;
     for (int w = 0; w <= position; ++w)
       for (int d = 0; d < max_rank; ++d) by_dim[w][d] = 0;
-    bind(st, l, walks, numbers, by_dim, &bytes, product, product_strides);
-    counters().bytes += static_cast<uint64>(bytes);
+    bind(st, l, walks, numbers, by_dim, product, product_strides);
     loop<Arch>(st, l, walks, numbers, by_dim);
   }
 
@@ -640,7 +599,6 @@ class SINTER_HIDDEN cpu_run {
     const label &lm = m >= 0 ? labels[m] : none, &ln = n >= 0 ? labels[n] : none, &lk = k >= 0 ? labels[k] : none;
     bool summed_loops = false;
     for (int q = 0; q < loop_count; ++q) summed_loops = summed_loops || (labels[loops[q]].in_c < 0 && labels[loops[q]].extent != 1);
-    counters().bytes += static_cast<uint64>((shapes_[x.a].numel() + shapes_[x.b].numel()) * static_cast<int64>(sizeof(T)));
 
     const memory& dest = memory_[st.contract];
     if (out.numel() == 0) return;
@@ -671,7 +629,6 @@ class SINTER_HIDDEN cpu_run {
       });
     };
     if (st.plain_product) {
-      counters().bytes += static_cast<uint64>(out.numel() * static_cast<int64>(sizeof(T)));
       product(dest.data, dest.strides, dest.mode == write_accumulate);
       return;
     }
@@ -687,15 +644,13 @@ class SINTER_HIDDEN cpu_run {
     loop_dims l;
     l.rank = out.rank;
     for (int d = 0; d < l.rank; ++d) l.kept[l.kept_count++] = d, l.extent[d] = out[d];
-    int64 bytes = 0;
     walk walks[max_walks];
     double numbers[max_inputs];
     int64 by_dim[max_walks][max_rank];
     const int position = st.input_count + st.root_count + st.total_count;
     for (int w = 0; w <= position; ++w)
       for (int d = 0; d < max_rank; ++d) by_dim[w][d] = 0;
-    bind(st, l, walks, numbers, by_dim, &bytes, nullptr, nullptr);
-    counters().bytes += static_cast<uint64>(bytes);
+    bind(st, l, walks, numbers, by_dim, nullptr, nullptr);
     for_each_loop([&](const T* pa, const T* pb, bool) {
       auto tile = [&](int64 i0, int64 i1, const T* block, int64 ld) {
         walk part[max_walks];
