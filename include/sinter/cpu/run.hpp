@@ -101,6 +101,7 @@ class SINTER_HIDDEN cpu_run {
   vec<shape_value> loops_;  ///< of each stage
   vec<memory> memory_;
 
+  uint32 row_mask(const stage_entry& st, int rank) const { return st.row_tag ? resolve_tag(st.row_tag, rank, slots_) : 0; }
   static void count_launch(int64 bytes) {
     ++counters().launches;
     counters().bytes += static_cast<uint64>(bytes);
