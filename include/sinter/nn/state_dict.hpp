@@ -2,6 +2,7 @@
 // state_dict: a module's parameters and buffers by name, and how they are loaded back. Not here: files; give a state_dict
 // to save_safetensors, and what load_safetensors returns to load_state_dict (io/safetensors.hpp). Next: module.hpp.
 #pragma once
+#include "../tensor/convert.hpp"
 #include "module.hpp"
 
 namespace sinter::inline v0::nn {
@@ -44,40 +45,6 @@ class state_dict {
 
 namespace detail {
 
-/// to[i] = from[i] for tensors of one shape, whatever their strides and, in `from`, dtype.
-template <class T, class U> void convert_elements(const any_tensor& to, const any_tensor& from) {
-  const int64 n = to.numel();
-  const T* first = static_cast<const T*>(to.data());
-  for (int64 i = 0; i < n; ++i) {
-    int64 rest = i, a = 0, b = 0;
-    for (int d = to.dim() - 1; d >= 0; --d) {
-      const int64 at = rest % to.sizes()[d];
-      rest /= to.sizes()[d];
-      a += at * to.strides()[d], b += at * from.strides()[d];
-    }
-    const_cast<T*>(first)[a] = static_cast<T>(static_cast<const U*>(from.data())[b]);
-  }
-}
-template <class T> void convert_elements(const any_tensor& to, const any_tensor& from) {
-  switch (from.dtype()) {
-    case dtype::b8: return convert_elements<T, bool>(to, from);
-    case dtype::u8: return convert_elements<T, uint8>(to, from);
-    case dtype::i8: return convert_elements<T, int8>(to, from);
-    case dtype::i16: return convert_elements<T, int16>(to, from);
-    case dtype::i32: return convert_elements<T, int32>(to, from);
-    case dtype::i64: return convert_elements<T, int64>(to, from);
-    case dtype::f32: return convert_elements<T, float>(to, from);
-    case dtype::f64: return convert_elements<T, double>(to, from);
-    default: fail<dtype_error>("elements of ", from.dtype(), " cannot be read yet");
-  }
-}
-inline bool same_shape(const any_tensor& a, const any_tensor& b) {
-  if (a.dim() != b.dim()) return false;
-  for (int d = 0; d < a.dim(); ++d)
-    if (a.sizes()[d] != b.sizes()[d]) return false;
-  return true;
-}
-
 /// The names in a dictionary: pairs (state_dict, std::map), or a file's `tensors`.
 template <class D, class F> void for_names(const D& d, F f) {
   if constexpr (requires { d.tensors; }) {
@@ -100,7 +67,7 @@ template <class M, class D> void load_state_dict(M& m, const D& from, bool stric
   for (const auto& [name, to] : mine) {
     if (!from.contains(name)) {
       quote(missing, name);
-    } else if (const any_tensor value(from.at(name)); !detail::same_shape(to, value)) {
+    } else if (const any_tensor value(from.at(name)); !sinter::detail::same_shape(to, value)) {
       sizes += "\n  size mismatch for " + name + ": ";
       sinter::detail::append(sizes, shape_text{value.sizes(), value.dim()});
       sizes += " is given, the module has ";
