@@ -57,6 +57,23 @@ template <int Size> constexpr flat_schedule<Size> make_schedule(const graph& g) 
       if (s.contract != at.product || s.depth != at.depth) continue;
       if (at.product != no_value || (p.loops.equal(s.first, p.loops, r) && (!tag || !s.row_tag || tag == s.row_tag))) break;
     }
+    // what the kernel of r computes on its way to r is written from there
+    if (at.in_flight() && at.product == no_value && r) {
+      const vec<bool> way = p.on_the_way(r);
+      for (int q = 0; q < r; ++q) {
+        const uint16 other = group_of[q];
+        if (!way[q] || other == no_value || other == k || groups[other].depth != at.depth || groups[other].contract != no_value) continue;
+        if (tag && groups[other].row_tag && tag != groups[other].row_tag) continue;
+        if (k == groups.size()) {
+          k = other;
+          groups[k].first = r, groups[k].loop = at.loop;
+        } else {
+          for (int v = 0; v < r; ++v)
+            if (group_of[v] == other) group_of[v] = static_cast<uint16>(k);
+          if (groups[other].row_tag) groups[k].row_tag = groups[other].row_tag, groups[k].kind = kernel_kind::row;
+        }
+      }
+    }
     if (k == groups.size()) {
       group s;
       s.depth = at.depth, s.first = r, s.contract = at.product, s.loop = at.loop;
@@ -82,6 +99,7 @@ template <int Size> constexpr flat_schedule<Size> make_schedule(const graph& g) 
     for (int j = 0; j < by_depth[d].size(); ++j) {
       const int k = by_depth[d][j];
       const group& s = groups[k];
+      if (!fill[k]) continue;
       stage_of[k] = static_cast<uint16>(out.count);
       out.stages[out.count++] = {s.kind, s.contract, s.loop, static_cast<uint16>(roots), 0, s.row_tag};
       roots += fill[k];

@@ -60,7 +60,7 @@ template <class P, int Number> class extraction {
   static constexpr int n = P::size;
   static constexpr const auto& plan = schedule_of<P>;
   static constexpr auto st = plan.stages[Number];
-  static constexpr const program_view& p = view_of<P>;
+  static constexpr program_view p = view_of<P>;  // a copy: nvcc 13 refuses the reference
 
   bool need_[2][n] = {};
   uint16 map_[2][n] = {};
