@@ -25,10 +25,6 @@ template <class T> struct gemm_shape {
   static constexpr int64 depth = 320;  // of k per pass: a panel of B, depth x columns, stays in L1
 };
 
-template <class F, int... I> SINTER_INLINE void each(std::integer_sequence<int, I...>, F f) { (f(I), ...); }
-/// f(0) ... f(K - 1), spelled out.
-template <int K, class F> SINTER_INLINE void each(F f) { each(std::make_integer_sequence<int, K>{}, f); }
-
 /// C (M x V registers, row stride ldc) = or += A (M x k) B (k x V registers, row stride ldb).
 /// A is read in place: its rows in threes from a pointer each, which addressing modes do for free.
 template <class T, class Arch, int M, int V>

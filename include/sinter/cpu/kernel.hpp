@@ -87,6 +87,8 @@ template <class SP, int I, class R> SINTER_INLINE void step(R& r) {
   constexpr instruction x = SP::at(I);
   if constexpr (x.op == code::cast) {
     r.template get<I>() = convert<type_at<SP, I>>(r.template get<x.a>());
+  } else if constexpr (x.op == code::expand) {
+    r.template get<I>() = r.template get<x.a>();
   } else if constexpr (x.is_op()) {
     using Op = op_at<SP, x.op_index()>;
     constexpr int arity = arity_of<Op>;

@@ -26,6 +26,9 @@ template <int K, class F> SINTER_INLINE void unroll(F f) {
   else if constexpr (K == 4) f(0), f(1), f(2), f(3);
   else for (int i = 0; i < K; ++i) f(i);
 }
+template <class F, int... I> SINTER_INLINE void each(std::integer_sequence<int, I...>, F f) { (f(I), ...); }
+/// The same for any K.
+template <int K, class F> SINTER_INLINE void each(F f) { each(std::make_integer_sequence<int, K>{}, f); }
 /// Integers wrap, as vectors do; signed scalars would be undefined.
 template <class T> struct wrapping { using type = T; };
 template <class T> requires std::is_integral_v<T> struct wrapping<T> : std::make_unsigned<T> {};
@@ -73,7 +76,7 @@ template <class T, int N, class F, class... P> SINTER_INLINE pack<bool, N> test_
 /// f(i) for every lane, through memory.
 template <class T, int N, class F> SINTER_INLINE pack<T, N> make_lanes(F f) {
   T x[N];
-  for (int i = 0; i < N; ++i) x[i] = f(i);
+  each<N>([&](int i) { x[i] = f(i); });
   return pack<T, N>::load(x);
 }
 

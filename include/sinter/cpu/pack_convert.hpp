@@ -31,20 +31,20 @@ template <class U, class T, int N> SINTER_INLINE pack<U, N> convert(pack<T, N> x
   } else if constexpr (N == 1) {
     return pack<U, 1>(static_cast<U>(x.r));
   } else {
-    using simd::as_batch, simd::as_vec, simd::half, simd::join, simd::vec;
+    using simd::as_batch, simd::as_vec, simd::convert_vector, simd::half, simd::join, simd::vec;
     pack<U, N> y;
     if constexpr (sizeof(U) == sizeof(T)) {
-      detail::unroll<pack<U, N>::registers>([&](int i) { y.r[i] = as_batch<U>(__builtin_convertvector(as_vec<T>(x.r[i]), vec<U>)); });
+      detail::unroll<pack<U, N>::registers>([&](int i) { y.r[i] = as_batch<U>(convert_vector<vec<U>>(as_vec<T>(x.r[i]))); });
     } else if constexpr (sizeof(U) > sizeof(T)) {
       detail::unroll<pack<T, N>::registers>([&](int i) {
         auto v = as_vec<T>(x.r[i]);
-        y.r[2 * i] = as_batch<U>(__builtin_convertvector(half<0>(v), vec<U>));
-        y.r[2 * i + 1] = as_batch<U>(__builtin_convertvector(half<1>(v), vec<U>));
+        y.r[2 * i] = as_batch<U>(convert_vector<vec<U>>(half<0>(v)));
+        y.r[2 * i + 1] = as_batch<U>(convert_vector<vec<U>>(half<1>(v)));
       });
     } else {
       using narrow = vec<U, simd::width<T>>;
       detail::unroll<pack<U, N>::registers>([&](int i) {
-        y.r[i] = as_batch<U>(join(__builtin_convertvector(as_vec<T>(x.r[2 * i]), narrow), __builtin_convertvector(as_vec<T>(x.r[2 * i + 1]), narrow)));
+        y.r[i] = as_batch<U>(join(convert_vector<narrow>(as_vec<T>(x.r[2 * i])), convert_vector<narrow>(as_vec<T>(x.r[2 * i + 1]))));
       });
     }
     return y;

@@ -24,20 +24,11 @@ template <int N> struct pack<bool, N> : detail::pack_memory<bool, N> {
   using detail::pack_memory<bool, N>::store;
   static SINTER_INLINE pack load(const bool* p) {
     pack y;
-    detail::unroll<registers>([&](int i) {
-      simd::vec<int8, width> bytes;
-      __builtin_memcpy(&bytes, p + i * width, sizeof bytes);
-      auto wide = simd::as_batch<integer>(__builtin_convertvector(bytes, simd::vec<integer>));
-      y.r[i] = simd::as_mask<element>(wide != simd::batch<integer>(0));
-    });
+    detail::unroll<registers>([&](int i) { y.r[i] = simd::load_mask<element>(p + i * width); });
     return y;
   }
   SINTER_INLINE void store(bool* p) const {
-    detail::unroll<registers>([&](int i) {
-      auto wide = simd::select(simd::as_mask<integer>(r[i]), simd::batch<integer>(1), simd::batch<integer>(0));
-      auto bytes = __builtin_convertvector(simd::as_vec<integer>(wide), simd::vec<int8, width>);
-      __builtin_memcpy(p + i * width, &bytes, sizeof bytes);
-    });
+    detail::unroll<registers>([&](int i) { simd::store_mask(r[i], p + i * width); });
   }
 
   /// From the masks of a pack<T, N>.

@@ -107,13 +107,45 @@ template <class T, int N> requires std::is_floating_point_v<T> SINTER_INLINE pac
   else return detail::keep_nan(x, detail::map_batches([](auto v) { return simd::sqrt(v); }, x));
 }
 
-/// Folds the lanes by a fixed binary tree of f(T, T): lane i with lane i + N/2, and so on.
+namespace detail {
+/// Folds the first n elements: i with i + n/2, and so on.
+template <int n, class T, class F> SINTER_INLINE T fold_tree(T* v, F f) {
+  if constexpr (n > 1) {
+    each<n / 2>([&](int i) { v[i] = f(v[i], v[i + n / 2]); });
+    return fold_tree<n / 2>(v, f);
+  } else {
+    return v[0];
+  }
+}
+/// The same within a register.
+template <int n, class T, int N, class F> SINTER_INLINE pack<T, N> fold_register(pack<T, N> x, F f) {
+  if constexpr (n > 1) {
+    pack<T, N> y;
+    y.r[0] = simd::as_batch<T>(simd::rotate<n / 2>(simd::as_vec<T>(x.r[0])));
+    return fold_register<n / 2>(pack<T, N>(f(x, y)), f);
+  } else {
+    return x;
+  }
+}
+}  // namespace detail
+
+/// Folds the lanes by f: lane i with lane i + N/2, then the first N/2 lanes likewise, and so on: the result depends on
+/// the lanes only. f takes scalars or, which is faster, also packs.
 template <class T, int N, class F> SINTER_INLINE T reduce(pack<T, N> x, F f) {
-  T v[N];
-  x.store(v);
-  for (int n = N; n > 1; n = (n + 1) / 2)
-    for (int i = 0; i < n / 2; ++i) v[i] = f(v[i], v[i + (n + 1) / 2]);
-  return v[0];
+  static_assert((N & (N - 1)) == 0, "reduce(pack<T, N>, f): N must be a power of two");
+  constexpr int W = simd::width<T>;
+  if constexpr (N > 1 && std::is_invocable_v<F, pack<T, W>, pack<T, W>>) {
+    pack<T, W> r[N / W];
+    detail::each<N / W>([&](int i) { r[i].r[0] = x.r[i]; });
+    auto y = detail::fold_register<W>(detail::fold_tree<N / W>(r, f), f);
+    T first[W];
+    y.store(first);
+    return first[0];
+  } else {
+    T v[N];
+    x.store(v);
+    return detail::fold_tree<N>(v, f);
+  }
 }
 /// Whether any, or every, lane is true.
 template <int N> SINTER_INLINE bool any(pack<bool, N> m) {

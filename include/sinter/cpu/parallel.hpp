@@ -134,8 +134,8 @@ struct chunking {
 /// Cuts [0, n) into pieces of whole grains, at most 1024. Depends on n and grain only, never on the number of threads:
 /// what is summed per chunk is bitwise the same for every executor.
 constexpr chunking fixed_chunks(int64 n, int64 grain) {
-  if (n <= 0) return {0, 1};
   if (grain < 1) grain = 1;
+  if (n <= 0) return {0, grain};
   int64 grains = (n - 1) / grain + 1;
   int64 size = ((grains - 1) / 1024 + 1) * grain;
   return {(n - 1) / size + 1, size};

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The one door to xsimd 8.1 to 14: batches, their widths, and registers seen as plain compiler vectors.
-// Not here: arithmetic on several registers. Next: pack.hpp.
+// Not here: what x86 does better by its own instructions (simd_x86.hpp), several registers (pack.hpp).
 #pragma once
+#include <type_traits>
 #include <utility>
 
 #include "../op/dtype.hpp"
@@ -115,75 +116,13 @@ template <int H, class V> SINTER_INLINE auto interleave(V a, V b) {
     return detail::lanes_of<(H * n / 2 + I / 2 + I % 2 * n)...>::shuffle(a, b);
   }(std::make_integer_sequence<int, n>{});
 }
-/// Half H of a mask of 4-byte elements, as a mask of 8-byte elements.
-template <int H, class M> SINTER_INLINE mask<double> half_mask(M m) {
-  constexpr int n = width<double>;
-  using bits = typename mask<double>::register_type;
-  if constexpr (bit_masks) {
-    return mask<double>(static_cast<bits>(m.data >> (H * n)));
-  } else {
-    auto v = as_vec<int32>(m);
-    return mask<double>((bits)detail::pick<2 * n, H * n, 1, 2>::shuffle(v, v));
-  }
+/// Lane i of the result is lane i + H, cyclically.
+template <int H, class V> SINTER_INLINE auto rotate(V v) {
+  constexpr int n = static_cast<int>(sizeof(v) / sizeof(v[0]));
+  return [&]<int... I>(std::integer_sequence<int, I...>) {
+    return detail::lanes_of<((I + H) % n)...>::shuffle(v, v);
+  }(std::make_integer_sequence<int, n>{});
 }
-/// Two masks of 8-byte elements as one of 4-byte elements.
-template <class M> SINTER_INLINE mask<float> join_masks(M a, M b) {
-  constexpr int n = width<double>;
-  using bits = typename mask<float>::register_type;
-  if constexpr (bit_masks) return mask<float>(static_cast<bits>(a.data | static_cast<unsigned>(b.data) << n));
-  else return mask<float>((bits)detail::pick<2 * n, 0, 2>::shuffle(as_vec<int32>(a), as_vec<int32>(b)));
-}
-
-/// The first `count` elements at p, nothing behind them is touched; count may be negative or beyond the register.
-template <class T> SINTER_INLINE batch<T> load_head(const T* p, int count) {
-  constexpr int W = width<T>;
-#if defined(__AVX512F__) || defined(__AVX2__)
-  count = count < 0 ? 0 : count > W ? W : count;
-#endif
-#if defined(__AVX512F__)
-  if constexpr (bit_masks && W == 16) return as_batch<T>(_mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << count) - 1), p));
-  else if constexpr (bit_masks && W == 8) return as_batch<T>(_mm512_maskz_loadu_pd(static_cast<__mmask8>((1u << count) - 1), p));
-#elif defined(__AVX2__)
-  constexpr int32 head[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
-  __m256i m = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(head + 8 - 8 / W * count));
-  if constexpr (W == 8) return as_batch<T>(_mm256_maskload_epi32(reinterpret_cast<const int*>(p), m));
-  else if constexpr (W == 4) return as_batch<T>(_mm256_maskload_epi64(reinterpret_cast<const long long*>(p), m));
-#endif
-  T x[W] = {};
-  for (int i = 0; i < W && i < count; ++i) x[i] = p[i];
-  return batch<T>::load_unaligned(x);
-}
-/// Stores the first `count` elements.
-template <class T> SINTER_INLINE void store_head(batch<T> v, T* p, int count) {
-  constexpr int W = width<T>;
-#if defined(__AVX512F__) || defined(__AVX2__)
-  count = count < 0 ? 0 : count > W ? W : count;
-#endif
-#if defined(__AVX512F__)
-  if constexpr (bit_masks && W == 16) return _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1u << count) - 1), (__m512)(v.data));
-  else if constexpr (bit_masks && W == 8) return _mm512_mask_storeu_pd(p, static_cast<__mmask8>((1u << count) - 1), (__m512d)(v.data));
-#elif defined(__AVX2__)
-  constexpr int32 head[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
-  __m256i m = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(head + 8 - 8 / W * count));
-  if constexpr (W == 8) return _mm256_maskstore_epi32(reinterpret_cast<int*>(p), m, (__m256i)(v.data));
-  else if constexpr (W == 4) return _mm256_maskstore_epi64(reinterpret_cast<long long*>(p), m, (__m256i)(v.data));
-#endif
-  T x[W];
-  v.store_unaligned(x);
-  for (int i = 0; i < W && i < count; ++i) p[i] = x[i];
-}
-
-#if defined(__AVX512F__)
-/// x * 2^n for integral n, rounded once, subnormal results included.
-SINTER_INLINE batch<float> scale(batch<float> x, batch<float> n) { return _mm512_scalef_ps(x.data, n.data); }
-SINTER_INLINE batch<double> scale(batch<double> x, batch<double> n) { return _mm512_scalef_pd(x.data, n.data); }
-// xsimd 8.1 multiplies, rounds and adds here.
-SINTER_INLINE batch<float> fma(batch<float> x, batch<float> y, batch<float> z) { return _mm512_fmadd_ps(x.data, y.data, z.data); }
-SINTER_INLINE batch<double> fma(batch<double> x, batch<double> y, batch<double> z) { return _mm512_fmadd_pd(x.data, y.data, z.data); }
-#else
-using xsimd::fma;
-#endif
-
 /// x, opaque to the compiler: it stays in a register, and -Ofast does not calculate through it.
 template <class T> SINTER_INLINE batch<T> pin(xsimd::batch<T> x) {
 #if defined(__AVX512F__)
@@ -207,15 +146,13 @@ template <class T, class B> int as_vec(B);
 template <class T, class V> int as_batch(V);
 template <class T, class M> int as_mask(M);
 template <int H, class V> int half(V);
-template <class V> int join(V, V);
 template <int H, class V> int interleave(V, V);
-template <int H, class M> int half_mask(M);
-template <class M> int join_masks(M, M);
+template <int H, class V> int rotate(V);
+template <class V> int join(V, V);
 template <class T> T pin(T);
-template <class T> int load_head(const T*, int);
-template <class V, class T> void store_head(V, T*, int);
-template <class V> V scale(V, V);
-void any(), ceil(), floor(), fma(), isnan(), max(), min(), select(), sqrt(), trunc(), round();
+void any(), ceil(), floor(), fma(), isnan(), max(), min(), round(), scale(), select(), sqrt(), trunc();
 #endif
 
 }  // namespace sinter::inline v0::simd
+
+#include "simd_x86.hpp"

@@ -45,6 +45,8 @@ template <class SP, class Block, class Index> struct kernel {
   static constexpr int first_output = inputs, first_total = inputs + outputs, position = inputs + outputs + totals;
   static constexpr int walks = position + 1;
   static constexpr bool elementwise = lv.passes == 0 && totals == 0;
+  static constexpr int last_pass = lv.passes;  // (device code may read numbers, but no members of lv)
+  template <int I> static constexpr int total_at = lv.total_number[I];
   using table = launch_table<walks>;
   using regs = registers<SP>;
   static_assert(!lv.too_deep, "sinter: more than 15 dependent reductions in one row kernel; name an intermediate result");
@@ -112,8 +114,12 @@ template <class SP, class Block, class Index> struct kernel {
       r.template get<I>() = static_cast<T>(literal_value(t.walks[x.a].base));
     } else if constexpr (x.op == code::literal) {
       r.template get<I>() = static_cast<T>(literal_value(SP::pool(x.a)));
+    } else if constexpr (x.op == code::expand) {
+      r.template get<I>() = r.template get<x.a>();
     } else if constexpr (x.op == code::cast) {
       r.template get<I>() = math::convert<T>(r.template get<x.a>());
+    } else if constexpr (x.op == code::expand) {
+      r.template get<I>() = r.template get<x.a>();
     } else if constexpr (x.is_op()) {
       using Op = op_at<SP, x.op_index()>;
       constexpr int arity = arity_of<Op>;
@@ -178,7 +184,7 @@ template <class SP, class Block, class Index> struct kernel {
 
   /// Adds what the block's threads have collected of total I to its place.
   template <int I> static SINTER_DEVICE void flush(row_state& row, states& sums) {
-    auto& at = row.pending[lv.total_number[I]];
+    auto& at = row.pending[total_at<I>];
     if (!at) return;
     auto& sum = state<I>(sums);
     const state_at<I> all = fold<I>(sum);
@@ -190,12 +196,12 @@ template <class SP, class Block, class Index> struct kernel {
   static SINTER_DEVICE bool is_shared(const table& t, int w) { return t.walks[w].lane == 0; }
 
   template <int Pass> static SINTER_DEVICE void inner(regs& r, row_state& row, uint64* p, const table& t, states& row_sums, states& sums) {
-    if constexpr (Pass == lv.passes)
+    if constexpr (Pass == last_pass)
       for_ids<element_totals>([&]<int I>() {
-        constexpr int w = first_total + lv.total_number[I];
+        constexpr int w = first_total + total_at<I>;
         if (row.across || !is_shared(t, w)) return;
-        if (row.pending[lv.total_number[I]] != p[w]) flush<I>(row, sums);
-        row.pending[lv.total_number[I]] = p[w];
+        if (row.pending[total_at<I>] != p[w]) flush<I>(row, sums);
+        row.pending[total_at<I>] = p[w];
       });
     for (Index s = 0; s < row.steps; ++s) {
       for_ids<element_ids<Pass>>([&]<int I>() { step<I>(r, p, t); });
@@ -203,18 +209,18 @@ template <class SP, class Block, class Index> struct kernel {
         auto& sum = state<I>(row_sums);
         sum = push<I>(sum, r, p[position]);
       });
-      if constexpr (Pass == lv.passes) {
+      if constexpr (Pass == last_pass) {
         if (row.active) for_ids<element_outputs>([&]<int I>() { write<I>(r, p, t); });
         for_ids<element_totals>([&]<int I>() {
-          constexpr int w = first_total + lv.total_number[I];
+          constexpr int w = first_total + total_at<I>;
           auto& sum = state<I>(sums);
           if (!is_shared(t, w)) {
             if (row.active) memory<state_at<I>>(p[w]) = merge<I>(memory<state_at<I>>(p[w]), push<I>(nothing<I>(), r, p[position]));
             return;
           }
-          if (row.across && row.pending[lv.total_number[I]] != p[w]) {
+          if (row.across && row.pending[total_at<I>] != p[w]) {
             flush<I>(row, sums);
-            row.pending[lv.total_number[I]] = p[w];
+            row.pending[total_at<I>] = p[w];
           }
           if (row.active) sum = push<I>(sum, r, p[position]);
         });
@@ -301,11 +307,11 @@ template <class SP, class Block, class Index> struct kernel {
     const Index last = first + (left < most ? left : most);
     for (Index u = first; u < last; ++u) {
       place(row, t, u);
-      passes(r, row, t, sums, count_to<lv.passes + 1>{});
+      passes(r, row, t, sums, count_to<last_pass + 1>{});
       const bool mine = row.across ? row.active : Block::thread() == 0;
       if (mine) for_ids<row_outputs>([&]<int I>() { write<I>(r, row.p, t); });
       for_ids<row_totals>([&]<int I>() {
-        constexpr int w = first_total + lv.total_number[I];
+        constexpr int w = first_total + total_at<I>;
         state_at<I> s = nothing<I>();
         if (mine) s = push<I>(s, r, row.p[position]);
         const bool shared = row.across && is_shared(t, w);
@@ -319,7 +325,7 @@ template <class SP, class Block, class Index> struct kernel {
   /// Sets all totals to the state of nothing.
   static SINTER_DEVICE void clear(const table& t) {
     for_ids<all_totals>([&]<int I>() {
-      const launch_walk& w = t.walks[first_total + lv.total_number[I]];
+      const launch_walk& w = t.walks[first_total + total_at<I>];
       for (int64 e = Block::number() * Block::threads() + Block::thread(); e < w.count * t.head.sets; e += Block::count() * Block::threads())
         memory<state_at<I>>(w.base + static_cast<uint64>(e / w.count * t.head.set_bytes + e % w.count * sizeof(state_at<I>))) = nothing<I>();
     });
@@ -334,7 +340,7 @@ template <class SP, class Block, class Index> struct kernel {
     const int64 jump = by_block ? Block::count() : Block::count() * Block::threads();
     for (int64 e = by_block ? Block::number() : Block::number() * Block::threads() + Block::thread(); e < h.units; e += jump) {
       for_ids<all_totals>([&]<int I>() {
-        const launch_walk& w = t.walks[first_total + lv.total_number[I]];
+        const launch_walk& w = t.walks[first_total + total_at<I>];
         state_at<I> s = nothing<I>();
         for (int64 k = by_block ? Block::thread() : 0; k < h.sets; k += by_block ? Block::threads() : 1)
           s = merge<I>(s, memory<const state_at<I>>(w.base + static_cast<uint64>(k * h.set_bytes + e % w.count * sizeof(state_at<I>))));

@@ -42,6 +42,7 @@ template <class SP> inline constexpr auto levels_of = [] {
           out.after[i] = out.after[x.a];
         }
         break;
+      case code::expand: out.at[i] = level::element, out.after[i] = out.after[x.a]; break;
       default: {
         level l = level::constant;
         uint8 after = 0;

@@ -115,8 +115,8 @@ template <int Size> constexpr flat_schedule<Size> make_schedule(const graph& g) 
   return out;
 }
 
-/// The schedule of a program.
-template <class P> inline constexpr auto schedule_of = make_schedule<P::size>(view_of<P>.restore());
+/// The schedule of a program. (A lambda, because nvcc 13 breaks over the plain call.)
+template <class P> inline constexpr auto schedule_of = [] { return make_schedule<P::size>(view_of<P>.restore()); }();
 
 }  // namespace detail
 }  // namespace sinter::inline v0

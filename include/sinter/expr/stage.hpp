@@ -86,7 +86,8 @@ template <class P, int Number> class extraction {
       for (int from = 0; from < 2; ++from) {
         if (!need_[from][i] || is_input(i)) continue;
         const instruction x = p.at(i);
-        if (x.op == code::squeeze || x.op == code::unsqueeze || x.op == code::reduce) need_[seen_from(x.a)][x.a] = true;
+        if (x.op == code::reduce) need_[seen_from(i)][x.a] = true;
+        else if (x.op == code::squeeze || x.op == code::unsqueeze) need_[seen_from(x.a)][x.a] = true;
         else if (x.op == code::expand) need_[from][x.a] = true;
         else for_operands(x, p.descr(i), [&](uint16 o) { need_[from][o] = true; });
       }
@@ -130,11 +131,14 @@ template <class P, int Number> class extraction {
   constexpr uint16 value(int i, int from) {
     const instruction x = p.at(i);
     if (x.op == code::squeeze || x.op == code::unsqueeze) return map_[seen_from(x.a)][x.a];
-    if (x.op == code::expand) return map_[from][x.a];
+    if (x.op == code::expand) {  // one value for many elements becomes one of each
+      const uint16 a = map_[from][x.a];
+      return variation(i, from) == leaf_element ? out_.add({graph::make(code::expand, x.type, 0, a, a)}).id : a;
+    }
     instruction y = x;
     y.rank = 0;
     if (x.op == code::reduce) {
-      const int a = seen_from(x.a);
+      const int a = seen_from(i);  // its operand's space, unless that is read back
       const uint32 tag = place_tag(x.b, p.at(x.a).rank);
       y.a = map_[a][x.a];
       y.b = !a && tag == st.row_tag ? uint16{along_row} : total_kind(tag, a);
@@ -188,6 +192,8 @@ template <class P, int Number> class extraction {
         }
         for (int r = 0; r < e_.reduction_count; ++r)
           if (found_[r].reduction == order[k]) e_.reductions[r] = {found_[r].operand, static_cast<uint16>(number)};
+      } else if (x.op == code::expand) {
+        by_element[k] = true;
       } else if (x.op != code::literal) {
         for_operands(x, out_.descr(order[k]), [&](uint16 o) { by_element[k] = by_element[k] || by_element[o]; });
       }

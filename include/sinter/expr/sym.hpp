@@ -71,6 +71,9 @@ template <class T> struct type_is { using type = T; };
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wnon-template-friend"
 #endif
+#ifdef __NVCC__
+#pragma nv_diag_suppress 1301
+#endif
 template <const op_descr* D> struct op_key { friend constexpr auto op_type(op_key<D>); };
 template <class Op> struct op_entry {
   static constexpr const op_descr* descr = &descr_of<Op>;  // first: a rule may apply its own op (where, pow)
