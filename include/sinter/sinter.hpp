@@ -3,9 +3,11 @@
 #pragma once
 #include "autograd/grad.hpp"
 #include "expr/fn.hpp"
+#include "nn/nn.hpp"
 #include "op/activation.hpp"
 #include "op/contraction.hpp"
 #include "op/loss.hpp"
+#include "optim/optim.hpp"
 #include "tensor/assign.hpp"
 #include "tensor/copy.hpp"
 #include "tensor/creation.hpp"

@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// All of nn/. Next: module.hpp for modules of your own.
+#pragma once
+#include "activation.hpp"
+#include "dropout.hpp"
+#include "linear.hpp"
+#include "normalization.hpp"
+#include "sequential.hpp"
+#include "state_dict.hpp"

@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// All of optim/. Next: flat.hpp for how a step runs.
+#pragma once
+#include "adam.hpp"
+#include "sgd.hpp"
