@@ -84,8 +84,8 @@ template <class SP> struct emulated {
 inline machine emulated_machine(bool* widen) {
   return {widen, [](void*, int64 bytes) { return reinterpret_cast<uint64>(::operator new(static_cast<std::size_t>(bytes))); },
           [](void*, uint64 address) { ::operator delete(reinterpret_cast<void*>(address)); },
-          [](void* context, const stage_entry& st, entry e, bool wide, const void* table, int64, int64 blocks, int threads) {
-            (*static_cast<emulated<void>::starter*>(st.kernels))(e, wide || *static_cast<bool*>(context), table, blocks, threads);
+          [](void* context, void* kernels, entry e, bool wide, const void* table, int64, int64 blocks, int threads) {
+            (*static_cast<emulated<void>::starter*>(kernels))(e, wide || *static_cast<bool*>(context), table, blocks, threads);
           }};
 }
 

@@ -115,3 +115,14 @@ TEST_CASE("NaN and empty operands on CUDA threads") {
   SAME(st::sum(no_row, 1));
   SAME(st::sum(none));
 }
+TEST_CASE("contractions and their epilogues on CUDA threads") {
+  const auto x = st::randn<float>({17, 40}), w = st::randn<float>({40, 23});
+  const auto b = st::randn<float>({23}), v = st::randn<float>({40});
+  const auto batch = st::randn<double>({3, 9, 40}), other = st::randn<double>({3, 40, 5});
+  SAME(st::matmul(x, w));
+  SAME(st::relu(st::matmul(x, w) + b));
+  SAME(st::matmul(st::matmul(x, w), st::transpose(w, 0, 1)));
+  SAME(st::softmax(st::matmul(x, w), 1));
+  SAME(st::matmul(x, v));
+  SAME(st::matmul(batch, other) * 2);
+}

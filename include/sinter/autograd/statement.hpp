@@ -36,11 +36,11 @@ template <class X> struct marks_of {
   using type = decltype(make(std::make_index_sequence<count / 64 + 1>()));
 };
 
-template <class P, uint64... Word> constexpr derivation derive_program() {
+template <class P, uint64... Word> constexpr derivation derive_program(bool with_replay = false) {
   constexpr uint64 words[] = {Word...};
   vec<bool> marks(P::operand_count, false);
   for (int i = 0; i < P::operand_count; ++i) marks[i] = words[i / 64] >> i % 64 & 1;
-  return derive(view_of<P>.restore(), P::operand_count, marks);
+  return derive(view_of<P>.restore(), P::operand_count, marks, with_replay);
 }
 template <class P, uint64... Word> struct forward_source {
   template <int Room> static constexpr auto make() { return flatten<Room>(derive_program<P, Word...>().forward, P::operand_count); }
@@ -52,11 +52,23 @@ template <class P, uint64... Word> struct backward_source {
   }
 };
 
+// The order in which rules build instructions is the compiler's at compile time and another at run time: what the two
+// must agree on, the numbers of saved values, is made once, at compile time.
+template <class P, uint64... Word> struct replay_source {
+  template <int Room> static constexpr auto make() {
+    const derivation d = derive_program<P, Word...>(true);
+    return flatten<Room>(d.replay, P::operand_count + 2 + d.saved.size());
+  }
+};
+
 /// What a statement of program P over variables Mask runs.
 template <class P, class Mask> struct derived;
 template <class P, uint64... Word> struct derived<P, mask_words<Word...>> {
   using forward = make_program<forward_source<P, Word...>>;
   using backward = make_program<backward_source<P, Word...>>;
+  /// The gradients over operands, dy, saved values and the result, for derivatives of derivatives.
+  using replay = typename decltype(choose_flat<replay_source<P, Word...>>())::type;
+  static constexpr program_view replay_view{replay::value.words, replay::value.ops};
   static constexpr int operands = P::operand_count;
   static constexpr auto tables = [] {
     struct {
@@ -84,9 +96,10 @@ template <class P, uint64... Word> struct derived<P, mask_words<Word...>> {
 /// A statement's tables and entries, without its types.
 struct statement_entry {
   const program_view* program;      ///< as written
-  const bool* variable;             ///< which operands are variables
+  const program_view* replay;       ///< the gradients again, as a function of everything
   const program_entry* backward;
   int operands, saved;
+  bool saves_result;
   const int16* grad_of;
   const bool* leaf_read;
 };
@@ -148,19 +161,17 @@ template <class Arch> class statement_node final : public node_base {
   vec<any_variable> backward_recorded(const any_variable& dy) override {
     check_versions();
     const int n = e_.operands;
-    vec<bool> marks(n, false);
-    for (int i = 0; i < n; ++i) marks[i] = e_.variable[i];
-    const derivation d = derive(e_.program->restore(), n, marks, true);
+    const graph again = e_.replay->restore();
     const int total = n + 2 + e_.saved;
     vec<any_variable> in(total, {});
     for (int i = 0; i < n; ++i) in[i] = any_variable(leaves_[i], kept_[i], type_of(i), inputs_[i]);
     in[n] = dy;
     for (int k = 0; k < e_.saved; ++k) in[n + 1 + k] = any_variable(leaves_[n + 1 + k], kept_[n + 1 + k], dtype::b8, nullptr);
     // the result as a variable: it is saved where the gradients need it
-    if (d.saves_result) in[n + 1 + e_.saved] = any_variable(leaves_[n + 1], kept_[n + 1], output->type, output);
+    if (e_.saves_result) in[n + 1 + e_.saved] = any_variable(leaves_[n + 1], kept_[n + 1], output->type, output);
     vec<any_variable> out(n, {});
     for (int i = 0; i < n; ++i)
-      if (inputs_[i] && e_.grad_of[i] >= 0) out[i] = record<Arch>(result_of(d.replay, e_.grad_of[i]), in, slots_, inputs_[i]->shape);
+      if (inputs_[i] && e_.grad_of[i] >= 0) out[i] = record<Arch>(result_of(again, e_.grad_of[i]), in, slots_, inputs_[i]->shape);
     return out;
   }
   void release() override {
@@ -196,7 +207,8 @@ template <class Arch> class statement_node final : public node_base {
 };
 
 template <class P, class Mask, class Arch> inline constexpr statement_entry statement_of{
-    &view_of<P>, derived<P, Mask>::tables.variable, &entry_of<typename derived<P, Mask>::backward, Arch>, P::operand_count, derived<P, Mask>::tables.saved,
+    &view_of<P>, &derived<P, Mask>::replay_view, &entry_of<typename derived<P, Mask>::backward, Arch>, P::operand_count, derived<P, Mask>::tables.saved,
+    derived<P, Mask>::tables.saves_result,
     derived<P, Mask>::tables.grad_of, derived<P, Mask>::tables.leaf_read};
 
 template <class H> const storage_ptr& block_of(const leaf<H>& l) { return tensor_of(l.handle).storage_handle(); }

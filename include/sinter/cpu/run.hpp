@@ -62,6 +62,11 @@ class SINTER_HIDDEN cpu_run {
     for (int i = 0; i < p_.operand_count(); ++i) leaf_shapes[i] = leaves_[i].shape;
     const shape_fault f = infer_shapes(p_, &leaf_shapes[0], slots_, &shapes_[0]);
     if (f.kind != shape_fault::none) raise<Arch>(p_, f, &shapes_[0]);
+    for (int i = 0; i < p_.operand_count(); ++i)
+      if (leaf_shapes[i].numel() == 0) [[unlikely]] {
+        const shape_fault empty = find_empty(p_, &shapes_[0]);
+        if (empty.kind != shape_fault::none) raise<Arch>(p_, empty, &shapes_[0]);
+      }
     loops_ = vec<shape_value>(e_.stage_count, {});
     for (int s = 0; s < e_.stage_count; ++s)
       if (!find_loops(e_.stages[s], e_.spaces, &shapes_[0], slots_, loops_[s])) [[unlikely]] return interpret<Arch>(p_, leaves_, slots_, results_);

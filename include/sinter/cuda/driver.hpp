@@ -32,16 +32,24 @@ struct stage_kernels {
 /// Compiles, or finds in the cache, loads, and launches.
 void launch(stage_kernels&, entry, bool wide, const void* table, int64 bytes, int64 blocks, int threads);
 
+/// The source of a contraction.
+template <class T> cuda_source product_source(bool wide) {
+  return {std::string("#include \"sinter/cuda/kernel.hpp\"\nusing K = sinter::detail::device::kernel<sinter::detail::device::product_stage<sinter::cpp_type<sinter::dtype(") +
+          std::to_string(static_cast<int>(dtype_of<T>)) + ")>>, sinter::detail::device::cuda_block, " + (wide ? "sinter::int64" : "int") +
+          ">;\n" + "extern \"C\" __global__ void __launch_bounds__(256) sinter_map(const __grid_constant__ K::table t) { K::map(t); }\n", {}};
+}
+template <class SP> inline constexpr auto source_for = &source_of<SP>;
+template <class T> inline constexpr auto source_for<product_stage<T>> = &product_source<T>;
 /// Stage programs by NVRTC.
 template <class SP> struct jit {
-  SINTER_HIDDEN static inline stage_kernels kernels{&source_of<SP>};
+  SINTER_HIDDEN static inline stage_kernels kernels{source_for<SP>};
   static constexpr void* value() { return &kernels; }
 };
 /// The driver as a machine for `run`.
 inline constexpr machine driver{
     nullptr, [](void*, int64 bytes) { return allocate(bytes); }, [](void*, uint64 address) { release(address); },
-    [](void*, const stage_entry& st, entry e, bool wide, const void* table, int64 bytes, int64 blocks, int threads) {
-      launch(*static_cast<stage_kernels*>(st.kernels), e, wide, table, bytes, blocks, threads);
+    [](void*, void* kernels, entry e, bool wide, const void* table, int64 bytes, int64 blocks, int threads) {
+      launch(*static_cast<stage_kernels*>(kernels), e, wide, table, bytes, blocks, threads);
     }};
 
 }  // namespace detail::device

@@ -16,16 +16,25 @@ constexpr const char* name_of(entry e) {
   return names[static_cast<int>(e)];
 }
 
-/// What is known of a stage program without its type.
-struct stage_facts {
-  kernel_kind kind = kernel_kind::map;
-  int inputs = 0, outputs = 0, totals = 0;
-  bool elementwise = false;            ///< `map` runs it, else clear, rows, finish
-  bool positions = false;              ///< a row reduction wants to know where its elements are
-  const level* output_levels = nullptr;
-  const bool* input_is_row = nullptr;  ///< inputs that do not vary along the row
-  const uint8* total_sizes = nullptr;  ///< bytes of one element of each total
-  int position() const { return inputs + outputs + totals; }
+/// A stage as tables: all that running it needs of its types.
+struct stage_entry {
+  kernel_kind kind;
+  uint16 contract;
+  uint32 row_tag;
+  int input_count, root_count, total_count, reduction_count;
+  const uint16* roots;
+  const stage_input* inputs;
+  const stage_total* totals;
+  const stage_reduction* reductions;
+  const level* root_levels;
+  const bool* input_is_row;     ///< inputs that do not vary along the row
+  const uint8* total_sizes;     ///< bytes of one element of each total
+  bool elementwise;             ///< `map` runs it, else clear, rows, finish
+  bool positions;               ///< a row reduction wants to know where its elements are
+  void* kernels;                ///< for the machine: where it finds or makes the kernels of this stage
+  void* product;                ///< and those of its contraction
+  int first_total() const { return input_count + root_count; }
+  int position() const { return first_total() + total_count; }
   int walks() const { return position() + 1; }
 };
 
@@ -50,7 +59,7 @@ struct launch_plan {
 
 class planner {
  public:
-  planner(const stage_facts& facts, stage_loop& loop) : f(facts), l(loop) {}
+  planner(const stage_entry& stage, stage_loop& loop) : f(stage), l(loop) {}
 
   launch_plan plan() {
     launch_plan p;
@@ -103,7 +112,7 @@ class planner {
       for (int w = 0; w < f.walks(); ++w) l.walks[w].step[h.kept_rank + i] = l.steps[w].v[row[i]];
     }
     int64 bytes = 0;
-    for (int t = 0; t < f.totals; ++t) bytes += (static_cast<int64>(l.walks[f.inputs + f.outputs + t].count) * f.total_sizes[t] + 63) / 64 * 64;
+    for (int t = 0; t < f.total_count; ++t) bytes += (static_cast<int64>(l.walks[f.first_total() + t].count) * f.total_sizes[t] + 63) / 64 * 64;
     h.set_bytes = bytes;
     if (shared_totals(h)) {
       const int64 room = bytes ? (int64{64} << 20) / bytes : 1;
@@ -118,7 +127,7 @@ class planner {
   }
 
  private:
-  const stage_facts& f;
+  const stage_entry& f;
   stage_loop& l;
   static constexpr int64 longest_part = 8192, most_sets = 256;
   static int64 at_most(int64 a, int64 b) { return a < b ? a : b; }
@@ -127,8 +136,8 @@ class planner {
   /// Is dim a further out than b? Results of each element decide, then memory inputs.
   bool before(int a, int b) const {
     for (int pass = 0; pass < 2; ++pass)
-      for (int w = pass ? 0 : f.inputs; w < (pass ? f.inputs : f.inputs + f.outputs); ++w) {
-        if (!l.sizes[w] || (!pass && f.output_levels[w - f.inputs] != level::element)) continue;
+      for (int w = pass ? 0 : f.input_count; w < (pass ? f.input_count : f.first_total()); ++w) {
+        if (!l.sizes[w] || (!pass && f.root_levels[w - f.input_count] != level::element)) continue;
         const int64 x = size(l.steps[w].v[a]), y = size(l.steps[w].v[b]);
         if (x != y && x && y) return x > y;
       }
@@ -155,20 +164,20 @@ class planner {
   /// Should each thread have a row? Where the unit stride lies across rows, or rows are short.
   bool threads_across(int outer, int inner, int row_count) const {
     int along = 0, across = 0;
-    for (int w = 0; w < f.inputs + f.outputs; ++w) {
-      if (!l.sizes[w] || (w < f.inputs ? f.input_is_row[w] : f.output_levels[w - f.inputs] != level::element)) continue;
+    for (int w = 0; w < f.first_total(); ++w) {
+      if (!l.sizes[w] || (w < f.input_count ? f.input_is_row[w] : f.root_levels[w - f.input_count] != level::element)) continue;
       if (inner >= 0 && size(l.steps[w].v[inner]) == l.sizes[w]) ++along;
       if (size(l.steps[w].v[outer]) == l.sizes[w]) ++across;
     }
-    for (int t = 0; t < f.totals; ++t)
-      if (l.steps[f.inputs + f.outputs + t].v[outer] == 0) return f.kind == kernel_kind::row && across > along;
+    for (int t = 0; t < f.total_count; ++t)
+      if (l.steps[f.first_total() + t].v[outer] == 0) return f.kind == kernel_kind::row && across > along;
     return across > along || (row_count <= 1 && inner >= 0 && l.extent[inner] <= warp && l.extent[outer] >= 4 * warp);
   }
   /// Do units of different blocks meet in an element of a total?
   bool shared_totals(const launch_head& h) const {
-    for (int t = 0; t < f.totals; ++t)
+    for (int t = 0; t < f.total_count; ++t)
       for (int i = 0; i < h.kept_rank; ++i)
-        if (h.extent[i] > 1 && l.walks[f.inputs + f.outputs + t].step[i] == 0) return true;
+        if (h.extent[i] > 1 && l.walks[f.first_total() + t].step[i] == 0) return true;
     return false;
   }
   bool too_long(const launch_head& h, int row_rank) const {

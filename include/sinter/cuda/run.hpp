@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Runs the stages of a program on a device: shapes, memory for what is written, launches. Which device is a table of
-// four functions (the driver's, or a test's). Not here: contractions, which are cuBLAS's. Next: cuda/launch.hpp.
+// three functions (the driver's, or a test's). Next: cuda/launch.hpp decides how, cuda/kernel.hpp is what runs.
 #pragma once
-#include "../expr/shape.hpp"
-#include "../expr/stage.hpp"
+#include "../expr/loops.hpp"
 #include "kernel.hpp"
 #include "launch.hpp"
 
@@ -18,29 +17,19 @@ struct operand {
   uint32 mode = store;  ///< results
 };
 
-struct stage_entry;
 /// What a device does for a run, in the order of one stream.
 struct machine {
   void* context = nullptr;
   uint64 (*allocate)(void* context, int64 bytes) = nullptr;
   void (*release)(void* context, uint64 address) = nullptr;
-  void (*launch)(void* context, const stage_entry&, entry, bool wide, const void* table, int64 bytes, int64 blocks, int threads) = nullptr;
+  void (*launch)(void* context, void* kernels, entry, bool wide, const void* table, int64 bytes, int64 blocks, int threads) = nullptr;
 };
-
-/// A stage as tables.
-struct stage_entry {
-  stage_facts facts;
-  uint16 loop, contract;
-  uint32 row_tag;
-  const uint16* roots;
-  const stage_input* in;
-  const stage_total* totals;
-  void* kernels;  ///< for the machine: where it finds or makes the kernels of this stage
-};
+/// A program as tables.
 struct program_entry {
   program_view view;
   const stage_entry* stages;
   int stage_count;
+  const bool* memory;   ///< values that are memory as they are: leaves, and views
   const bool* written;
   const space* spaces;
 };
@@ -59,10 +48,12 @@ class SINTER_HIDDEN run {
     for (int i = 0; i < p_.operand_count(); ++i) leaf_shapes[i] = leaves_[i].shape;
     const shape_fault f = infer_shapes(p_, &leaf_shapes[0], slots_, &shapes_[0]);
     if (f.kind != shape_fault::none) raise<Arch>(p_, f, &shapes_[0]);
+    loops_ = vec<shape_value>(e_.stage_count + 1, {});
     for (int s = 0; s < e_.stage_count; ++s)
-      if (e_.stages[s].facts.kind == kernel_kind::contract) fail<device_error, Arch>("matmul: products do not run on CUDA yet");
+      if (!find_loops(e_.stages[s], e_.spaces, &shapes_[0], slots_, loops_[s]))
+        fail<device_error, Arch>("on CUDA an operand of these shapes needs its rows repeated; evaluate the parts one by one");
     place<Arch>();
-    for (int s = 0; s < e_.stage_count; ++s) stage(e_.stages[s]);
+    for (int s = 0; s < e_.stage_count; ++s) stage(e_.stages[s], loops_[s]);
     for (int i = 0; i < n; ++i)
       if (memory_[i].scratch) m_.release(m_.context, memory_[i].data);
   }
@@ -80,7 +71,7 @@ class SINTER_HIDDEN run {
   const operand* leaves_;
   const dims_slot* slots_;
   operand* results_;
-  vec<shape_value> shapes_;
+  vec<shape_value> shapes_, loops_;
   vec<memory> memory_;
 
   static void row_major(const shape_value& s, int64* strides) {
@@ -99,27 +90,24 @@ class SINTER_HIDDEN run {
         r.data = m_.allocate(m_.context, r.shape.numel() * size_of(p_.at(v).type));
       }
       memory& m = memory_[v];
-      if (m.data || p_.at(v).op == code::leaf || !(r.shape == shapes_[v]))
+      if (m.data || e_.memory[v] || !(r.shape == shapes_[v]))
         fail<device_error, Arch>("on CUDA a result is a fresh value of its own shape: copies and sums to a leaf's shape are not there yet");
       m.data = r.data, m.mode = r.mode;
       for (int d = 0; d < r.shape.rank; ++d) m.strides[d] = r.strides[d];
     }
     for (int v = 0; v < p_.size(); ++v) {
       memory& m = memory_[v];
-      if (m.data || !e_.written[v] || p_.at(v).op == code::leaf) continue;
+      if (m.data || !e_.written[v]) continue;
       m.data = m_.allocate(m_.context, shapes_[v].numel() * size_of(p_.at(v).type));
       row_major(shapes_[v], m.strides);
       m.mode = store, m.scratch = true;
     }
   }
 
-  uint32 mask_of_tag(uint32 tag, int rank) const {
-    return tag >= (1u << 30) ? (tag & 0xff) >> (max_rank - rank) : resolve_dims(tag, rank, slots_);
-  }
-  /// Address and strides, in elements, of value `id`: through squeeze and unsqueeze to what they are views of.
+  /// Address and strides, in elements, of value `id`: through squeeze and unsqueeze to what they are views ost.
   uint64 strides_of(int id, int64* strides) const {
     const instruction x = p_.at(id);
-    if ((x.op == code::squeeze || x.op == code::unsqueeze) && !e_.written[id]) {
+    if (e_.memory[id] && x.op != code::leaf) {
       int64 inner[max_rank];
       const uint64 data = strides_of(x.a, inner);
       const int rank = x.op == code::squeeze ? p_.at(x.a).rank : x.rank;
@@ -163,85 +151,100 @@ class SINTER_HIDDEN run {
     }
   }
 
-  void bind(const stage_entry& st, stage_loop& l) const {
-    const stage_facts& f = st.facts;
+  void bind(const stage_entry& st, stage_loop& l, const memory& product) const {
     int64 own[max_rank] = {};
-    for (int k = 0; k < f.inputs; ++k) {
-      const stage_input& in = st.in[k];
+    for (int k = 0; k < st.input_count; ++k) {
+      const stage_input& in = st.inputs[k];
       const instruction x = p_.at(in.id);
       if (in.kind == input_kind::number || in.kind == input_kind::extent) {
         l.walks[k].base = literal_bits(number_of(x));
       } else if (in.kind == input_kind::index) {
         count_steps(shapes_[x.a], resolve_dims(x.b, shapes_[x.a].rank, slots_), own);
         align(l, k, in.in, own, shapes_[x.a].rank, 1);
+      } else if (in.kind == input_kind::product) {
+        l.walks[k].base = product.data;
+        l.sizes[k] = static_cast<uint8>(size_of(x.type));
+        align(l, k, in.in, product.strides, x.rank, l.sizes[k]);
       } else {
         l.walks[k].base = strides_of(in.id, own);
         l.sizes[k] = static_cast<uint8>(size_of(x.type));
         align(l, k, in.in, own, shapes_[in.id].rank, l.sizes[k]);
       }
     }
-    for (int r = 0; r < f.outputs; ++r) {
-      const int v = st.roots[r], w = f.inputs + r;
+    for (int r = 0; r < st.root_count; ++r) {
+      const int v = st.roots[r], w = st.input_count + r;
       l.walks[w].base = memory_[v].data;
-      l.walks[w].mode = memory_[v].mode;
+      l.walks[w].mode = v == st.contract ? skip : memory_[v].mode;
       l.sizes[w] = static_cast<uint8>(size_of(p_.at(v).type));
       for (int d = 0; d < shapes_[v].rank; ++d) own[d] = shapes_[v][d] == 1 ? 0 : memory_[v].strides[d];
-      if (f.output_levels[r] != level::total) align(l, w, e_.spaces[v], own, shapes_[v].rank, l.sizes[w]);
+      if (st.root_levels[r] != level::total) align(l, w, e_.spaces[v], own, shapes_[v].rank, l.sizes[w]);
     }
-    for (int t = 0; t < f.totals; ++t) {  // row-major over the dims that stay
-      const int w = f.inputs + f.outputs + t;
+    for (int t = 0; t < st.total_count; ++t) {  // row-major over the dims that stay
+      const int w = st.first_total() + t;
       uint32 mask = 0;
       if (st.totals[t].in_row_space) {
-        const uint32 m = mask_of_tag(st.totals[t].tag, l.rank - count_bits(l.row_mask));
+        const uint32 m = resolve_tag(st.totals[t].tag, l.rank - count_bits(l.row_mask), slots_);
         for (int d = 0, k = 0; d < l.rank; ++d) {
           if (l.row_mask >> d & 1) mask |= 1u << d;
           else if (m >> k++ & 1) mask |= 1u << d;
         }
       } else {
-        mask = mask_of_tag(st.totals[t].tag, l.rank) | (st.totals[t].of_row ? l.row_mask : 0);
+        mask = resolve_tag(st.totals[t].tag, l.rank, slots_) | (st.totals[t].of_row ? l.row_mask : 0);
       }
       int64 step = 1;
       for (int d = l.rank - 1; d >= 0; --d) {
         if (mask >> d & 1) continue;
-        l.steps[w].v[d] = step * f.total_sizes[t];
+        l.steps[w].v[d] = step * st.total_sizes[t];
         step *= l.extent[d];
       }
       l.walks[w].count = static_cast<uint32>(step);
     }
-    if (f.positions) {
+    if (st.positions) {
       shape_value s;
       s.rank = l.rank;
       for (int d = 0; d < l.rank; ++d) s[d] = l.extent[d];
       count_steps(s, l.row_mask, own);
-      for (int d = 0; d < l.rank; ++d) l.steps[f.position()].v[d] = own[d];
+      for (int d = 0; d < l.rank; ++d) l.steps[st.position()].v[d] = own[d];
     }
   }
 
-  void stage(const stage_entry& st) {
-    const stage_facts& f = st.facts;
+  void stage(const stage_entry& st, const shape_value& s) {
     bool idle = true;
-    for (int r = 0; r < f.outputs; ++r) idle = idle && memory_[st.roots[r]].mode == skip;
+    for (int r = 0; r < st.root_count; ++r) idle = idle && memory_[st.roots[r]].mode == skip;
     if (idle) return;
+    memory product;
+    if (st.kind == kernel_kind::contract) {
+      product = memory_[st.contract];
+      if (!product.data) {
+        row_major(s, product.strides);
+        product.data = m_.allocate(m_.context, s.numel() * size_of(p_.at(st.contract).type));
+      }
+      multiply(st, product);
+      if (st.root_count == 1 && st.roots[0] == st.contract) return;
+    }
     stage_loop l;
-    const shape_value& s = shapes_[st.loop];
     l.rank = s.rank;
     for (int d = 0; d < l.rank; ++d) l.extent[d] = s[d];
-    l.row_mask = st.row_tag ? mask_of_tag(st.row_tag, l.rank) : 0;
-    l.walks = vec<launch_walk>(f.walks(), {});
-    l.sizes = vec<uint8>(f.walks(), 0);
-    l.steps = vec<stage_loop::by_dim>(f.walks(), {});
-    bind(st, l);
-    const launch_plan p = planner(f, l).plan();
-    if (f.elementwise) return launch(st, entry::map, p.wide, p.head, l, p.blocks, p.threads);
-    if (!f.totals) return launch(st, entry::rows, p.wide, p.head, l, p.blocks, p.threads);
+    l.row_mask = st.row_tag ? resolve_tag(st.row_tag, l.rank, slots_) : 0;
+    l.walks = vec<launch_walk>(st.walks(), {});
+    l.sizes = vec<uint8>(st.walks(), 0);
+    l.steps = vec<stage_loop::by_dim>(st.walks(), {});
+    bind(st, l, product);
+    const launch_plan p = planner(st, l).plan();
+    if (st.elementwise) {
+      launch(st, entry::map, p.wide, p.head, l, p.blocks, p.threads);
+      if (product.data && product.data != memory_[st.contract].data) m_.release(m_.context, product.data);
+      return;
+    }
+    if (!st.total_count) return launch(st, entry::rows, p.wide, p.head, l, p.blocks, p.threads);
 
     const uint64 room = m_.allocate(m_.context, p.head.sets * p.head.set_bytes);
     uint64 at = room;
     int64 elements = 1;
-    for (int t = 0; t < f.totals; ++t) {
-      launch_walk& w = l.walks[f.inputs + f.outputs + t];
+    for (int t = 0; t < st.total_count; ++t) {
+      launch_walk& w = l.walks[st.first_total() + t];
       w.base = at;
-      at += static_cast<uint64>((static_cast<int64>(w.count) * f.total_sizes[t] + 63) / 64 * 64);
+      at += static_cast<uint64>((static_cast<int64>(w.count) * st.total_sizes[t] + 63) / 64 * 64);
       if (w.count > elements) elements = w.count;
     }
     launch(st, entry::clear, false, p.head, l, blocks_for(elements * p.head.sets), 256);
@@ -249,19 +252,55 @@ class SINTER_HIDDEN run {
     finish(st, p.head, l);
     m_.release(m_.context, room);
   }
+  /// The contraction of a stage into `to`: result dims are kept, the others are summed.
+  void multiply(const stage_entry& st, const memory& to) {
+    const instruction x = p_.at(st.contract);
+    const contraction c = contraction::decode(p_.pool(x.c));
+    const int64 size = size_of(x.type);
+    int64 own[max_rank], extent[8] = {}, steps[3][8] = {};
+    launch_table<3> t;
+    t.walks[0].base = strides_of(x.a, own);
+    for (int d = 0; d < c.rank_a; ++d) extent[c.a(d)] = shapes_[x.a][d], steps[0][c.a(d)] += own[d] * size;
+    t.walks[1].base = strides_of(x.b, own);
+    for (int d = 0; d < c.rank_b; ++d) {
+      if (extent[c.b(d)] <= 1) extent[c.b(d)] = shapes_[x.b][d];
+      steps[1][c.b(d)] += own[d] * size;
+    }
+    t.walks[2].base = to.data;
+    launch_head& h = t.head;
+    bool kept[8] = {}, wide = false;
+    int rank = 0;
+    h.units = 1;
+    for (int d = 0; d < c.rank_c; ++d) kept[c.c(d)] = true, steps[2][c.c(d)] = to.strides[d] * size;
+    auto add = [&](int label) {
+      h.extent[rank] = extent[label];
+      for (int w = 0; w < 3; ++w) {
+        t.walks[w].step[rank] = steps[w][label];
+        wide = wide || extent[label] * (steps[w][label] < 0 ? -steps[w][label] : steps[w][label]) > (int64{1} << 30);
+      }
+      ++rank;
+    };
+    for (int d = 0; d < c.rank_c; ++d) add(c.c(d)), h.units *= extent[c.c(d)];
+    h.kept_rank = rank;
+    for (int label = 0; label < 8; ++label)
+      if (!kept[label] && extent[label]) add(label);
+    if (rank == h.kept_rank) h.extent[rank++] = 1;
+    h.row_rank = rank - h.kept_rank;
+    const int64 blocks = (h.units + 255) / 256;
+    if (blocks > 0) m_.launch(m_.context, st.product, entry::map, wide || h.units > (int64{1} << 30), &t, sizeof t, blocks < 16384 ? blocks : 16384, 256);
+  }
   static int64 blocks_for(int64 n) { return n <= 0 ? 0 : n < 256 * 4096 ? (n + 255) / 256 : 4096; }
 
   /// Results that depend on totals: one loop over their elements.
   void finish(const stage_entry& st, launch_head h, stage_loop& l) {
-    const stage_facts& f = st.facts;
     int any = -1;
-    for (int r = 0; r < f.outputs; ++r) {
-      if (f.output_levels[r] != level::total) continue;
+    for (int r = 0; r < st.root_count; ++r) {
+      if (st.root_levels[r] != level::total) continue;
       const int v = st.roots[r];
       any = v;
       int k = 0;
       for (int d = 0; d < shapes_[v].rank; ++d)
-        if (shapes_[v][d] != 1) l.walks[f.inputs + r].step[k++] = memory_[v].strides[d] * size_of(p_.at(v).type);
+        if (shapes_[v][d] != 1) l.walks[st.input_count + r].step[k++] = memory_[v].strides[d] * size_of(p_.at(v).type);
     }
     if (any < 0) return;
     h.kept_rank = 0;
@@ -274,41 +313,45 @@ class SINTER_HIDDEN run {
 
   void launch(const stage_entry& st, entry which, bool wide, const launch_head& h, const stage_loop& l, int64 blocks, int threads) {
     if (blocks <= 0) return;
-    const int walks = st.facts.walks();
+    const int walks = st.walks();
     alignas(8) char table[sizeof(launch_table<320>)];
     __builtin_memcpy(table, &h, sizeof h);
     __builtin_memcpy(table + sizeof h, &l.walks[0], static_cast<unsigned>(walks) * sizeof(launch_walk));
-    m_.launch(m_.context, st, which, wide, table, static_cast<int64>(sizeof h) + walks * static_cast<int64>(sizeof(launch_walk)), blocks, threads);
+    m_.launch(m_.context, st.kernels, which, wide, table, static_cast<int64>(sizeof h) + walks * static_cast<int64>(sizeof(launch_walk)), blocks, threads);
   }
 };
 
 // --- tables of a program -------------------------------------------------------------------------------------------
 
-/// What a machine needs to find the kernels of stage program SP: `Kernels<SP>::value`.
+/// `Kernels<SP>::value()` is what a machine needs to find the kernels of stage program SP.
 template <class P, int S, template <class> class Kernels> struct stage_tables {
   using SP = stage_program<P, S>;
   using K = kernel<SP, void, int>;
   static constexpr auto st = schedule_of<P>.stages[S];
   static constexpr auto facts = [] {
     struct {
-      level out[SP::result_count + 1] = {};
+      level root[SP::result_count + 1] = {};
       bool row[SP::operand_count + 1] = {};
       uint8 sizes[levels_of<SP>.totals + 1] = {};
       bool positions = false;
     } f;
     for (int i = 0; i < SP::size; ++i) {
       const instruction x = SP::at(i);
-      if (x.op == code::output) f.out[x.b] = levels_of<SP>.at[x.a];
+      if (x.op == code::output) f.root[x.b] = levels_of<SP>.at[x.a];
       if (x.op == code::leaf) f.row[x.a] = x.b == leaf_row || x.b == leaf_constant;
       if (x.op == code::reduce && view_of<SP>.descr(i)->info.result == result_type::index) f.positions = true;
     }
     for (int t = 0; t < levels_of<SP>.totals; ++t) f.sizes[t] = static_cast<uint8>(K::total_size(t));
     return f;
   }();
+  static constexpr void* product() {
+    if constexpr (st.kind == kernel_kind::contract) return Kernels<product_stage<cpp_type<P::at(st.contract).type>>>::value();
+    else return nullptr;
+  }
   static constexpr stage_entry row() {
-    return {{st.kind, SP::operand_count, SP::result_count, levels_of<SP>.totals, levels_of<SP>.passes == 0 && levels_of<SP>.totals == 0,
-             facts.positions, facts.out, facts.row, facts.sizes},
-            st.loop, st.contract, st.row_tag, schedule_of<P>.roots + st.first_root, inputs_of<P, S>.v, totals_of<P, S>.v, Kernels<SP>::value()};
+    return {st.kind, st.contract, st.row_tag, SP::operand_count, st.root_count, levels_of<SP>.totals, stage_source<P, S>::cut.reduction_count,
+            schedule_of<P>.roots + st.first_root, inputs_of<P, S>.v, totals_of<P, S>.v, reductions_of<P, S>.v, facts.root, facts.row, facts.sizes,
+            K::elementwise, facts.positions, Kernels<SP>::value(), product()};
   }
 };
 template <class P, template <class> class Kernels, int... S> constexpr auto make_stages(ints<S...>) {
@@ -317,6 +360,6 @@ template <class P, template <class> class Kernels, int... S> constexpr auto make
 }
 template <class P, template <class> class Kernels> inline constexpr auto stages_of = make_stages<P, Kernels>(count_to<schedule_of<P>.count>{});
 template <class P, template <class> class Kernels> inline constexpr program_entry entry_of{
-    view_of<P>, stages_of<P, Kernels>.v, schedule_of<P>.count, schedule_of<P>.written, schedule_of<P>.spaces};
+    view_of<P>, stages_of<P, Kernels>.v, schedule_of<P>.count, schedule_of<P>.memory, schedule_of<P>.written, schedule_of<P>.spaces};
 
 }  // namespace sinter::inline v0::detail::device

@@ -23,10 +23,11 @@ constexpr bool find_loops(const Stage& st, const space* spaces, const shape_valu
     return true;
   }
   bool fits = true;
-  auto cover = [&](int id) { fits = fits && (spaces[id] == space::row || broadcast_into(s, shapes[id])); };
   for (int r = 0; r < st.root_count; ++r)
-    if (st.root_levels[r] != level::total) cover(st.roots[r]);
-  for (int r = 0; r < st.reduction_count; ++r) cover(st.reductions[r].operand);
+    if (st.root_levels[r] != level::total && spaces[st.roots[r]] != space::row) fits = fits && broadcast_into(s, shapes[st.roots[r]]);
+  for (int r = 0; r < st.reduction_count; ++r)
+    if (!st.reductions[r].total || !st.totals[st.reductions[r].total - 1].in_row_space)
+      fits = fits && broadcast_into(s, shapes[st.reductions[r].operand]);
   if (!fits) return false;
   const uint32 row = st.row_tag ? resolve_tag(st.row_tag, s.rank, slots) : 0;
   shape_value kept, by_row = s;

@@ -72,16 +72,6 @@ class placement {
   shape_sets shapes;   ///< of values
   shape_sets loops;    ///< of the loops of their kernels
 
-  /// Values in flight that the kernel which computes `root` computes on the way.
-  constexpr vec<bool> on_the_way(int root) const {
-    vec<bool> on(n, false);
-    on[root] = true;
-    for (int i = root; i >= 0; --i)
-      if (on[i])
-        for_values(i, [&](uint16 o) { on[o] = on[o] || (at[o].in_flight() && at[o].depth == at[root].depth); });
-    return on;
-  }
-
   constexpr explicit placement(const graph& graph_)
       : at(graph_.size(), {}), live(graph_.size(), false), written(graph_.size(), false), shapes(graph_.size(), count_atoms(graph_)),
         loops(graph_.size(), count_atoms(graph_)), g(graph_), n(graph_.size()) {
@@ -309,6 +299,18 @@ class placement {
       if (!flies && !is_constant(in[j]) && loops.equal(i, shapes, in[j])) return in[j];
     }
     return static_cast<uint16>(i);
+  }
+
+ public:
+  // Behind for_values, which clang 14 must have seen.
+  /// Values in flight that the kernel which computes `root` computes on the way.
+  constexpr vec<bool> on_the_way(int root) const {
+    vec<bool> on(n, false);
+    on[root] = true;
+    for (int i = root; i >= 0; --i)
+      if (on[i])
+        for_values(i, [&](uint16 o) { on[o] = on[o] || (at[o].in_flight() && at[o].depth == at[root].depth); });
+    return on;
   }
 };
 

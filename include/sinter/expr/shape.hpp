@@ -67,7 +67,7 @@ constexpr bool broadcast_into(shape_value& a, const shape_value& b) {
 
 /// What went wrong, if anything: the instruction, and how.
 struct shape_fault {
-  enum kind_t { none, broadcast, dims, inner, rank } kind = none;
+  enum kind_t { none, broadcast, dims, inner, rank, empty } kind = none;
   int at = -1;
 };
 
@@ -142,6 +142,23 @@ constexpr shape_fault infer_shapes(const program_view& p, const shape_value* lea
   return {};
 }
 
+/// Finds a reduction over nothing that has no value there (max), if a result needs it.
+constexpr shape_fault find_empty(const program_view& p, const shape_value* shapes) {
+  vec<bool> need(p.size(), false);
+  for (int i = p.size() - 1; i >= 0; --i) {
+    const instruction x = p.at(i);
+    if (x.op == code::output) need[i] = shapes[i].numel() > 0;
+    if (!need[i] || x.op == code::index || x.op == code::extent) continue;
+    if (x.op == code::reduce && shapes[x.a].numel() == 0) {
+      if (p.descr(i)->info.nonempty && shapes[i].numel() > 0) return {shape_fault::empty, i};
+      continue;
+    }
+    if (x.op == code::expand) need[x.a] = true;
+    else for_operands(x, p.descr(i), [&](uint16 o) { need[o] = true; });
+  }
+  return {};
+}
+
 /// Raises the error that `f` describes, naming the op and its operands' shapes.
 template <class Arch = native> [[noreturn]] SINTER_COLD void raise(const program_view& p, shape_fault f, const shape_value* shapes) {
   const instruction x = p.at(f.at);
@@ -153,6 +170,7 @@ template <class Arch = native> [[noreturn]] SINTER_COLD void raise(const program
     append(in, shape_text{shapes[o].e, shapes[o].rank});
   });
   if (f.kind == shape_fault::dims) fail<index_error, Arch>(name, ": a dim is out of range or named twice for shape ", in);
+  if (f.kind == shape_fault::empty) fail<shape_error, Arch>(name, ": no elements along the dims of shape ", in);
   if (f.kind == shape_fault::inner) fail<shape_error, Arch>(name, ": inner extents of ", in, " differ");
   fail<shape_error, Arch>(name, ": shapes ", in, " do not broadcast");
 }

@@ -62,6 +62,8 @@ struct op_info {
   result_type result = result_type::same;
   /// The value, or a choice made by it, jumps: backward reads what forward chose instead of choosing again.
   bool discontinuous = false;
+  /// A reduction without a value over nothing.
+  bool nonempty = false;
   /// Defined on integers too.
   bool integers = false;
   const char* cost = "";

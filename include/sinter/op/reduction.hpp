@@ -33,7 +33,7 @@ struct sum {
 /// The position of the largest element along the dims, the first of equals; a NaN counts as largest
 struct argmax {
   using reduction = void;
-  static constexpr op_info info{.name = "argmax", .result = result_type::index, .discontinuous = true, .integers = true};
+  static constexpr op_info info{.name = "argmax", .result = result_type::index, .discontinuous = true, .nonempty = true, .integers = true};
   using indexed = void;  // push needs the element's position
   template <lane V> static constexpr auto init(V like) { return parts<V, index_lane<V>>{lowest(like), index_lane<V>(-1)}; }
   static constexpr auto push(auto s, lane auto x, auto i) { return better(s, parts{x, i}); }
@@ -56,7 +56,7 @@ struct argmax {
 /// The largest element; NaN wins. The gradient goes to the element that argmax names
 struct max {
   using reduction = void;
-  static constexpr op_info info{.name = "max", .integers = true};
+  static constexpr op_info info{.name = "max", .nonempty = true, .integers = true};
   static constexpr auto init(lane auto like) { return lowest(like); }
   static constexpr auto push(lane auto s, lane auto x, auto) {
     using math::max;
