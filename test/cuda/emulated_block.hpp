@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A block of CUDA threads on the host: one fiber a thread, resumed in turn, so that kernels run without a device.
-// It tests arithmetic, indexing and barriers; races between blocks it cannot show. Next: emulated_machine below.
+// It tests arithmetic, indexing and barriers; races between blocks it cannot show. Next: on_device.hpp.
 #pragma once
 #include <ucontext.h>
 
@@ -58,35 +58,33 @@ struct emulated_block {
   alignas(16) static inline char exchange_[most_threads][32];
 };
 
-/// The kernels of SP over emulated blocks.
-template <class SP> struct emulated {
-  template <class Index> using K = kernel<SP, emulated_block, Index>;
-  template <class Index> static void start(entry e, const void* table, int64 blocks, int threads) {
-    using T = typename K<Index>::table;
+/// The kernels of SP over emulated blocks, with indices of type Index whatever the plan says.
+template <class SP, class Index> struct emulated_kernels {
+  using K = kernel<SP, emulated_block, Index>;
+  using T = typename K::table;
+  static void start(entry e, const void* table, int64 blocks, int threads) {
     void (*body)(const void*) = nullptr;
-    if constexpr (K<Index>::elementwise) {
-      body = [](const void* t) { K<Index>::map(*static_cast<const T*>(t)); };
+    if constexpr (K::elementwise) {
+      body = [](const void* t) { K::map(*static_cast<const T*>(t)); };
     } else {
-      if (e == entry::rows) body = [](const void* t) { K<Index>::rows(*static_cast<const T*>(t)); };
-      if (e == entry::clear) body = [](const void* t) { K<Index>::clear(*static_cast<const T*>(t)); };
-      if (e == entry::finish) body = [](const void* t) { K<Index>::finish(*static_cast<const T*>(t)); };
+      if (e == entry::rows) body = [](const void* t) { K::rows(*static_cast<const T*>(t)); };
+      if (e == entry::clear) body = [](const void* t) { K::clear(*static_cast<const T*>(t)); };
+      if (e == entry::finish) body = [](const void* t) { K::finish(*static_cast<const T*>(t)); };
     }
     emulated_block::launch(blocks, threads, body, table);
   }
-  using starter = void (*)(entry, bool wide, const void* table, int64 blocks, int threads);
-  static inline starter both = [](entry e, bool wide, const void* table, int64 blocks, int threads) {
-    wide ? start<int64>(e, table, blocks, threads) : start<int>(e, table, blocks, threads);
-  };
-  static constexpr void* value() { return &both; }
+  static inline void (*starter)(entry, const void*, int64, int) = &start;
+  static constexpr void* value() { return &starter; }
 };
+template <class SP> using emulated = emulated_kernels<SP, int>;
+template <class SP> using emulated_wide = emulated_kernels<SP, int64>;
 
-/// A device of host memory. `widen`: 64-bit kernels always.
-inline machine emulated_machine(bool* widen) {
-  return {widen, [](void*, int64 bytes) { return reinterpret_cast<uint64>(::operator new(static_cast<std::size_t>(bytes))); },
-          [](void*, uint64 address) { ::operator delete(reinterpret_cast<void*>(address)); },
-          [](void* context, void* kernels, entry e, bool wide, const void* table, int64, int64 blocks, int threads) {
-            (*static_cast<emulated<void>::starter*>(kernels))(e, wide || *static_cast<bool*>(context), table, blocks, threads);
-          }};
-}
+/// A device of host memory.
+inline constexpr machine emulated_machine{
+    nullptr, [](void*, int64 bytes) { return reinterpret_cast<uint64>(::operator new(static_cast<std::size_t>(bytes))); },
+    [](void*, uint64 address) { ::operator delete(reinterpret_cast<void*>(address)); },
+    [](void*, void* kernels, entry e, bool, const void* table, int64, int64 blocks, int threads) {
+      (**static_cast<void (**)(entry, const void*, int64, int)>(kernels))(e, table, blocks, threads);
+    }};
 
 }  // namespace sinter::inline v0::detail::device

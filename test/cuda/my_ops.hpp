@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Two ops that sinter does not know: the proof that an op is one place. Used by test/cuda/nvrtc.cpp.
+// Three ops that sinter does not know: the proof that an op is one place. Used by test/op/own_op.cpp and test/cuda/nvrtc.cpp.
 #pragma once
 #include <sinter/op/header.hpp>
 #include <sinter/op/reduction.hpp>
@@ -37,9 +37,24 @@ struct norm_max {
     return max(a, b);
   }
   static constexpr auto result(sinter::lane auto s) { return s; }
-  static constexpr auto grad(auto, auto, auto, sinter::axes) { return sinter::no_gradient; }
+  static constexpr auto grad(auto dy, auto y, auto x, sinter::axes) {
+    auto sign = sinter::where(x > 0, 1.0, sinter::where(x < 0, -1.0, 0 * x));
+    return sinter::where(sinter::abs(x) == y, dy * sign, 0);
+  }
 };
 
+/// The largest whole number <= x, with the gradient of x (a straight-through estimate)
+struct stairs {
+  SINTER_OP(my::stairs, my_ops)
+  static constexpr sinter::op_info info{.name = "stairs", .result = sinter::result_type::floating, .discontinuous = true};
+  static constexpr auto value(sinter::lane auto x) {
+    using sinter::math::floor;
+    return floor(x);
+  }
+  static constexpr auto grad(auto dy, auto, auto) { return dy; }
+};
+
+template <sinter::expression X> constexpr auto stepped(X&& x) { return sinter::apply<stairs>(static_cast<X&&>(x)); }
 template <sinter::expression X> constexpr auto smoothed(X&& x) { return sinter::apply<smooth>(static_cast<X&&>(x)); }
 template <sinter::expression X> constexpr auto largest(X&& x, int d) {
   return sinter::apply<sinter::composed::kept<norm_max>>(static_cast<X&&>(x), sinter::dims<1>(d));
