@@ -60,11 +60,6 @@ template <class N> struct number_operand {
 };
 template <number N> using widest = std::conditional_t<std::is_same_v<N, bool>, bool, std::conditional_t<std::is_integral_v<N>, int64, double>>;
 
-constexpr axes static_axes(const int* d, int n, int rank) {
-  axes a{0, n};
-  for (int i = 0; i < n; ++i) a.tag |= 1u << (d[i] < 0 ? d[i] + rank : d[i]);
-  return a;
-}
 /// The `axes` that a dims argument stands for, on an operand of the given rank.
 template <int N> constexpr axes build_dims(const dims<N>*, cursor& c, int) { return {run_time_dims + static_cast<uint32>(c.slots++), N}; }
 template <int... D> constexpr axes build_dims(const dim_t<D...>*, cursor&, int rank) {

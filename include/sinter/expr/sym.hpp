@@ -99,9 +99,34 @@ template <class Op, class... A> constexpr sym apply_primitive(A... a) {
   const sym x[] = {as_sym(*g, a)...};
   return g->apply(op_entry<Op>::descr, x, static_cast<int>(sizeof...(A)));
 }
+/// Known dims of an operand of the given rank; negative ones count from the end.
+constexpr axes static_axes(const int32* d, int n, int rank) {
+  axes a{0, n};
+  for (int i = 0; i < n; ++i) a.tag |= 1u << (d[i] < 0 ? d[i] + rank : d[i]);
+  return a;
+}
+/// In a rule dims are known: `sum(x, 1)` of a symbol x reduces a static dim.
+template <int N> constexpr axes known_dims(dims<N> d, int rank) { return static_axes(d.v, N, rank); }
+template <int... D> constexpr axes known_dims(dim_t<D...>, int rank) {
+  const int d[] = {D..., 0};
+  return static_axes(d, sizeof...(D), rank);
+}
+constexpr axes known_dims(all_dims_t, int rank) { return {(1u << rank) - 1, rank}; }
+template <class A> constexpr auto in_rule(A a, int rank) {
+  if constexpr (requires { known_dims(a, rank); }) return known_dims(a, rank);
+  else return a;
+}
+constexpr int rank_or(sym s, int) { return s.g->at(s.id).rank; }
+template <class A> constexpr int rank_or(A, int rank) { return rank; }
+
 template <class Op, class... A> constexpr sym apply_sym(A... a) {
-  if constexpr (composition<Op>) return Op::compose(a...);
-  else return apply_primitive<Op>(a...);
+  if constexpr (composition<Op>) {
+    int rank = -1;  // of the first symbol
+    ((rank = rank < 0 ? rank_or(a, -1) : rank), ...);
+    return Op::compose(in_rule(a, rank)...);
+  } else {
+    return apply_primitive<Op>(a...);
+  }
 }
 
 }  // namespace detail
