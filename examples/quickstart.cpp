@@ -44,11 +44,10 @@ auto make_model() {
 using model_type = decltype(make_model());
 
 auto logits(model_type& model, const digits& d) {
-  st::no_grad guard;
   model.eval();
-  st::variable y = model(d.images);
+  st::tensor y = st::detach(model(d.images));  // nothing is recorded
   model.train();
-  return y.detach();
+  return y;
 }
 
 double accuracy(model_type& model, const digits& d) {

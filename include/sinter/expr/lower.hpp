@@ -6,6 +6,9 @@
 #include "shape.hpp"
 
 namespace sinter::inline v0 {
+namespace op {
+struct detach;
+}
 namespace detail {
 
 template <class X> struct lower_source {
@@ -72,11 +75,13 @@ template <class X> constexpr bool holds_barrier() {
   return false;
 }
 
+/// Does X depend on variables? A detached expression does not: `tensor y = detach(f(w))` records nothing.
 template <class X> struct has_variable { static constexpr bool value = false; };
 template <class H> struct has_variable<leaf<H>> { static constexpr bool value = is_variable<H>; };
 template <class Op, class... A> struct has_variable<node<Op, A...>> {
   static constexpr bool value = (has_variable<A>::value || ...);
 };
+template <class A> struct has_variable<node<op::detach, A>> { static constexpr bool value = false; };
 
 /// f(leaf) for every leaf of a tree, numbers included, in the order of the program's operands.
 template <class X, class F> void for_leaves(const X& x, F& f) {
