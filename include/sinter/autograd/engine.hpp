@@ -21,7 +21,9 @@ struct any_variable {
   any_variable() = default;
   any_variable(const operand& v, const storage_ptr& b, dtype t, grad_slot* s);
   any_variable(const any_variable& o) : any_variable(o.value, o.block, o.type, o.slot) {}
-  any_variable& operator=(any_variable o) noexcept {
+  any_variable& operator=(const any_variable& o) { return *this = any_variable(o); }
+  any_variable(any_variable&& o) noexcept : value(o.value), block(static_cast<storage_ptr&&>(o.block)), type(o.type), slot(o.slot) { o.slot = nullptr; }
+  any_variable& operator=(any_variable&& o) noexcept {
     grad_slot* s = slot;
     slot = o.slot, o.slot = s;
     value = o.value, block = o.block, type = o.type;

@@ -295,6 +295,7 @@ template <class X, class Arch = native> SINTER_HIDDEN auto evaluate_variable(con
   using Dv = derived<P, typename marks_of<X>::type>;
   using F = typename Dv::forward;
   using V = variable<typename L::value_type, typename L::extents_type>;
+  if (x.cell().get()) return V(cell_value<X>::of(x));  // named and used: known
   bound_operands<P::operand_count> ops;
   bind<Arch>(x, ops);
   bool record = false;

@@ -42,7 +42,8 @@ template <class T, class E, class D = cpu_t> class variable {
     if (state_) state_->handles.fetch_add(1, std::memory_order_relaxed);
   }
   variable(variable&& o) noexcept : state_(o.state_) { o.state_ = nullptr; }
-  variable& operator=(variable o) noexcept {
+  variable& operator=(const variable& o) noexcept { return *this = variable(o); }
+  variable& operator=(variable&& o) noexcept {
     state* t = state_;
     state_ = o.state_, o.state_ = t;
     return *this;

@@ -80,7 +80,11 @@ constexpr shape_fault infer_one(const program_view& p, int i, const shape_value*
     case code::leaf: s = leaves[x.a]; return {};
     case code::scalar: case code::literal: case code::extent: return {};
     case code::index: case code::cast: case code::output: s = out[x.a]; return {};
-    case code::expand: s = out[x.b]; return {};
+    case code::expand: {
+      s = out[x.b];
+      shape_value both = s;
+      return broadcast_into(both, out[x.a]) && (both == s || !slots) ? shape_fault{} : shape_fault{shape_fault::broadcast, i};
+    }
     case code::reduce: case code::squeeze: {
       const shape_value in = out[x.a];
       if (x.b >= run_time_dims && !slots) {

@@ -81,9 +81,10 @@ struct tanh {
 struct sigmoid {
   static constexpr op_info info{.name = "sigmoid", .samples = {-9, 9}, .result = result_type::floating};
   static constexpr auto value(lane auto x) {
-    using math::exp;
-    decltype(x) one(1);
-    return one / (one + exp(-x));
+    using math::abs, math::exp, math::select;
+    decltype(x) one(1), zero(0);
+    auto e = exp(-abs(x));  // never overflows: exact down to the subnormals
+    return select(x < zero, e, one) / (one + e);
   }
   static constexpr auto grad(auto dy, auto y, auto) { return dy * (y * (1 - y)); }
 };

@@ -64,22 +64,19 @@ template <class T, class E, class D> result result_over(const tensor<T, E, D>& y
   return r;
 }
 
-/// Several expressions as one program.
-template <class... X> struct joined_source {
+/// Several expressions as one program over the shape of the first target, operand 0; each in its target's dtype.
+template <class Y, class... X> struct joined_source;
+template <class... Y, class... X> struct joined_source<std::tuple<Y...>, X...> {
   template <int Room> static constexpr auto make() {
     graph g;
     cursor c{g};
+    const sym shape = leaf<std::tuple_element_t<0, std::tuple<Y...>>>::build(c);
     const sym s[] = {X::build(c)...};
-    for (int i = 0; i < static_cast<int>(sizeof...(X)); ++i) g.output(s[i], i);
+    constexpr dtype types[] = {dtype_of<typename Y::value_type>...};
+    for (int i = 0; i < static_cast<int>(sizeof...(X)); ++i) g.output(g.expand(g.cast(s[i], types[i]), shape), i);
     return flatten<Room>(g, c.operands);
   }
 };
-template <class Y> struct target_cast {  // the value in the target's dtype
-  using composition = void;
-  static constexpr op_info info{.name = "to"};
-  static constexpr auto compose(auto x) { return x.g->cast(x, dtype_of<typename Y::value_type>); }
-};
-template <class X> using node_of = std::remove_cvref_t<decltype(hold(std::declval<X>()))>;
 
 /// One target of st::update: the tensor and the expression that it becomes.
 template <class Y, class X> struct assignment {
@@ -96,8 +93,17 @@ template <class T, class E, class D> bool overlaps_itself(const tensor<T, E, D>&
 
 template <class Arch, std::size_t... I, class... Y, class... X>
 SINTER_HIDDEN void run_update(std::index_sequence<I...>, const assignment<Y, X>&... a) {
-  using P = make_program<joined_source<node<target_cast<Y>, X>...>>;
+  using P = make_program<joined_source<std::tuple<Y...>, X...>>;
   bound_operands<P::operand_count> ops;
+  const auto& first = std::get<0>(std::tie(a.target...));
+  const leaf like(first);
+  bind<Arch>(like, ops);
+  const auto same_shape = [&](const auto& y) {
+    if (!(result_over(y).shape == result_over(first).shape))
+      fail<shape_error, Arch>("update: all targets are written in one pass and need one shape; got ", shape_text{first.sizes().data(), first.rank},
+                              " and ", shape_text{y.sizes().data(), y.rank});
+  };
+  (same_shape(a.target), ...);
   (bind<Arch>(a.value, ops), ...);
   result to[sizeof...(Y)] = {result_over(a.target)...};
   // where a target's storage is read other than element for element, the value is made aside first
@@ -106,9 +112,10 @@ SINTER_HIDDEN void run_update(std::index_sequence<I...>, const assignment<Y, X>&
     if (overlaps_itself(y)) fail<shape_error, Arch>("cannot write to a tensor of shape ", shape_text{y.sizes().data(), y.rank}, " that reaches an element twice (expanded)");
     int k = 0;
     auto look = [&](const auto& l) {
-      if (shares(l, y) && !(same_elements(ops.leaves[k], y) && overwritable_of<P>.v[k])) ok = false;
+      if (k && shares(l, y) && !(same_elements(ops.leaves[k], y) && overwritable_of<P>.v[k])) ok = false;
       ++k;
     };
+    for_leaves(like, look);
     (for_leaves(a.value, look), ...);
   };
   (check(a.target, direct[I + 1]), ...);
@@ -127,22 +134,12 @@ SINTER_HIDDEN void run_update(std::index_sequence<I...>, const assignment<Y, X>&
   (finish(a.target, to[I], direct[I + 1]), ...);
 }
 
-/// The value of an assignment as something that is evaluated for y: broadcast to its shape.
-struct fill_shape {
-  using composition = void;
-  static constexpr op_info info{.name = "expand"};
-  static constexpr auto compose(auto x, auto like) { return expand_as(x, like); }
-};
-template <class T, class E, class D, class X> auto value_for(const tensor<T, E, D>& y, X&& x) {
-  return node<fill_shape, typename held<X&&>::type, leaf<tensor<T, E, D>>>(std::in_place, hold(static_cast<X&&>(x)), leaf<tensor<T, E, D>>(y));
-}
-
 template <class Arch, class T, class E, class D, class X> void write_through(const tensor<T, E, D>& y, X&& x) {
   static_assert(!std::is_const_v<T>, "sinter: this tensor is read-only");
   static_assert(!has_variable<typename held<X&&>::type>::value,
                 "sinter: an expression with variables cannot be written into a tensor: name the variable's value with detach()");
-  auto e = value_for(y, static_cast<X&&>(x));
-  run_update<Arch>(std::index_sequence<0>(), assignment<tensor<T, E, D>, decltype(e)>{y, static_cast<decltype(e)&&>(e)});
+  using H = typename held<X&&>::type;
+  run_update<Arch>(std::index_sequence<0>(), assignment<tensor<T, E, D>, H>{y, hold(static_cast<X&&>(x))});
 }
 
 }  // namespace detail
@@ -213,11 +210,10 @@ SINTER_ASSIGN(/)
 
 /// `to(y, e)`: for st::update.
 template <class T, class E, class D, class X> auto to(const tensor<T, E, D>& y, X&& x) {
-  auto e = detail::value_for(y, static_cast<X&&>(x));
-  return detail::assignment<tensor<T, E, D>, decltype(e)>{y, static_cast<decltype(e)&&>(e)};
+  return detail::assignment<tensor<T, E, D>, typename detail::held<X&&>::type>{y, detail::hold(static_cast<X&&>(x))};
 }
 /// Writes several tensors in one pass over memory: `update(to(m, e1), to(v, e2))`. All values are computed from what
-/// the tensors held before.
+/// the tensors held before. All targets have one shape, to which the values broadcast. Throws shape_error.
 template <class... Y, class... X, class Arch = native> void update(const detail::assignment<Y, X>&... a) {
   detail::run_update<Arch>(std::make_index_sequence<sizeof...(Y)>(), a...);
 }
