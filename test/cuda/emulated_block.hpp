@@ -85,6 +85,7 @@ inline constexpr machine emulated_machine{
     [](void*, uint64 address) { ::operator delete(reinterpret_cast<void*>(address)); },
     [](void*, void* kernels, entry e, bool, const void* table, int64, int64 blocks, int threads) {
       (**static_cast<void (**)(entry, const void*, int64, int)>(kernels))(e, table, blocks, threads);
-    }};
+    },
+    nullptr};
 
 }  // namespace sinter::inline v0::detail::device

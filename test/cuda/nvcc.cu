@@ -3,6 +3,7 @@
 // Runs only as far as there is a device. Needs nothing of cpu/.
 #include <cstdio>
 #include <sinter/cuda/kernel.hpp>
+#include <sinter/cuda/sort.hpp>
 #include <sinter/expr/adjoint.hpp>
 #include <sinter/expr/stage.hpp>
 #include <sinter/op/loss.hpp>
@@ -73,6 +74,13 @@ int main() {
   if (cudaDeviceSynchronize() != cudaSuccess) return 1;
   for (int j = 0; j < columns; ++j)
     if (y[j] < tanhf(3 * x[j]) - 1e-5f || y[j] > tanhf(3 * x[j]) + 1e-5f) return 1;
+  sinter::int64* positions;  // the keys 6 5 4 ... with their old places
+  if (cudaMallocManaged(&positions, 7 * sizeof(sinter::int64))) return 1;
+  for (int i = 0; i < 7; ++i) x[i] = static_cast<float>(6 - i);
+  if (sinter::detail::device::sort(sinter::dtype::f32, reinterpret_cast<sinter::uint64>(x), reinterpret_cast<sinter::uint64>(positions), 7, false)) return 1;
+  cudaDeviceSynchronize();
+  for (int i = 0; i < 7; ++i)
+    if (x[i] != static_cast<float>(i) || positions[i] != 6 - i) return 1;
   std::puts("ok");
   return 0;
 }

@@ -123,6 +123,13 @@ TEST_CASE("NVRTC compiles maps and rows") {
   CHECK(compiles_expression("sum over all", st::sum(x)));
   CHECK(compiles_expression("argmax", st::argmax(x, 1)));
 }
+TEST_CASE("NVRTC compiles contractions and their epilogues") {
+  if (!toolkit("contractions")) return;
+  const auto x = st::zeros<float>({8, 8});
+  CHECK(compiles("contraction", st::detail::device::product_source<float>(false)));
+  CHECK(compiles("contraction, 64-bit", st::detail::device::product_source<double>(true)));
+  CHECK(compiles_expression("epilogue", st::relu(st::matmul(x, x))));
+}
 TEST_CASE("NVRTC compiles gradients") {
   if (!toolkit("gradients")) return;
   const auto x = st::zeros<float>({8, 8});
@@ -170,9 +177,4 @@ TEST_CASE("machine code is kept in the cache, and a broken entry is compiled aga
   CHECK(st::cached_cubin(source, "sm_90").compare(1, 3, "ELF") == 0);
   unsetenv("SINTER_CACHE");
   fs::remove_all(folder);
-}
-TEST_CASE("without a device, using one says so") {
-  if (st::device_count()) return;
-  CHECK_THROWS_AS(st::detail::device::allocate(64), st::device_error);
-  CHECK_THROWS_WITH(st::device_arch(), contains("no CUDA device"));
 }

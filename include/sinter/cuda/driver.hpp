@@ -4,6 +4,7 @@
 // Declarations only: link sinter_runtime (kernels/runtime/). Next: cuda/tensor.hpp.
 #pragma once
 #include "../jit/source.hpp"
+#include "gemm.hpp"
 #include "run.hpp"
 
 namespace sinter::inline v0 {
@@ -32,6 +33,9 @@ struct stage_kernels {
 /// Compiles, or finds in the cache, loads, and launches.
 void launch(stage_kernels&, entry, bool wide, const void* table, int64 bytes, int64 blocks, int threads);
 
+/// A contraction by cuBLAS; false if it is no matrix product of float32 or float64, or there is no cuBLAS.
+bool multiply(dtype, const launch_table<3>&);
+
 /// The source of a contraction.
 template <class T> cuda_source product_source(bool wide) {
   return {std::string("#include \"sinter/cuda/kernel.hpp\"\nusing K = sinter::detail::device::kernel<sinter::detail::device::product_stage<sinter::cpp_type<sinter::dtype(") +
@@ -50,7 +54,8 @@ inline constexpr machine driver{
     nullptr, [](void*, int64 bytes) { return allocate(bytes); }, [](void*, uint64 address) { release(address); },
     [](void*, void* kernels, entry e, bool wide, const void* table, int64 bytes, int64 blocks, int threads) {
       launch(*static_cast<stage_kernels*>(kernels), e, wide, table, bytes, blocks, threads);
-    }};
+    },
+    [](void*, dtype t, const launch_table<3>& table) { return multiply(t, table); }};
 
 }  // namespace detail::device
 }  // namespace sinter::inline v0

@@ -23,6 +23,8 @@ struct machine {
   uint64 (*allocate)(void* context, int64 bytes) = nullptr;
   void (*release)(void* context, uint64 address) = nullptr;
   void (*launch)(void* context, void* kernels, entry, bool wide, const void* table, int64 bytes, int64 blocks, int threads) = nullptr;
+  /// A contraction by a library, if it can; may be null.
+  bool (*multiply)(void* context, dtype, const launch_table<3>&) = nullptr;
 };
 /// A program as tables.
 struct program_entry {
@@ -174,7 +176,7 @@ class SINTER_HIDDEN run {
     for (int r = 0; r < st.root_count; ++r) {
       const int v = st.roots[r], w = st.input_count + r;
       l.walks[w].base = memory_[v].data;
-      l.walks[w].mode = v == st.contract ? skip : memory_[v].mode;
+      l.walks[w].mode = v == st.contract && !product.scratch ? skip : memory_[v].mode;
       l.sizes[w] = static_cast<uint8>(size_of(p_.at(v).type));
       for (int d = 0; d < shapes_[v].rank; ++d) own[d] = shapes_[v][d] == 1 ? 0 : memory_[v].strides[d];
       if (st.root_levels[r] != level::total) align(l, w, e_.spaces[v], own, shapes_[v].rank, l.sizes[w]);
@@ -212,15 +214,16 @@ class SINTER_HIDDEN run {
     bool idle = true;
     for (int r = 0; r < st.root_count; ++r) idle = idle && memory_[st.roots[r]].mode == skip;
     if (idle) return;
-    memory product;
+    memory product;  // straight into its result where there is one, else into room of its own
     if (st.kind == kernel_kind::contract) {
       product = memory_[st.contract];
-      if (!product.data) {
+      product.scratch = !product.data || product.mode != store;
+      if (product.scratch) {
         row_major(s, product.strides);
         product.data = m_.allocate(m_.context, s.numel() * size_of(p_.at(st.contract).type));
       }
       multiply(st, product);
-      if (st.root_count == 1 && st.roots[0] == st.contract) return;
+      if (!product.scratch && st.root_count == 1 && st.roots[0] == st.contract) return;
     }
     stage_loop l;
     l.rank = s.rank;
@@ -233,7 +236,7 @@ class SINTER_HIDDEN run {
     const launch_plan p = planner(st, l).plan();
     if (st.elementwise) {
       launch(st, entry::map, p.wide, p.head, l, p.blocks, p.threads);
-      if (product.data && product.data != memory_[st.contract].data) m_.release(m_.context, product.data);
+      if (product.scratch) m_.release(m_.context, product.data);
       return;
     }
     if (!st.total_count) return launch(st, entry::rows, p.wide, p.head, l, p.blocks, p.threads);
@@ -286,6 +289,7 @@ class SINTER_HIDDEN run {
       if (!kept[label] && extent[label]) add(label);
     if (rank == h.kept_rank) h.extent[rank++] = 1;
     h.row_rank = rank - h.kept_rank;
+    if (m_.multiply && m_.multiply(m_.context, x.type, t)) return;
     const int64 blocks = (h.units + 255) / 256;
     if (blocks > 0) m_.launch(m_.context, st.product, entry::map, wide || h.units > (int64{1} << 30), &t, sizeof t, blocks < 16384 ? blocks : 16384, 256);
   }
