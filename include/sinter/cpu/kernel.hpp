@@ -24,6 +24,12 @@ struct walk {
   uint8 mode = 0;                    ///< outputs: store, accumulate, skip
 };
 SINTER_INLINE uint64 address_of(const void* p) { return static_cast<uint64>(reinterpret_cast<std::uintptr_t>(p)); }
+/// Keeps the compiler from packing addresses into vectors, which then go through memory at every step.
+SINTER_INLINE void keep_apart([[maybe_unused]] uint64& a) {
+#if defined(__GNUC__)
+  asm("" : "+r"(a));
+#endif
+}
 template <class T> SINTER_INLINE T* at_address(uint64 a) { return reinterpret_cast<T*>(static_cast<std::uintptr_t>(a)); }
 
 inline constexpr int max_walks = 320;
@@ -254,6 +260,10 @@ template <class SP, class Arch> struct kernel {
     using T = operand_type<I>;
     T* q = at_address<T>(p);
     if (lane == 1 && count == N) return R::merge(pack<T, N>::load(q), s).store(q);
+    if (lane == 0 && count == N) {
+      *q = static_cast<T>(R::merge(*q, fold_lanes(s, N, [](auto a, auto b) { return R::merge(a, b); })));
+      return;
+    }
     T v[N];
     s.store(v);
     for (int i = 0; i < count; ++i) q[i * lane] = static_cast<T>(R::merge(q[i * lane], v[i]));
@@ -272,7 +282,9 @@ template <class SP, class Arch> struct kernel {
 
   /// One innermost loop of a pass. Fast: all lanes are there and every memory operand has them side by side.
   template <int Pass, bool Fast>
-  static SINTER_INLINE void inner(const frame& f, regs& r, addresses& p, int64 n, int count, states_of<pass_reductions<Pass>>& states, states_of<element_totals>& sums) {
+  static SINTER_INLINE void inner(const frame& f, regs& r, addresses& at, int64 n, int count, states_of<pass_reductions<Pass>>& states, states_of<element_totals>& sums) {
+    addresses p;  // a copy: nobody else has its address
+    for (int w = 0; w < walks; ++w) p[w] = at[w];
     for (int64 s = 0; s < n; ++s) {
       for_ids<element_ids<Pass>>([&]<int I>() {
         constexpr instruction x = SP::at(I);
@@ -299,8 +311,9 @@ template <class SP, class Arch> struct kernel {
           }
         });
       }
-      for (int w = 0; w < walks; ++w) p[w] += static_cast<uint64>(f.move[w]);
+      for (int w = 0; w < walks; ++w) p[w] += static_cast<uint64>(f.move[w]), keep_apart(p[w]);
     }
+    for (int w = 0; w < walks; ++w) at[w] = p[w];
   }
   /// Do the lanes of all memory operands of this pass lie side by side, or is it one value for the whole inner loop?
   template <int Pass> static SINTER_INLINE bool is_quick(const frame& f) {
@@ -408,7 +421,7 @@ template <class SP, class Arch> struct kernel {
       passes(f, r, row, part, count_to<lv.passes + 1>{});
       for_ids<row_outputs>([&]<int I>() {
         constexpr int w = first_output + SP::at(I).b;
-        if (g.walks[w].mode != write_skip) store_apart<Arch, type_at<SP, I>, N>(row[w], f.lane[w], rows, r.template get<SP::at(I).a>(), g.walks[w].mode);
+        if (g.walks[w].mode != write_skip) store_apart<Arch, type_at<SP, I>, N>(row[w], f.lane[w], rows, pack<type_at<SP, I>, N>(r.template get<SP::at(I).a>()), g.walks[w].mode);
       });
       for_ids<row_totals>([&]<int I>() {
         constexpr int w = first_total + lv.total_number[I];

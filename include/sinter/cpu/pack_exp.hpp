@@ -39,10 +39,10 @@ template <class T, int N> SINTER_INLINE pack<T, N> scale(pack<T, N> x, pack<T, N
 }
 /// x, or the limit where x is beyond it; NaN stays.
 template <class T, int N> SINTER_INLINE pack<T, N> at_most(pack<T, N> x, double limit) {
-  return map_batches([](auto h, auto v) { return simd::min(h, v); }, pack<T, N>(static_cast<T>(limit)), x);  // this order keeps NaN
+  return map_batches([](auto v, auto l) { return simd::at_most(v, l); }, x, pack<T, N>(static_cast<T>(limit)));
 }
 template <class T, int N> SINTER_INLINE pack<T, N> clamp(pack<T, N> x, double low, double high) {
-  return map_batches([](auto l, auto v) { return simd::max(l, v); }, pack<T, N>(static_cast<T>(low)), at_most(x, high));
+  return map_batches([](auto v, auto l) { return simd::at_least(v, l); }, at_most(x, high), pack<T, N>(static_cast<T>(low)));
 }
 
 /// x + low = n log 2 + r, and exp(r) - 1.

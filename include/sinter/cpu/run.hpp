@@ -236,6 +236,18 @@ class SINTER_HIDDEN cpu_run {
     return is_leaf ? leaves_[x.a].data : memory_[id].data;
   }
 
+  /// What a stage walks over, before its dims are sorted.
+  struct walk_table {
+    scratch_array<walk> walks;
+    scratch_array<double> numbers;
+    scratch_array<int64[max_rank]> by_dim;  ///< bytes to the next index of each of the loop's dims
+    explicit walk_table(int n) : walks(n), numbers(n), by_dim(n) {
+      for (int w = 0; w < n; ++w) {
+        ::new (static_cast<void*>(walks.get() + w)) walk;
+        for (int64& step : by_dim[w]) step = 0;
+      }
+    }
+  };
   struct loop_dims {
     int rank = 0;
     int64 extent[max_rank] = {};
@@ -348,14 +360,9 @@ class SINTER_HIDDEN cpu_run {
       l.extent[d] = space_shape[d];
       if (!(l.row_mask >> d & 1)) l.kept[l.kept_count++] = d;
     }
-    walk walks[max_walks];
-    double numbers[max_inputs];
-    int64 by_dim[max_walks][max_rank];
-    const int position = st.input_count + st.root_count + st.total_count;
-    for (int w = 0; w <= position; ++w)
-      for (int d = 0; d < max_rank; ++d) by_dim[w][d] = 0;
-    bind(st, l, walks, numbers, by_dim, product, product_strides);
-    loop<Arch>(st, l, walks, numbers, by_dim);
+    walk_table t(st.input_count + st.root_count + st.total_count + 1);
+    bind(st, l, t.walks.get(), t.numbers.get(), t.by_dim.get(), product, product_strides);
+    loop<Arch>(st, l, t.walks.get(), t.numbers.get(), t.by_dim.get());
   }
 
   template <class Arch> void loop(const stage_entry& st, loop_dims& l, walk* walks, double* numbers, int64 (*by_dim)[max_rank]) {
@@ -473,7 +480,8 @@ class SINTER_HIDDEN cpu_run {
     }
     // one set of totals, or one per chunk where chunks would meet in them
     const int64 sets = shared_totals && chunks > 1 ? chunks : 1;
-    int64 offset[max_inputs + 1] = {};
+    int64 offset[max_inputs + 1];
+    offset[0] = 0;
     for (int t = 0; t < st.total_count; ++t) offset[t + 1] = offset[t] + (total_n[t] * st.total_size(t) + 63) / 64 * 64;
     const int64 set_bytes = offset[st.total_count];
     scratch_memory room(sets * set_bytes);
@@ -543,7 +551,7 @@ class SINTER_HIDDEN cpu_run {
     const int64 n = s.numel();
     int64 row = 1;
     uint64 at[max_inputs];
-    int64 lane[max_inputs] = {}, strides[max_inputs][max_rank];
+    int64 lane[max_inputs], strides[max_inputs][max_rank];
     for (int r = 0; r < st.root_count; ++r) {
       const memory& m = memory_[st.roots[r]];
       const shape_value& own = shapes_[st.roots[r]];
@@ -650,17 +658,17 @@ class SINTER_HIDDEN cpu_run {
     loop_dims l;
     l.rank = out.rank;
     for (int d = 0; d < l.rank; ++d) l.kept[l.kept_count++] = d, l.extent[d] = out[d];
-    walk walks[max_walks];
-    double numbers[max_inputs];
-    int64 by_dim[max_walks][max_rank];
     const int position = st.input_count + st.root_count + st.total_count;
-    for (int w = 0; w <= position; ++w)
-      for (int d = 0; d < max_rank; ++d) by_dim[w][d] = 0;
+    walk_table table(position + 1);
+    walk* const walks = table.walks.get();
+    double* const numbers = table.numbers.get();
+    int64 (*const by_dim)[max_rank] = table.by_dim.get();
     bind(st, l, walks, numbers, by_dim, nullptr, nullptr);
     for_each_loop([&](const T* pa, const T* pb, bool) {
       auto tile = [&](int64 i0, int64 i1, const T* block, int64 ld) {
-        walk part[max_walks];
-        int64 dims[max_walks][max_rank];
+        walk_table own(position + 1);
+        walk* const part = own.walks.get();
+        int64 (*const dims)[max_rank] = own.by_dim.get();
         loop_dims here = l;
         for (int d = 0; d < l.rank; ++d) here.extent[d] = 1;
         if (lm.in_c >= 0) here.extent[lm.in_c] = i1 - i0;

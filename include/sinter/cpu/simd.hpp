@@ -135,7 +135,7 @@ template <class T> SINTER_INLINE batch<T> pin(xsimd::batch<T> x) {
   return x;
 }
 
-using xsimd::any, xsimd::ceil, xsimd::floor, xsimd::isnan, xsimd::max, xsimd::min, xsimd::select, xsimd::sqrt, xsimd::trunc;
+using xsimd::any, xsimd::ceil, xsimd::floor, xsimd::isnan, xsimd::select, xsimd::sqrt, xsimd::trunc;
 template <class B> SINTER_INLINE B round(B x) { return xsimd::nearbyint(x); }
 #else
 // Never called: the names that the code for wide packs mentions.
@@ -150,7 +150,7 @@ template <int H, class V> int interleave(V, V);
 template <int H, class V> int rotate(V);
 template <class V> int join(V, V);
 template <class T> T pin(T);
-void any(), ceil(), floor(), fma(), isnan(), max(), min(), round(), scale(), select(), sqrt(), trunc();
+void any(), ceil(), floor(), fma(), at_least(), at_most(), isnan(), round(), scale(), select(), sqrt(), trunc();
 #endif
 
 }  // namespace sinter::inline v0::simd

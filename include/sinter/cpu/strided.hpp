@@ -21,6 +21,24 @@ class SINTER_HIDDEN scratch_memory {
   int64 bytes_;
 };
 
+/// n elements for the length of a scope, not set: few of them on the stack, many from the allocator.
+template <class T, int Few = 16> class SINTER_HIDDEN scratch_array {
+ public:
+  explicit scratch_array(int n) : bytes_(n > Few ? n * static_cast<int64>(sizeof(T)) : 0), data_(bytes_ ? static_cast<T*>(host_alloc(bytes_)) : reinterpret_cast<T*>(few_)) {}
+  ~scratch_array() {
+    if (bytes_) host_free(data_, bytes_);
+  }
+  scratch_array(const scratch_array&) = delete;
+  scratch_array& operator=(const scratch_array&) = delete;
+  T* get() const { return data_; }
+  T& operator[](int i) const { return data_[i]; }
+
+ private:
+  int64 bytes_;
+  T* data_;
+  alignas(T) unsigned char few_[Few * sizeof(T)];
+};
+
 template <class T, class Arch> SINTER_KERNEL void sum_strided(const T* from, const shape_value& s, const int64* from_strides, T* to, const int64* to_strides) {
   int64 at[max_rank] = {};
   const int last = s.rank - 1;

@@ -43,7 +43,7 @@ constexpr sym replay(graph& g, const instruction& x, uint64 pool_word, const op_
 }
 
 template <class F> constexpr void for_operands(const instruction& x, const op_descr* op, F f) {
-  for_operands(x, op ? op->arity : 1, f);
+  for_operands(x, x.is_op() ? op->arity : 1, f);
 }
 
 /// Lays out what the outputs of g need, in canonical order: depth first from the outputs, so that the numbers
@@ -89,7 +89,7 @@ template <int Room> constexpr flat_graph<Room> flatten(const graph& g, int opera
   };
   auto op_number = [&](const op_descr* op) {
     for (int i = 0; i < out.op_count; ++i)
-      if (out.ops[i] == op) return static_cast<uint16>(i);
+      if (out.ops[i]->id == op->id) return static_cast<uint16>(i);
     out.ops[out.op_count] = op;
     return static_cast<uint16>(out.op_count++);
   };

@@ -43,8 +43,14 @@ template <class Op> constexpr void rule_of(sym dy, sym y, const sym* x, axes d, 
   else store(Op::grad(dy, y, x[0], x[1], x[2]));
 }
 
+template <class Op> constexpr uint64 name_hash() {
+  uint64 h = 14695981039346656037u;  // FNV-1a
+  for (const char* c = __PRETTY_FUNCTION__; *c; ++c) h = (h ^ static_cast<unsigned char>(*c)) * 1099511628211u;
+  return h;
+}
 template <class Op> constexpr op_descr describe() {
   op_descr d{};
+  d.id = name_hash<Op>();
   d.info = Op::info;
   d.rule = &rule_of<Op>;
   if constexpr (reduction<Op>) {

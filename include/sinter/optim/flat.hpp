@@ -35,7 +35,6 @@ template <class T, int States> class flat_parameters {
     for (const auto& p : list) first_.push_back(n), n += (p.numel() + line - 1) / line * line;
     first_.push_back(n);
     values_ = zeros<T>({n}), grads_ = zeros<T>({n});
-    for (auto& s : states_) s = zeros<T>({n});
     for (std::size_t i = 0; i < list_.size(); ++i) {
       take(i);
       sinter::detail::grad_slot& slot = *list_[i].slot();
@@ -53,6 +52,8 @@ template <class T, int States> class flat_parameters {
   /// Runs `Rule` over all parameters with a gradient; `numbers(step)` gives its numbers at the step-th update.
   /// Neighbours of one step count are one pass.
   template <class Rule, class Numbers> void step(Numbers numbers) {
+    for (int s = 0; s < Rule::states; ++s)
+      if (!states_[s].defined()) states_[s] = zeros_like(values_);
     for (std::size_t i = 0, end; i < list_.size(); i = end) {
       end = i + 1;
       if (!fetch(i)) continue;
@@ -63,23 +64,26 @@ template <class T, int States> class flat_parameters {
     values_.bump_version();
   }
 
-  /// "0.step", "0.exp_avg", ...: parameters by number, `names` for the states.
+  /// "0.step", "0.exp_avg", ...: parameters by number, `names` for the states. It shares their elements.
   nn::state_dict state_dict(const char* const* names) const {
     nn::state_dict out;
     for (std::size_t i = 0; i < list_.size(); ++i) {
       const std::string prefix = std::to_string(i) + '.';
       out.set(prefix + "step", full<int64>({}, steps_[i]));
-      for (int s = 0; s < States; ++s) out.set(prefix + names[s], state(i, s));
+      for (int s = 0; s < States; ++s)
+        if (states_[s].defined()) out.set(prefix + names[s], state(i, s));
     }
     return out;
   }
   template <class D> void load_state_dict(const D& from, const char* const* names) {
+    for (int s = 0; s < States; ++s)
+      if (!states_[s].defined() && from.contains(std::string("0.") + names[s])) states_[s] = zeros_like(values_);
     for (std::size_t i = 0; i < list_.size(); ++i) {  // first look, then write
       const std::string prefix = std::to_string(i) + '.';
       const any_tensor step = from.at(prefix + "step");
       if (step.numel() != 1) fail<shape_error>("load_state_dict: ", prefix, "step is no single number");
       for (int s = 0; s < States; ++s)
-        if (!sinter::detail::same_shape(state(i, s), any_tensor(from.at(prefix + names[s]))))
+        if (states_[s].defined() && !sinter::detail::same_shape(state(i, s), any_tensor(from.at(prefix + names[s]))))
           fail<shape_error>("load_state_dict: the shape of ", prefix, names[s], " is not that of parameter ", i);
     }
     for (std::size_t i = 0; i < list_.size(); ++i) {
@@ -87,7 +91,8 @@ template <class T, int States> class flat_parameters {
       const auto steps = full<int64>({}, 0);
       sinter::detail::convert_elements<int64>(steps, any_tensor(from.at(prefix + "step")));
       steps_[i] = steps.item();
-      for (int s = 0; s < States; ++s) sinter::detail::convert_elements<T>(state(i, s), any_tensor(from.at(prefix + names[s])));
+      for (int s = 0; s < States; ++s)
+        if (states_[s].defined()) sinter::detail::convert_elements<T>(state(i, s), any_tensor(from.at(prefix + names[s])));
     }
   }
 
@@ -118,15 +123,15 @@ template <class T, int States> class flat_parameters {
     using source = detail::step_source<Rule, T>;
     using P = sinter::detail::make_program<source>;
     sinter::detail::operand leaves[source::tensors + source::numbers];
-    sinter::detail::result to[1 + States];
+    sinter::detail::result to[1 + Rule::states];
     const auto bind = [&](int k, const tensor<T, rank<1>>& t) {
       leaves[k].data = reinterpret_cast<char*>(t.data() + first);
       leaves[k].shape.rank = 1, leaves[k].shape[0] = n, leaves[k].strides[0] = 1;
     };
     bind(0, values_), bind(1, grads_);
-    for (int s = 0; s < States; ++s) bind(2 + s, states_[s]);
+    for (int s = 0; s < Rule::states; ++s) bind(2 + s, states_[s]);
     for (int i = 0; i < source::numbers; ++i) leaves[source::tensors + i].number = numbers.v[i];
-    for (int r = 0; r <= States; ++r) {
+    for (int r = 0; r <= Rule::states; ++r) {
       const auto& over = leaves[r ? r + 1 : 0];
       to[r].data = over.data, to[r].shape = over.shape, to[r].strides[0] = 1;
     }
@@ -135,7 +140,7 @@ template <class T, int States> class flat_parameters {
 
   parameter_list<T> list_;
   std::vector<int64> first_, steps_;
-  tensor<T, rank<1>> values_, grads_, states_[States ? States : 1];
+  tensor<T, rank<1>> values_, grads_, states_[States];  // a state is made when a rule first needs it
 };
 
 /// The numbers of a rule at one step.
