@@ -108,7 +108,11 @@ template <class Op, class... A> constexpr sym apply_primitive(A... a) {
 /// Known dims of an operand of the given rank; negative ones count from the end.
 constexpr axes static_axes(const int32* d, int n, int rank) {
   axes a{0, n};
-  for (int i = 0; i < n; ++i) a.tag |= 1u << (d[i] < 0 ? d[i] + rank : d[i]);
+  for (int i = 0; i < n; ++i) {
+    const int at = d[i] < 0 ? d[i] + rank : d[i];
+    if (at < 0 || at >= rank || a.tag >> at & 1) return {detail::bad_dims, n};
+    a.tag |= 1u << at;
+  }
   return a;
 }
 /// In a rule dims are known: `sum(x, 1)` of a symbol x reduces a static dim.
