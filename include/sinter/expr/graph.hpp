@@ -11,7 +11,7 @@ struct op_descr {
   op_info info;
   int arity = 0;
   bool reduction = false;
-  uint64 id = 0;       ///< a hash of its type's name: what tells ops apart (GCC's UBSan compares no addresses at compile time)
+  uint64 id = 0;       ///< a hash of its type's name; ops of different hash are different (under UBSan GCC compares no addresses)
   bool single = true;  ///< a reduction whose state is one element
   /// The derivative rule: fills out[i] with the gradient of operand i, or leaves it none.
   void (*rule)(sym dy, sym y, const sym* x, axes d, sym* out) = nullptr;
@@ -236,7 +236,7 @@ class graph {
 
   constexpr int op_number(const op_descr* op) {
     for (int i = 0; i < ops_.size(); ++i)
-      if (ops_[i]->id == op->id) return i;
+      if (ops_[i]->id == op->id && ops_[i] == op) return i;
     ops_.push(op);
     return ops_.size() - 1;
   }

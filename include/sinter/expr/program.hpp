@@ -89,7 +89,7 @@ template <int Room> constexpr flat_graph<Room> flatten(const graph& g, int opera
   };
   auto op_number = [&](const op_descr* op) {
     for (int i = 0; i < out.op_count; ++i)
-      if (out.ops[i]->id == op->id) return static_cast<uint16>(i);
+      if (out.ops[i]->id == op->id && out.ops[i] == op) return static_cast<uint16>(i);
     out.ops[out.op_count] = op;
     return static_cast<uint16>(out.op_count++);
   };
