@@ -38,7 +38,7 @@ bool multiply(dtype, const launch_table<3>&);
 
 /// The source of a contraction.
 template <class T> cuda_source product_source(bool wide) {
-  return {std::string("#include \"sinter/cuda/kernel.hpp\"\nusing K = sinter::detail::device::kernel<sinter::detail::device::product_stage<sinter::cpp_type<sinter::dtype(") +
+  return {std::string("#include \"sinter/cuda/product.hpp\"\nusing K = sinter::detail::device::kernel<sinter::detail::device::product_stage<sinter::cpp_type<sinter::dtype(") +
           std::to_string(static_cast<int>(dtype_of<T>)) + ")>>, sinter::detail::device::cuda_block, " + (wide ? "sinter::int64" : "int") +
           ">;\n" + "extern \"C\" __global__ void __launch_bounds__(256) sinter_map(const __grid_constant__ K::table t) { K::map(t); }\n", {}};
 }

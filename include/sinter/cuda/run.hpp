@@ -3,8 +3,8 @@
 // three functions (the driver's, or a test's). Next: cuda/launch.hpp decides how, cuda/kernel.hpp is what runs.
 #pragma once
 #include "../expr/loops.hpp"
-#include "kernel.hpp"
 #include "launch.hpp"
+#include "product.hpp"
 
 namespace sinter::inline v0::detail::device {
 
