@@ -42,55 +42,41 @@ template <class P, uint64... Word> constexpr derivation derive_program(bool with
   for (int i = 0; i < P::operand_count; ++i) marks[i] = words[i / 64] >> i % 64 & 1;
   return derive(view_of<P>.restore(), P::operand_count, marks, with_replay);
 }
-template <class P, uint64... Word> struct forward_source {
-  template <int Room> static constexpr auto make() { return flatten<Room>(derive_program<P, Word...>().forward, P::operand_count); }
-};
-template <class P, uint64... Word> struct backward_source {
-  template <int Room> static constexpr auto make() {
-    const derivation d = derive_program<P, Word...>();
-    return flatten<Room>(d.backward, P::operand_count + 1 + d.saved.size());
-  }
-};
-
 // The order in which rules build instructions is the compiler's at compile time and another at run time: what the two
 // must agree on, the numbers of saved values, is made once, at compile time.
-template <class P, uint64... Word> struct replay_source {
+template <class P, uint64... Word> struct all_derived {
   template <int Room> static constexpr auto make() {
+    struct {
+      flat_graph<Room> forward, backward, replay;
+      int16 grad_of[P::operand_count + 1] = {};
+      bool leaf_read[P::operand_count + 1] = {};
+      bool leaf_kept[P::operand_count + 1] = {};
+      int saved = 0;
+      bool saves_result = false, overflow = false;
+    } out;
     const derivation d = derive_program<P, Word...>(true);
-    return flatten<Room>(d.replay, P::operand_count + 2 + d.saved.size());
+    out.saved = d.saved.size();
+    out.saves_result = d.saves_result;
+    out.forward = flatten<Room>(d.forward, P::operand_count);
+    out.backward = flatten<Room>(d.backward, P::operand_count + 1 + out.saved);
+    out.replay = flatten<Room>(d.replay, P::operand_count + 2 + out.saved);
+    out.overflow = out.forward.overflow || out.backward.overflow || out.replay.overflow;
+    for (int i = 0; i < P::operand_count; ++i)
+      out.grad_of[i] = d.grad_of[i], out.leaf_read[i] = d.leaf_read[i], out.leaf_kept[i] = d.leaf_read[i] || d.leaf_replayed[i];
+    return out;
   }
 };
 
 /// What a statement of program P over variables Mask runs.
 template <class P, class Mask> struct derived;
 template <class P, uint64... Word> struct derived<P, mask_words<Word...>> {
-  using forward = make_program<forward_source<P, Word...>>;
-  using backward = make_program<backward_source<P, Word...>>;
+  static constexpr auto& tables = decltype(choose_flat<all_derived<P, Word...>>())::type::value;
+  struct forward_words { static constexpr auto& value = tables.forward; };
+  struct backward_words { static constexpr auto& value = tables.backward; };
+  using forward = flat_program<forward_words>;
+  using backward = flat_program<backward_words>;
   /// The gradients over operands, dy, saved values and the result, for derivatives of derivatives.
-  using replay = typename decltype(choose_flat<replay_source<P, Word...>>())::type;
-  static constexpr program_view replay_view{replay::value.words, replay::value.ops};
-  static constexpr int operands = P::operand_count;
-  static constexpr auto tables = [] {
-    struct {
-      int16 grad_of[operands + 1] = {};
-      bool leaf_read[operands + 1] = {};
-      bool leaf_kept[operands + 1] = {};
-      int saved = 0, grads = 0;
-      bool saves_result = false;
-      bool variable[operands + 1] = {};
-    } out;
-    const derivation d = derive_program<P, Word...>();
-    constexpr uint64 words[] = {Word...};
-    for (int i = 0; i < operands; ++i) {
-      out.grad_of[i] = d.grad_of[i], out.leaf_read[i] = d.leaf_read[i];
-      out.leaf_kept[i] = d.leaf_read[i] || d.leaf_replayed[i];
-      out.grads += d.grad_of[i] >= 0;
-      out.variable[i] = words[i / 64] >> i % 64 & 1;
-    }
-    out.saved = d.saved.size();
-    out.saves_result = d.saves_result;
-    return out;
-  }();
+  static constexpr program_view replay_view{tables.replay.words, tables.replay.ops};
 };
 
 /// A statement's tables and entries, without its types.
@@ -291,6 +277,7 @@ template <class P> bool broadcasts_unforeseen(const operand* leaves, const dims_
 /// Evaluates an expression over variables and records it.
 template <class X, class Arch = native> SINTER_HIDDEN auto evaluate_variable(const X& x) {
   using L = lowered<X>;
+  L::check();
   using P = typename L::program;
   using Dv = derived<P, typename marks_of<X>::type>;
   using F = typename Dv::forward;
@@ -372,7 +359,9 @@ template <detail::formula X, class Arch = native> auto eval(const X& x) {
 
 template <class T, class E, class D> template <detail::formula X, class Arch> variable<T, E, D>::variable(const X& x)
     : variable([&] {
-        if constexpr (detail::has_variable<std::remove_cvref_t<X>>::value) return detail::evaluate_variable<X, Arch>(x);
+        detail::lowered<X>::check();
+        if constexpr (!detail::lowered<X>::fits) return variable();
+        else if constexpr (detail::has_variable<std::remove_cvref_t<X>>::value) return detail::evaluate_variable<X, Arch>(x);
         else return variable(detail::evaluate_tensor<X, Arch>(x));
       }()) {}
 
