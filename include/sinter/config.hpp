@@ -68,6 +68,9 @@ namespace sinter::inline v0 {
 template <unsigned Flags> struct target { static constexpr unsigned flags = Flags; };
 
 namespace detail {
+/// False, but not before a template is instantiated: for the one static_assert that explains a mistake.
+template <class...> inline constexpr bool never = false;
+
 constexpr unsigned target_flags() {
   unsigned f = 0;
 #ifdef __AVX512F__

@@ -27,14 +27,16 @@ template <auto F> struct fn {
 
 /// `let(e, [](auto h) { return h * f(h); })`: f of the one value h = e, fused. The function captures nothing; further
 /// values are passed as further operands: `let(e, b, [](auto h, auto b) { ... })`.
-template <expression X, class F> requires(!expression<F>) constexpr applied<composed::function<F>, X> let(X&& x, F) {
-  static_assert(std::is_empty_v<F>, "sinter: let: the function must not capture; pass what it needs as operands: let(e, b, f)");
+template <expression X, class F> requires(!expression<F> && std::is_empty_v<F>) constexpr applied<composed::function<F>, X> let(X&& x, F) {
   return apply<composed::function<F>>(static_cast<X&&>(x));
 }
-template <expression X, class Y, class F> requires(operands<X, Y> && !expression<F>)
+template <expression X, class Y, class F> requires(operands<X, Y> && !expression<F> && std::is_empty_v<F>)
 constexpr applied<composed::function<F>, X, Y> let(X&& x, Y&& y, F) {
-  static_assert(std::is_empty_v<F>, "sinter: let: the function must not capture; pass what it needs as operands: let(e, b, f)");
   return apply<composed::function<F>>(static_cast<X&&>(x), static_cast<Y&&>(y));
+}
+template <expression X, class... More> requires(!std::is_empty_v<More> || ...) std::remove_cvref_t<X> let(X&& x, More...) {
+  static_assert(detail::never<X>, "sinter: let: the function must not capture; pass what it needs as operands: let(e, b, f)");
+  return x;
 }
 
 namespace detail {

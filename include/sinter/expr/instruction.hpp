@@ -51,6 +51,7 @@ struct instruction {
 inline constexpr int max_rank = 8;
 inline constexpr int max_instructions = 1 << 14;
 inline constexpr uint32 run_time_dims = 256;  ///< axes tags from here on are slots of run-time dims
+inline constexpr uint32 bad_dims = 0x3fff;    ///< the axes tag of static dims that the operand does not have
 
 /// Labels of a contraction, three bits a dim: which of the result's or summed dims each operand dim is.
 /// Word: rank of a, b, result (3 bits each), then labels of a, b, result, at most 18 dims in all.

@@ -57,11 +57,16 @@ template <class X> struct lowered {
     r.type = program::at(program::size - 1).type;
     return r;
   }();
-  static_assert(result.fault.kind != shape_fault::broadcast,
-                "sinter: shapes do not broadcast: two static extents differ and neither is 1");
-  static_assert(result.fault.kind != shape_fault::inner,
-                "sinter: matmul: the inner static extents differ (columns of a, rows of b)");
-  static_assert(result.fault.kind != shape_fault::dims, "sinter: dim<...> is out of range for the operand");
+  static constexpr bool fits = result.fault.kind == shape_fault::none;
+  /// Explains at compile time what does not fit. Not in the class itself: what follows from a mistake would be errors, too.
+  static constexpr void check() {
+    static_assert(result.fault.kind != shape_fault::broadcast,
+                  "sinter: shapes do not broadcast: two static extents differ and neither is 1; transpose, slice or unsqueeze one");
+    static_assert(result.fault.kind != shape_fault::inner,
+                  "sinter: matmul: the inner static extents differ (columns of a, rows of b); transpose one: a.T()");
+    static_assert(result.fault.kind != shape_fault::dims,
+                  "sinter: dim<...> is out of range for the operand, or named twice: dims are 0 .. rank - 1, or negative from the end");
+  }
   template <int... I> static extents<result.shape[I]...> make(std::integer_sequence<int, I...>);
   using extents_type = decltype(make(std::make_integer_sequence<int, result.shape.rank>{}));
   using value_type = cpp_type<result.type>;

@@ -112,6 +112,15 @@ template <class Op, class... A> class node {
   std::tuple<A...>& operands() { return operands_; }
   detail::cell_ptr& cell() const { return cell_; }
 
+  /// Only to say what is missing.
+  template <class Arch = native> void backward(auto&&...) const {
+    static_assert(detail::never<Arch>, "sinter: backward() of an expression: name it first: `st::variable y = ...; y.backward();`");
+  }
+  template <class Arch = native> explicit operator bool() const {
+    static_assert(detail::never<Arch>, "sinter: an expression has no truth value: evaluate it and take one element, `st::tensor y = ...; if (y.item())`");
+    return false;
+  }
+
   /// Appends this tree to a graph.
   static constexpr sym build(detail::cursor& c) {
     return build(c, std::make_index_sequence<sizeof...(A)>());

@@ -35,6 +35,7 @@ struct dims_slot {
 /// Mask of the dims that `tag` names in an operand of the given rank; ~0u if one is out of range or twice there.
 constexpr uint32 resolve_dims(uint32 tag, int rank, const dims_slot* slots) {
   if (tag < run_time_dims) return tag;
+  if (tag == bad_dims) return ~0u;
   if (!slots) return 0;
   const dims_slot& s = slots[tag - run_time_dims];
   uint32 mask = 0;
@@ -87,7 +88,7 @@ constexpr shape_fault infer_one(const program_view& p, int i, const shape_value*
     }
     case code::reduce: case code::squeeze: {
       const shape_value in = out[x.a];
-      if (x.b >= run_time_dims && !slots) {
+      if (x.b >= run_time_dims && x.b != bad_dims && !slots) {
         s.rank = x.rank;
         for (int k = 0; k < s.rank; ++k) s[k] = -1;
         return {};
@@ -104,7 +105,7 @@ constexpr shape_fault infer_one(const program_view& p, int i, const shape_value*
     case code::unsqueeze: {
       const shape_value in = out[x.a];
       s.rank = x.rank;
-      if (x.b >= run_time_dims && !slots) {
+      if (x.b >= run_time_dims && x.b != bad_dims && !slots) {
         for (int k = 0; k < s.rank; ++k) s[k] = -1;
         return {};
       }

@@ -48,19 +48,23 @@ template <class Op> constexpr uint64 name_hash() {
   for (const char* c = __PRETTY_FUNCTION__; *c; ++c) h = (h ^ static_cast<unsigned char>(*c)) * 1099511628211u;
   return h;
 }
-template <class Op> constexpr op_descr describe() {
+/// An op without its functions: all that shapes and errors need.
+template <class Op> constexpr op_descr describe_bare() {
   op_descr d{};
   d.id = name_hash<Op>();
   d.info = Op::info;
+  d.arity = arity_of<Op>;
+  d.reduction = reduction<Op>;
+  if constexpr (reduction<Op>) d.single = same<decltype(Op::init(double{})), double>;
+  return d;
+}
+template <class Op> constexpr op_descr describe() {
+  op_descr d = describe_bare<Op>();
   d.rule = &rule_of<Op>;
   if constexpr (reduction<Op>) {
-    d.arity = 1;
-    d.reduction = true;
-    d.single = same<decltype(Op::init(double{})), double>;
     d.fold = &fold_of<Op, double>;
     if constexpr (Op::info.integers) d.integer_fold = &fold_of<Op, int64>;
   } else {
-    d.arity = arity_of<Op>;
     d.value = &value_of<Op, double>;
     if constexpr (Op::info.integers) d.integer = &value_of<Op, int64>;
   }
@@ -68,6 +72,7 @@ template <class Op> constexpr op_descr describe() {
 }
 
 template <class Op> inline constexpr op_descr descr_of = describe<Op>();
+template <class Op> inline constexpr op_descr bare_descr_of = describe_bare<Op>();
 
 template <class T> struct type_is { using type = T; };
 // The way back from a description to its type. The builder works on values; only its result becomes a type, and
@@ -110,7 +115,7 @@ constexpr axes static_axes(const int32* d, int n, int rank) {
   axes a{0, n};
   for (int i = 0; i < n; ++i) {
     const int at = d[i] < 0 ? d[i] + rank : d[i];
-    if (at < 0 || at >= rank || a.tag >> at & 1) return {detail::bad_dims, n};
+    if (at < 0 || at >= rank || a.tag >> at & 1) return {bad_dims, n};
     a.tag |= 1u << at;
   }
   return a;

@@ -86,6 +86,21 @@ template <class A, class B> requires operands<A, B> constexpr applied<op::div, A
 }
 template <expression A> constexpr applied<op::neg, A> operator-(A&& a) { return apply<op::neg>(static_cast<A&&>(a)); }
 
+namespace detail {
+// Texts, containers and pointers beside a tensor: a mistake that deserves one sentence instead of all candidates.
+template <class X> concept not_a_number = !expression<X> && !number<X> && (requires(X& x) { x.begin(); } || requires(X& x) { *x; });
+template <class A, class B> concept mistaken = (expression<A> && not_a_number<B>) || (not_a_number<A> && expression<B>);
+template <class A, class B> constexpr auto explain_operands(A& a, B& b) {
+  static_assert(never<A>, "sinter: an operand is a tensor, a variable, an expression or a number; of a container, make a tensor first: st::from_blob");
+  if constexpr (expression<A>) return a;
+  else return b;
+}
+}  // namespace detail
+template <class A, class B> requires detail::mistaken<A, B> constexpr auto operator+(A&& a, B&& b) { return detail::explain_operands(a, b); }
+template <class A, class B> requires detail::mistaken<A, B> constexpr auto operator-(A&& a, B&& b) { return detail::explain_operands(a, b); }
+template <class A, class B> requires detail::mistaken<A, B> constexpr auto operator*(A&& a, B&& b) { return detail::explain_operands(a, b); }
+template <class A, class B> requires detail::mistaken<A, B> constexpr auto operator/(A&& a, B&& b) { return detail::explain_operands(a, b); }
+
 /// Element-wise maximum; NaN wins. https://pytorch.org/docs/stable/generated/torch.maximum.html
 template <class A, class B> requires operands<A, B> constexpr applied<op::maximum, A, B> maximum(A&& a, B&& b) {
   return apply<op::maximum>(static_cast<A&&>(a), static_cast<B&&>(b));

@@ -135,23 +135,28 @@ SINTER_HIDDEN void run_update(std::index_sequence<I...>, const assignment<Y, X>&
 }
 
 template <class Arch, class T, class E, class D, class X> void write_through(const tensor<T, E, D>& y, X&& x) {
-  static_assert(!std::is_const_v<T>, "sinter: this tensor is read-only");
-  static_assert(!has_variable<typename held<X&&>::type>::value,
-                "sinter: an expression with variables cannot be written into a tensor: name the variable's value with detach()");
   using H = typename held<X&&>::type;
-  run_update<Arch>(std::index_sequence<0>(), assignment<tensor<T, E, D>, H>{y, hold(static_cast<X&&>(x))});
+  constexpr bool read_only = std::is_const_v<T>, records = has_variable<H>::value;
+  static_assert(!read_only, "sinter: this tensor is read-only, its elements are const: write into a clone() of it");
+  static_assert(!records, "sinter: an expression with variables cannot be written into a tensor: name the variable's value with detach()");
+  if constexpr (!read_only && !records)
+    run_update<Arch>(std::index_sequence<0>(), assignment<tensor<T, E, D>, H>{y, hold(static_cast<X&&>(x))});
 }
 
 }  // namespace detail
+
+#define SINTER_NOT_A_TENSOR \
+  "sinter: an expression with variables is not a tensor: write `st::variable y = ...`, or detach() its variables"
 
 template <class Op, class... A> tensor(const node<Op, A...>&)
     -> tensor<typename detail::lowered<node<Op, A...>>::value_type, typename detail::lowered<node<Op, A...>>::extents_type>;
 
 template <class V, class E, class D> template <detail::formula X, class Arch> tensor<V, E, D>::tensor(const X& x)
     : tensor([&] {
-        static_assert(!detail::has_variable<X>::value,
-                      "sinter: an expression with variables is not a tensor: write `variable h = ...`, or detach() its variables");
-        return detail::evaluate_tensor<X, Arch>(x);
+        detail::lowered<X>::check();
+        static_assert(!detail::has_variable<X>::value, SINTER_NOT_A_TENSOR);
+        if constexpr (detail::lowered<X>::fits && !detail::has_variable<X>::value) return detail::evaluate_tensor<X, Arch>(x);
+        else return tensor();
       }()) {}
 
 template <class V, class E, class D> template <class X, class Arch> requires detail::assignable<X>
@@ -164,8 +169,9 @@ template <class V, class E, class D> template <detail::formula X, class Arch> te
   using B = std::remove_cvref_t<X>;
   using L = detail::lowered<B>;
   using P = typename L::program;
-  static_assert(!detail::has_variable<B>::value,
-                "sinter: an expression with variables is not a tensor: write `variable h = ...`, or detach() its variables");
+  L::check();
+  static_assert(!detail::has_variable<B>::value, SINTER_NOT_A_TENSOR);
+  if constexpr (!L::fits || detail::has_variable<B>::value) return *this;
   if constexpr (!std::is_lvalue_reference_v<X> && std::is_same_v<typename L::value_type, V> && E::rank == L::extents_type::rank) {
     if (owns_all()) {
       detail::bound_operands<P::operand_count> ops;
@@ -191,6 +197,8 @@ template <class V, class E, class D> template <detail::formula X, class Arch> te
   }
   return *this = tensor(detail::evaluate_tensor<B, Arch>(x));
 }
+
+#undef SINTER_NOT_A_TENSOR
 
 template <class V, class E, class D> template <class X, class Arch> requires detail::assignable<X> void tensor<V, E, D>::operator=(X&& x) && {
   detail::write_through<Arch>(*this, static_cast<X&&>(x));

@@ -66,6 +66,7 @@ template <class P> shape_value result_shape(const operand* leaves, const dims_sl
 
 template <class X, class Arch = native> SINTER_HIDDEN auto evaluate_tensor(const X& x) {
   using L = lowered<X>;
+  L::check();
   if constexpr (is_node<X>)
     if (x.cell().get()) return tensor<typename L::value_type, typename L::extents_type>(cell_value<X>::of(x));  // named and used: known
   bound_operands<L::program::operand_count> ops;

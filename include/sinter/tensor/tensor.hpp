@@ -20,6 +20,8 @@ auto subview(const tensor<T, E, D>& t, A... args);  // view.hpp
 
 namespace detail {
 
+template <class T> inline constexpr bool is_element = element<T>;  // a failed concept would be explained at length
+
 template <class T> inline constexpr bool is_tensor = false;
 template <class T, class E, class D> inline constexpr bool is_tensor<tensor<T, E, D>> = true;
 
@@ -74,7 +76,7 @@ concept tensor_like = detail::is_tensor<std::remove_cvref_t<T>>;
 /// `E::rank`-dimensional array of `V` on device `D`. `tensor<const V, ...>` is read-only.
 /// A default-constructed tensor is undefined: no storage, sizes 0.
 template <class V, class E, class D = cpu_t> class tensor {
-  static_assert(element<V>, "sinter: a tensor's elements are bool, int8..int64, uint8, float or double");
+  static_assert(detail::is_element<V>, "sinter: a tensor's elements are bool, int8..int64, uint8, float or double");
 
  public:
   using element_type = V;

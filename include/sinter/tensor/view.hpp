@@ -109,13 +109,19 @@ tensor<T, O, D> view_as(const tensor<T, E, D>& t, int64 offset, const index_list
 /// `newaxis` adds a dim of size 1; dims not named are kept whole. Static extents survive where nothing cuts them.
 /// Throws index_error for an index out of range or a step of 0.
 template <class Arch, class T, class E, class D, class... A> auto subview(const tensor<T, E, D>& t, A... args) {
-  static_assert((detail::index_arg<A> && ... && true), "sinter: an index is an integer, slice, full_extent or newaxis");
-  static_assert((0 + ... + !std::is_same_v<A, newaxis_t>) <= E::rank, "sinter: more indices than the tensor has dims");
-  using result = typename detail::sliced<extents<>, E, A...>::type;
-  detail::view_cursor<Arch, E::rank, result::rank> c{t.sizes(), t.strides()};
-  (c.take(args), ...);
-  c.rest();
-  return detail::view_as<T, E, D, result>(t, c.offset, c.sizes, c.strides);
+  constexpr bool all_indices = (detail::index_arg<A> && ... && true);
+  constexpr bool few_enough = (0 + ... + !std::is_same_v<A, newaxis_t>) <= E::rank;
+  static_assert(all_indices, "sinter: an index is an integer, slice, full_extent or newaxis");
+  static_assert(few_enough || !all_indices, "sinter: more indices than the tensor has dims");
+  if constexpr (all_indices && few_enough) {
+    using result = typename detail::sliced<extents<>, E, A...>::type;
+    detail::view_cursor<Arch, E::rank, result::rank> c{t.sizes(), t.strides()};
+    (c.take(args), ...);
+    c.rest();
+    return detail::view_as<T, E, D, result>(t, c.offset, c.sizes, c.strides);
+  } else {
+    return T();
+  }
 }
 
 /// Dims `d0` and `d1` swapped. Throws index_error.
