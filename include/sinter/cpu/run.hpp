@@ -45,6 +45,8 @@ struct program_entry {
   const bool* memory;   ///< values that are memory as they are: leaves, and views
   const bool* written;
   const space* spaces;
+  /// The reference evaluator, where the shapes of a run may be none that the kernels take.
+  void (*interpret)(const operand*, const dims_slot*, result*);
   /// strided.hpp's, where a result may need it: several results of one value, results summed to a leaf's shape.
   void (*sum_into)(dtype, const char*, const shape_value&, const int64*, char*, const shape_value&, const int64*, bool);
 };
@@ -69,7 +71,7 @@ class SINTER_HIDDEN cpu_run {
       }
     loops_ = vec<shape_value>(e_.stage_count, {});
     for (int s = 0; s < e_.stage_count; ++s)
-      if (!find_loops(e_.stages[s], e_.spaces, &shapes_[0], slots_, loops_[s])) [[unlikely]] return interpret<Arch>(p_, leaves_, slots_, results_);
+      if (!find_loops(e_.stages[s], e_.spaces, &shapes_[0], slots_, loops_[s])) [[unlikely]] return e_.interpret(leaves_, slots_, results_);
     place<Arch>();
     for (int s = 0; s < e_.stage_count; ++s) {
       const stage_entry& st = e_.stages[s];
@@ -742,8 +744,25 @@ template <class P> constexpr bool delivers() {
     if (P::at(i).op == code::output && (P::at(i).c || schedule_of<P>.memory[P::at(i).a])) return true;
   return false;
 }
+/// Are there shapes that the kernels of P do not take? It needs operands that broadcast beside a reduction or product.
+template <class P, std::size_t... S> constexpr bool may_misfit(std::index_sequence<S...>) {
+  auto one = [](kernel_kind kind, const auto& cut) {
+    if (kind == kernel_kind::contract) return cut.input_count > 1;
+    int operands = 0;
+    for (int i = 0; i < cut.input_count; ++i) operands += cut.inputs[i].kind == input_kind::memory;
+    return cut.reduction_count > 0 && operands > 1;
+  };
+  bool any = false;
+  const bool each[] = {false, one(schedule_of<P>.stages[S].kind, stage_source<P, static_cast<int>(S)>::cut)...};
+  for (bool b : each) any = any || b;
+  return any;
+}
+template <class P, class Arch> void interpret_program(const operand* leaves, const dims_slot* slots, result* results) {
+  interpret<Arch>(view_of<P>, leaves, slots, results);
+}
 template <class P, class Arch> inline constexpr program_entry entry_of = [] {
-  program_entry e{view_of<P>, stages_of<P, Arch>.v, schedule_of<P>.count, schedule_of<P>.memory, schedule_of<P>.written, schedule_of<P>.spaces, nullptr};
+  program_entry e{bare_view_of<P>, stages_of<P, Arch>.v, schedule_of<P>.count, schedule_of<P>.memory, schedule_of<P>.written, schedule_of<P>.spaces, nullptr, nullptr};
+  if constexpr (may_misfit<P>(std::make_index_sequence<static_cast<std::size_t>(schedule_of<P>.count)>())) e.interpret = &interpret_program<P, Arch>;
   if constexpr (delivers<P>()) e.sum_into = &sum_into<Arch>;
   return e;
 }();

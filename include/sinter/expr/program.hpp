@@ -153,6 +153,12 @@ template <class Ops> struct descr_table;
 template <class... Op> struct descr_table<ops<Op...>> {
   static constexpr const op_descr* value[sizeof...(Op) + 1] = {op_entry<Op>::descr..., nullptr};
 };
+template <class Ops> struct bare_table;
+template <class... Op> struct bare_table<ops<Op...>> {
+  static constexpr const op_descr* value[sizeof...(Op) + 1] = {&bare_descr_of<Op>..., nullptr};
+};
+/// A program for run time, without the ops' functions: those would be compiled for it.
+template <class P> inline constexpr program_view bare_view_of{P::words, bare_table<typename P::ops_type>::value};
 template <class P> inline constexpr program_view view_of{P::words, descr_table<typename P::ops_type>::value};
 
 template <class S, std::size_t... W, std::size_t... O>
