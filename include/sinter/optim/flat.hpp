@@ -16,7 +16,8 @@ template <class Rule, class T> struct step_source {
   template <int Room> static constexpr auto make() { return make<Room>(std::make_index_sequence<tensors>(), std::make_index_sequence<numbers>()); }
   template <int Room, std::size_t... I, std::size_t... N> static constexpr auto make(std::index_sequence<I...>, std::index_sequence<N...>) {
     graph g;
-    const auto next = Rule::next(g.leaf(I, dtype_of<T>, 1)..., g.scalar(tensors + static_cast<int>(N), dtype::f64)...);
+    constexpr uint64 same_shape = (uint64{1} << tensors) - 1;
+    const auto next = Rule::next(g.leaf(I, dtype_of<T>, 1, 0, same_shape)..., g.scalar(tensors + static_cast<int>(N), dtype::f64)...);
     for (int i = 0; i <= Rule::states; ++i) g.output(next.values[i], i);
     return flatten<Room>(g, tensors + numbers);
   }
