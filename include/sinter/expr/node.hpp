@@ -91,10 +91,13 @@ class cell_ptr {
   cell_ptr(cell_ptr&& o) noexcept : p_(o.p_) { o.p_ = nullptr; }
   cell_ptr& operator=(const cell_ptr& o) noexcept { return *this = cell_ptr(o); }
   cell_ptr& operator=(cell_ptr&& o) noexcept { std::swap(p_, o.p_); return *this; }
-  ~cell_ptr() { if (p_ && p_->refs.fetch_sub(1, std::memory_order_acq_rel) == 1) delete p_; }
+  ~cell_ptr() { if (p_) drop(p_); }
   cell_base* get() const { return p_; }
 
  private:
+  static SINTER_NOINLINE void drop(cell_base* p) {
+    if (p->refs.fetch_sub(1, std::memory_order_acq_rel) == 1) delete p;
+  }
   cell_base* p_ = nullptr;
 };
 

@@ -21,7 +21,7 @@ template <int N> struct bound_operands {
   int count = 0, slot_count = 0;
 };
 
-template <class Arch, class H> void bind_leaf(const leaf<H>& l, operand& to) {
+template <class Arch, class H> SINTER_NOINLINE void bind_leaf(const leaf<H>& l, operand& to) {
   const auto& t = tensor_of(l.handle);
   if (l.version != any_version && l.handle.version() != l.version) [[unlikely]]
     fail<stale_expression, Arch>("an expression over a tensor of shape ", shape_text{t.sizes().data(), t.rank},
@@ -48,7 +48,7 @@ template <class Arch, class X, int N> void bind(const X& x, bound_operands<N>& t
 }
 
 /// A tensor around a result that the run allocated.
-template <class T, class E> tensor<T, E> take(result& r) {
+template <class T, class E> SINTER_NOINLINE tensor<T, E> take(result& r) {
   index_list<E::rank> sizes, strides;
   for (int d = 0; d < E::rank; ++d) sizes[d] = r.shape[d], strides[d] = r.strides[d] ? r.strides[d] : 1;
   T* data = static_cast<T*>(r.block->data);

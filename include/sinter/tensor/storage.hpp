@@ -38,9 +38,7 @@ class storage_ptr {
     return *this;
   }
   ~storage_ptr() {
-    // The only holder needs no locked instruction: nobody else can raise the count.
-    if (s_ && (s_->refs.load(std::memory_order_acquire) == 1 || s_->refs.fetch_sub(1, std::memory_order_acq_rel) == 1))
-      s_->release(s_);
+    if (s_) drop(s_);
   }
 
   storage* get() const noexcept { return s_; }
@@ -51,6 +49,11 @@ class storage_ptr {
   int64 use_count() const noexcept { return s_ ? s_->refs.load(std::memory_order_acquire) : 0; }
 
  private:
+  // Out of line: expressions destroy many handles that they have moved from.
+  static SINTER_NOINLINE void drop(storage* s) noexcept {
+    // The only holder needs no locked instruction: nobody else can raise the count.
+    if (s->refs.load(std::memory_order_acquire) == 1 || s->refs.fetch_sub(1, std::memory_order_acq_rel) == 1) s->release(s);
+  }
   storage* s_ = nullptr;
 };
 
