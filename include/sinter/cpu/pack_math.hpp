@@ -103,8 +103,13 @@ SINTER_PACK_FUNCTION(trunc, trunc)
 SINTER_PACK_FUNCTION(round, nearbyint)  // halves to even, as torch.round
 #undef SINTER_PACK_FUNCTION
 template <class T, int N> requires std::is_floating_point_v<T> SINTER_INLINE pack<T, N> sqrt(pack<T, N> x) {
-  if constexpr (N == 1) return std::sqrt(x.r);
-  else return detail::keep_nan(x, detail::map_batches([](auto v) { return simd::sqrt(v); }, x));
+  if constexpr (N == 1) {
+    return std::sqrt(x.r);
+  } else {
+    auto y = detail::map_batches([](auto v) { return simd::sqrt(v); }, x);
+    if constexpr (!detail::fast_math) return y;  // clang -Ofast goes by 1 / sqrt: NaN for infinity, 0 for NaN
+    else return select(isnan(x) | (bit_cast<simd::integer<T>>(x) == detail::infinity_bits<T>), x, y);
+  }
 }
 
 namespace detail {

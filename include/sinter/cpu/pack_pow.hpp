@@ -23,13 +23,13 @@ template <int N> SINTER_INLINE two_doubles<N> precise_log(pack<double, N> x) {
   P w = z * polynomial(z, 0.059952149424578678429, 0.05837324331138440065, 0.066681628866503804001, 0.076922783270835050047,
                        0.090909094367443138881, 0.11111111108755313832, 0.14285714285722608885, 0.19999999999999988663);
   constexpr double third = 1.0 / 3, third_low = 1.8503717077085942e-17;
-  P t = exact(w + P(third)), t_low = (exact(P(third) - t) + w) + P(third_low);
+  P t = exact(w + P(third)), t_low = exact(exact(P(third) - t) + w) + P(third_low);
   P u = exact(z * t), u_low = fma(z, t, -u) + (z * t_low + z_low * t);
   s = s + s, s_low = s_low + s_low;
   P v = exact(s * u), v_low = fma(s, u, -v) + (s * u_low + s_low * u);
-  P h = exact(s + v), h_low = (exact(s - h) + v) + v_low + s_low;
+  P h = exact(s + v), h_low = exact(exact(s - h) + v) + exact(v_low + s_low);
   P a = exact(e * P(6.93147180369123816490e-01)), y = exact(a + h);
-  return {y, (exact(a - y) + h) + fma(e, P(1.90821492927058770002e-10), h_low)};
+  return {y, exact(exact(a - y) + h) + fma(e, P(1.90821492927058770002e-10), h_low)};
 }
 
 /// |x|^y from logarithm and exponent; the limits of x = 0 and infinity come through the logarithm's.

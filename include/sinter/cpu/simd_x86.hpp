@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// One register and memory, masks and bytes, conversions: by x86's instructions where the compilers' generic code or
+// xsimd 8.1 is several times slower or rounds twice, else in plain C++. Next: pack.hpp.
+#pragma once
+#include "simd.hpp"
+
+#if defined(__AVX__)
+#include <immintrin.h>
+#endif
+
+namespace sinter::inline v0::simd {
+
+#if !SINTER_HAS_XSIMD
+template <class T> int load_head(const T*, int);
+template <class V, class T> void store_head(V, T*, int);
+template <class E> int load_mask(const bool*);
+template <class M> void store_mask(M, bool*);
+template <class U, class V> U convert_vector(V);
+template <int H, class M> int half_mask(M);
+template <class M> int join_masks(M, M);
+#else
+
+/// The first `count` elements at p, nothing behind them is touched; count may be negative or beyond the register.
+template <class T> SINTER_INLINE batch<T> load_head(const T* p, int count) {
+  constexpr int W = width<T>;
+  count = count < 0 ? 0 : count > W ? W : count;
+#if defined(__AVX512F__)
+  if constexpr (W == 16) return as_batch<T>(_mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << count) - 1), p));
+  else if constexpr (W == 8) return as_batch<T>(_mm512_maskz_loadu_pd(static_cast<__mmask8>((1u << count) - 1), p));
+#elif defined(__AVX2__)
+  constexpr int32 head[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
+  __m256i m = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(head + 8 - 8 / W * count));
+  if constexpr (W == 8) return as_batch<T>(_mm256_maskload_epi32(reinterpret_cast<const int*>(p), m));
+  else if constexpr (W == 4) return as_batch<T>(_mm256_maskload_epi64(reinterpret_cast<const long long*>(p), m));
+#endif
+  T x[W] = {};
+  for (int i = 0; i < count; ++i) x[i] = p[i];
+  return batch<T>::load_unaligned(x);
+}
+/// Stores the first `count` elements.
+template <class T> SINTER_INLINE void store_head(xsimd::batch<T> v, T* p, int count) {
+  constexpr int W = width<T>;
+  count = count < 0 ? 0 : count > W ? W : count;
+#if defined(__AVX512F__)
+  if constexpr (W == 16) return _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1u << count) - 1), (__m512)(v.data));
+  else if constexpr (W == 8) return _mm512_mask_storeu_pd(p, static_cast<__mmask8>((1u << count) - 1), (__m512d)(v.data));
+#elif defined(__AVX2__)
+  constexpr int32 head[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
+  __m256i m = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(head + 8 - 8 / W * count));
+  if constexpr (W == 8) return _mm256_maskstore_epi32(reinterpret_cast<int*>(p), m, (__m256i)(v.data));
+  else if constexpr (W == 4) return _mm256_maskstore_epi64(reinterpret_cast<long long*>(p), m, (__m256i)(v.data));
+#endif
+  T x[W];
+  v.store_unaligned(x);
+  for (int i = 0; i < count; ++i) p[i] = x[i];
+}
+
+/// A mask of elements of E from bools, one byte each.
+template <class E> SINTER_INLINE mask<E> load_mask(const bool* p) {
+  constexpr int W = width<E>;
+#if defined(__AVX512F__)
+  if constexpr (W == 16) {
+    __m512i wide = _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+    return mask<E>(_mm512_test_epi32_mask(wide, wide));
+  } else if constexpr (W == 8) {
+    __m512i wide = _mm512_cvtepu8_epi64(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
+    return mask<E>(_mm512_test_epi64_mask(wide, wide));
+  }
+#elif defined(__AVX2__)
+  using bits = typename mask<E>::register_type;
+  if constexpr (W == 8) {
+    __m256i wide = _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
+    return mask<E>((bits)_mm256_cmpgt_epi32(wide, _mm256_setzero_si256()));
+  } else if constexpr (W == 4) {
+    int four;
+    __builtin_memcpy(&four, p, 4);
+    return mask<E>((bits)_mm256_cmpgt_epi64(_mm256_cvtepu8_epi64(_mm_cvtsi32_si128(four)), _mm256_setzero_si256()));
+  }
+#endif
+  integer<E> x[W];
+  for (int i = 0; i < W; ++i) x[i] = p[i];
+  return as_mask<E>(batch<integer<E>>::load_unaligned(x) != batch<integer<E>>(0));
+}
+/// A mask as bools, one byte each.
+template <class E> SINTER_INLINE void store_mask(xsimd::batch_bool<E> m, bool* p) {
+  constexpr int W = width<E>;
+#if defined(__AVX512F__)
+  if constexpr (W == 16) return _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(_mm512_maskz_set1_epi32(m.data, 1)));
+  else if constexpr (W == 8) return _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm512_cvtepi64_epi8(_mm512_maskz_set1_epi64(m.data, 1)));
+#elif defined(__AVX2__)
+  if constexpr (W == 8 || W == 4) {  // bit i goes to byte i: copies of four bits, 7 bits apart, leave each byte its own
+    unsigned bits = static_cast<unsigned>(W == 8 ? _mm256_movemask_ps((__m256)(m.data)) : _mm256_movemask_pd((__m256d)(m.data)));
+    for (int i = 0; i < W; i += 4) {
+      unsigned four = ((bits >> i) & 15) * 0x00204081 & 0x01010101;
+      __builtin_memcpy(p + i, &four, 4);
+    }
+    return;
+  }
+#endif
+  integer<E> x[W];
+  xsimd::select(as_mask<integer<E>>(m), batch<integer<E>>(1), batch<integer<E>>(0)).store_unaligned(x);
+  for (int i = 0; i < W; ++i) p[i] = x[i] != 0;
+}
+
+/// Half H of a mask of 4-byte elements, as a mask of 8-byte elements.
+template <int H, class M> SINTER_INLINE mask<double> half_mask(M m) {
+  constexpr int n = width<double>;
+  using bits = typename mask<double>::register_type;
+  if constexpr (bit_masks) {
+    return mask<double>(static_cast<bits>(m.data >> (H * n)));
+  } else {
+    auto v = as_vec<int32>(m);
+    return mask<double>((bits)detail::pick<2 * n, H * n, 1, 2>::shuffle(v, v));
+  }
+}
+/// Two masks of 8-byte elements as one of 4-byte elements.
+template <class M> SINTER_INLINE mask<float> join_masks(M a, M b) {
+  constexpr int n = width<double>;
+  using bits = typename mask<float>::register_type;
+#if defined(__AVX512F__)
+  if constexpr (n == 8) return mask<float>(_mm512_kunpackb(b.data, a.data));
+  else
+#endif
+  if constexpr (bit_masks) return mask<float>(static_cast<bits>(a.data | static_cast<unsigned>(b.data) << n));
+  else return mask<float>((bits)detail::pick<2 * n, 0, 2>::shuffle(as_vec<int32>(a), as_vec<int32>(b)));
+}
+
+/// Element-wise to the plain vector U. g++ 12 cuts widening conversions into quarters of a 512-bit register.
+template <class U, class V> SINTER_INLINE U convert_vector(V v) {
+#if defined(__AVX512F__)
+  using from = std::remove_cvref_t<decltype(v[0])>;
+  using to = std::remove_cvref_t<decltype(U{}[0])>;
+  if constexpr (sizeof(U) == 64 && sizeof(V) == 32) {
+    if constexpr (std::is_same_v<from, float> && std::is_same_v<to, double>) return (U)_mm512_cvtps_pd((__m256)v);
+    else if constexpr (std::is_same_v<from, int32> && std::is_same_v<to, double>) return (U)_mm512_cvtepi32_pd((__m256i)v);
+    else if constexpr (std::is_same_v<from, int32> && std::is_same_v<to, int64>) return (U)_mm512_cvtepi32_epi64((__m256i)v);
+    else return __builtin_convertvector(v, U);
+  } else if constexpr (sizeof(U) == 32 && std::is_same_v<from, int64> && std::is_same_v<to, int32>) {
+    return (U)_mm512_cvtepi64_epi32((__m512i)v);
+  } else
+#endif
+  {
+    return __builtin_convertvector(v, U);
+  }
+}
+
+#if defined(__AVX512F__)
+/// x * 2^n for integral n, rounded once, subnormal results included.
+SINTER_INLINE batch<float> scale(batch<float> x, batch<float> n) { return _mm512_scalef_ps(x.data, n.data); }
+SINTER_INLINE batch<double> scale(batch<double> x, batch<double> n) { return _mm512_scalef_pd(x.data, n.data); }
+// xsimd 8.1 multiplies, rounds and adds here.
+SINTER_INLINE batch<float> fma(batch<float> x, batch<float> y, batch<float> z) { return _mm512_fmadd_ps(x.data, y.data, z.data); }
+SINTER_INLINE batch<double> fma(batch<double> x, batch<double> y, batch<double> z) { return _mm512_fmadd_pd(x.data, y.data, z.data); }
+/// x, or the limit where x is beyond it; NaN stays, which xsimd's min and max promise no longer from 14 on.
+SINTER_INLINE batch<float> at_most(batch<float> x, batch<float> limit) { return _mm512_min_ps(limit.data, x.data); }
+SINTER_INLINE batch<double> at_most(batch<double> x, batch<double> limit) { return _mm512_min_pd(limit.data, x.data); }
+SINTER_INLINE batch<float> at_least(batch<float> x, batch<float> limit) { return _mm512_max_ps(limit.data, x.data); }
+SINTER_INLINE batch<double> at_least(batch<double> x, batch<double> limit) { return _mm512_max_pd(limit.data, x.data); }
+#else
+#if defined(__AVX__) && defined(__FMA__)
+SINTER_INLINE batch<float> fma(batch<float> x, batch<float> y, batch<float> z) { return _mm256_fmadd_ps(x.data, y.data, z.data); }
+SINTER_INLINE batch<double> fma(batch<double> x, batch<double> y, batch<double> z) { return _mm256_fmadd_pd(x.data, y.data, z.data); }
+#else
+using xsimd::fma;
+#endif
+template <class T> SINTER_INLINE batch<T> at_most(xsimd::batch<T> x, xsimd::batch<T> limit) { return xsimd::select(x > limit, limit, x); }
+template <class T> SINTER_INLINE batch<T> at_least(xsimd::batch<T> x, xsimd::batch<T> limit) { return xsimd::select(x < limit, limit, x); }
+#endif
+
+#endif  // SINTER_HAS_XSIMD
+
+}  // namespace sinter::inline v0::simd
