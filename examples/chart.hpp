@@ -88,7 +88,7 @@ inline void draw(std::string& svg, const panel& p, double x0) {
     for (std::size_t k = 0; k < p.lines[i].y.size(); ++k)
       if (std::isfinite(p.lines[i].y[k])) add(svg, "%.1f,%.1f ", px(static_cast<double>(k + 1)), py(p.lines[i].y[k]));
     svg += "\"/>\n";
-    const double y = falls ? top + 16 + 18 * static_cast<double>(i) : top + h - 12 - 18 * static_cast<double>(i);
+    const double y = falls ? top + 16 + 18 * static_cast<double>(i) : top + h - 12 - 18 * static_cast<double>(p.lines.size() - 1 - i);
     add(svg, "<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" stroke=\"%s\" stroke-width=\"2\"/>\n", x0 + left + w - 26, y - 4, x0 + left + w - 6, y - 4, color);
     label(svg, x0 + left + w - 32, y, "end", p.lines[i].name);
   }
