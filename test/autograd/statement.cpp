@@ -23,7 +23,7 @@ template <class X> struct plans_of {
   using backward = typename derived::backward;
   static constexpr auto& tables = derived::tables;
 };
-constexpr auto map = st::kernel_kind::map, row = st::kernel_kind::row, contract = st::kernel_kind::contract;
+constexpr auto row = st::kernel_kind::row, contract = st::kernel_kind::contract;
 
 }  // namespace
 
