@@ -25,7 +25,7 @@ if try_install cxx xsimd xtensor meson ninja; then
   ninja -C "$root/build/quickstart" examples/quickstart >"$root/build/quickstart.log" || { cat "$root/build/quickstart.log"; exit 1; }
   program=$root/build/quickstart/examples/quickstart
 else
-  need cxx xsimd  # all that the program itself needs
+  need cxx xsimd xtensor  # all that the program itself needs
   say "without Meson: $CXX alone"
   mkdir -p "$root/build"
   program=$root/build/quickstart.bin

@@ -68,7 +68,7 @@ found() {
     ninja) command -v ninja >/dev/null 2>&1 ;;
     clang) command -v clang++ >/dev/null 2>&1 ;;
     xsimd) has_header xsimd/xsimd.hpp ;;
-    xtensor) has_header xtensor/xarray.hpp || has_header xtensor/containers/xarray.hpp ;;
+    xtensor) has_header xtl/xtl_config.hpp && { has_header xtensor/xarray.hpp || has_header xtensor/containers/xarray.hpp; } ;;
     catch2) has_header catch2/catch.hpp || has_header catch2/catch_all.hpp ;;
     *) die "deps.sh does not know $1" ;;
   esac
