@@ -110,25 +110,17 @@ template <int N, class T> SINTER_INLINE pack<T, N> select_state(pack<bool, N> m,
 template <int N, class A, class B> SINTER_INLINE parts<A, B> select_state(pack<bool, N> m, parts<A, B> a, parts<A, B> b) {
   return {select(m, a.first, b.first), select(m, a.second, b.second)};
 }
-template <class T, int N, class M> SINTER_INLINE T fold_lanes(pack<T, N> s, int count, M merge) {
-  T v[N];
-  s.store(v);
-  for (int w = N / 2; w; w /= 2)
-    for (int i = 0; i < w; ++i)
-      if (i + w < count) v[i] = merge(v[i], v[i + w]);
-  return v[0];
-}
+template <class T, int N, class M> SINTER_INLINE T fold_lanes(pack<T, N> s, M merge) { return reduce(s, merge); }
 template <class A, class B, int N, class M>
-SINTER_INLINE parts<A, B> fold_lanes(parts<pack<A, N>, pack<B, N>> s, int count, M merge) {
+SINTER_INLINE parts<A, B> fold_lanes(parts<pack<A, N>, pack<B, N>> s, M merge) {
   A a[N];
   B b[N];
   s.first.store(a), s.second.store(b);
   for (int w = N / 2; w; w /= 2)
-    for (int i = 0; i < w; ++i)
-      if (i + w < count) {
-        const parts<A, B> m = merge(parts<A, B>{a[i], b[i]}, parts<A, B>{a[i + w], b[i + w]});
-        a[i] = m.first, b[i] = m.second;
-      }
+    for (int i = 0; i < w; ++i) {
+      const parts<A, B> m = merge(parts<A, B>{a[i], b[i]}, parts<A, B>{a[i + w], b[i + w]});
+      a[i] = m.first, b[i] = m.second;
+    }
   return {a[0], b[0]};
 }
 
@@ -261,7 +253,7 @@ template <class SP, class Arch> struct kernel {
     T* q = at_address<T>(p);
     if (lane == 1 && count == N) return R::merge(pack<T, N>::load(q), s).store(q);
     if (lane == 0 && count == N) {
-      *q = static_cast<T>(R::merge(*q, fold_lanes(s, N, [](auto a, auto b) { return R::merge(a, b); })));
+      *q = static_cast<T>(R::merge(*q, fold_lanes(s, [](auto a, auto b) { return R::merge(a, b); })));
       return;
     }
     T v[N];
@@ -384,7 +376,7 @@ template <class SP, class Arch> struct kernel {
       using R = reduction_at<I>;
       using T = type_at<SP, I>;
       auto& s = state<I>(states);
-      if (along) r.template get<I>() = pack<T, N>::splat(static_cast<T>(R::result(fold_lanes(s, N, [](auto a, auto b) { return R::merge(a, b); }))));
+      if (along) r.template get<I>() = pack<T, N>::splat(static_cast<T>(R::result(fold_lanes(s, [](auto a, auto b) { return R::merge(a, b); }))));
       else r.template get<I>() = R::result(s);
     });
   }

@@ -35,10 +35,20 @@ SINTER_MATH2(pow)
 #undef SINTER_MATH2
 
 template <number T> SINTER_HD constexpr T abs(T x) { return x < T(0) ? T(-x) : x; }
+/// By bits under -ffast-math, which believes that there is no NaN.
+template <number T> SINTER_HD constexpr bool is_nan([[maybe_unused]] T x) {
+#ifdef __FAST_MATH__
+  if constexpr (detail::same<T, float>) return (__builtin_bit_cast(uint32, x) & 0x7fffffffu) > 0x7f800000u;
+  else if constexpr (detail::same<T, double>) return (__builtin_bit_cast(uint64, x) & 0x7fffffffffffffffu) > 0x7ff0000000000000u;
+  else return false;
+#else
+  return x != x;
+#endif
+}
 /// The larger operand; NaN if either is NaN.
-template <number T> SINTER_HD constexpr T max(T a, T b) { return a > b || a != a ? a : b; }
+template <number T> SINTER_HD constexpr T max(T a, T b) { return a > b || is_nan(a) ? a : b; }
 /// The smaller operand; NaN if either is NaN.
-template <number T> SINTER_HD constexpr T min(T a, T b) { return a < b || a != a ? a : b; }
+template <number T> SINTER_HD constexpr T min(T a, T b) { return a < b || is_nan(a) ? a : b; }
 template <number T> SINTER_HD constexpr T select(bool c, T a, T b) { return c ? a : b; }
 /// Element-wise conversion between scalar lanes.
 template <number U, number T> SINTER_HD constexpr U convert(T x) {
