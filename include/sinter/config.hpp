@@ -24,7 +24,7 @@
 #endif
 
 // State of one shared object: neither exported nor shared with another one.
-#if defined(__GNUC__)
+#if defined(__GNUC__) && !defined(__CUDACC_RTC__)
 #define SINTER_HIDDEN __attribute__((visibility("hidden")))
 #else
 #define SINTER_HIDDEN

@@ -23,7 +23,7 @@ class grad_mode_guard {
 }  // namespace detail
 
 /// Are statements over variables recorded on this thread?
-inline bool is_grad_enabled() { return detail::grad_mode(); }
+SINTER_HIDDEN inline bool is_grad_enabled() { return detail::grad_mode(); }
 
 /// `st::no_grad guard;`: nothing is recorded until the end of the scope.
 struct no_grad : detail::grad_mode_guard {

@@ -23,7 +23,7 @@ template <class Op, class... A> struct variable_marks<node<Op, A...>> {
 
 template <uint64... Word> struct mask_words {};
 /// The marks of X as words, so that statements of one program and mask share their derivative.
-template <class X> struct marks_of {
+template <class X> struct SINTER_HIDDEN marks_of {
   static constexpr int count = [] { vec<bool> m; variable_marks<X>::mark(m); return m.size(); }();
   static constexpr auto words = [] {
     struct { uint64 v[count / 64 + 1] = {}; } out;

@@ -49,7 +49,7 @@ struct instruction {
 };
 
 inline constexpr int max_rank = 8;
-inline constexpr int max_instructions = 1 << 14;
+SINTER_HIDDEN inline constexpr int max_instructions = 1 << 14;
 inline constexpr uint32 run_time_dims = 256;  ///< axes tags from here on are slots of run-time dims
 inline constexpr uint32 bad_dims = 0x3fff;    ///< the axes tag of static dims that the operand does not have
 

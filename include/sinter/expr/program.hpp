@@ -166,9 +166,9 @@ auto to_program(std::index_sequence<W...>, std::index_sequence<O...>)
     -> program<ops<op_of<S::value.ops[O]>...>, S::value.words[W]...>;
 
 /// Source::make<Room>() is a constexpr function returning flat_graph<Room>; most programs fit the small room.
-template <class Source> struct small_flat { static constexpr auto value = Source::template make<96>(); };
-template <class Source> struct large_flat { static constexpr auto value = Source::template make<max_instructions>(); };
-template <class Source> struct medium_flat { static constexpr auto value = Source::template make<1024>(); };
+template <class Source> struct SINTER_HIDDEN small_flat { static constexpr auto value = Source::template make<96>(); };
+template <class Source> struct SINTER_HIDDEN large_flat { static constexpr auto value = Source::template make<max_instructions>(); };
+template <class Source> struct SINTER_HIDDEN medium_flat { static constexpr auto value = Source::template make<1024>(); };
 template <class S> using flat_program =
     decltype(to_program<S>(std::make_index_sequence<static_cast<std::size_t>(S::value.size)>(),
                            std::make_index_sequence<static_cast<std::size_t>(S::value.op_count)>()));

@@ -71,8 +71,8 @@ template <class Op> constexpr op_descr describe() {
   return d;
 }
 
-template <class Op> inline constexpr op_descr descr_of = describe<Op>();
-template <class Op> inline constexpr op_descr bare_descr_of = describe_bare<Op>();
+template <class Op> SINTER_HIDDEN inline constexpr op_descr descr_of = describe<Op>();
+template <class Op> SINTER_HIDDEN inline constexpr op_descr bare_descr_of = describe_bare<Op>();
 
 template <class T> struct type_is { using type = T; };
 // The way back from a description to its type. The builder works on values; only its result becomes a type, and

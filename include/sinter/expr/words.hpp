@@ -7,10 +7,10 @@
 namespace sinter::inline v0 {
 
 /// The ops that a program uses, in the order of its op indices.
-template <class... Op> struct ops { static constexpr int size = sizeof...(Op); };
+template <class... Op> struct SINTER_HIDDEN ops { static constexpr int size = sizeof...(Op); };
 
 /// words: header (instructions | pool << 16 | operands << 32 | results << 48), instructions, pool.
-template <class Ops, uint64... Words> struct program {
+template <class Ops, uint64... Words> struct SINTER_HIDDEN program {
   using ops_type = Ops;
   static constexpr uint64 words[sizeof...(Words)] = {Words...};
   static constexpr int size = static_cast<int>(words[0] & 0xffff);
