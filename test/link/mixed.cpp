@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// One program out of parts with different flags: each runs its own kernels, on tensors of the others.
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include "part.hpp"
+
+extern const part baseline, native, openmp, unoptimised, fast, checked;
+
+void check(bool right, const char* a, const char* b, const char* what) {
+  if (right) return;
+  std::printf("%s with %s: %s\n", a, b, what);
+  std::exit(1);
+}
+bool close(const matrix& a, const matrix& b) {
+  if (a.numel() != b.numel()) return false;
+  for (st::int64 i = 0; i < a.size(0); ++i)
+    for (st::int64 k = 0; k < a.size(1); ++k)
+      if (!(std::abs(a(i, k) - b(i, k)) <= 1e-5f * (1 + std::abs(b(i, k))))) return false;
+  return true;
+}
+
+int main() {
+  const part parts[] = {baseline, native, openmp, unoptimised, fast, checked};
+  for (const part& a : parts)
+    for (const part& b : parts) {
+      matrix x = a.make(67, 130), y = b.make(67, 130);
+      check(close(x, y), a.name, b.name, "the same values");
+      check(close(a.compute(y), b.compute(x)), a.name, b.name, "the same results");
+      check(close(a.gradient(y), b.gradient(x)), a.name, b.name, "the same gradients");
+      const matrix other = x;  // a handle of the same elements
+      const auto version = other.version();
+      b.write(x);
+      check(other(0, 0) == 0.5f && other.version() == version + 1, a.name, b.name, "a write is seen through all handles");
+      y = {};
+      check(b.consume(a.make(3, 5)) == 15, a.name, b.name, "the last handle may be the other's");
+    }
+  // two parts of one instruction set and executor compute the same bits
+  const matrix x = native.make(67, 130);
+  const matrix a = native.compute(x), b = openmp.compute(x);
+  check(std::memcmp(a.data(), b.data(), sizeof(float) * static_cast<std::size_t>(a.numel())) == 0, "native", "openmp", "bitwise the same");
+}
