@@ -16,7 +16,7 @@ namespace detail {
 /// The low halves of 64-bit lanes multiplied; what is in the upper halves does not matter.
 template <class V> SINTER_INLINE V multiply_low_halves(V a, V b) {
 #if defined(__AVX512F__)
-  if constexpr (sizeof(V) == 64) return (V)_mm512_mul_epu32((__m512i)a, (__m512i)b);
+  if constexpr (sizeof(V) == 64) return (V)_mm512_maskz_mul_epu32(0xFF, (__m512i)a, (__m512i)b);  // g++ 12 warns of the plain one
 #endif
 #if defined(__AVX2__)
   if constexpr (sizeof(V) == 32) return (V)_mm256_mul_epu32((__m256i)a, (__m256i)b);
