@@ -8,8 +8,8 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 usage() {
   cat <<'TEXT'
 usage: sh bench/run.sh [--only ID,...] [--quick] [--no-install] [--deps DIR]
-Measures sinter against limits measured in the same run and against the peers that are installed.
-  --only ID,...  only these rows
+Measures sinter against limits measured in the same run and against the peers that are installed, then its compile times.
+  --only ID,...  only these rows; `compile` names the compile times
   --quick        fewer repetitions: a look, not a measurement
 TEXT
   common_help
@@ -35,4 +35,7 @@ set -- --json "$root/build/bench.json"
 [ -z "$only" ] || set -- "$@" --only "$only"
 [ -z "$quick" ] || set -- "$@" --quick
 "$root/build/bench/bench/bench" "$@"
+case ,$only, in
+  ,,|*,compile,*) CXX=$CXX SINTER_DEPS=$deps sh "$root/bench/compile.sh" --json "$root/build/bench.json" ${quick:+--quick} ;;
+esac
 say "written: build/bench.json"
