@@ -70,7 +70,17 @@ by_cmake() {
   "$tmp/cmake/build/my"
 }
 
+# The program in README.md, as it stands there.
+readme() {
+  sed -n '/^```cpp$/,/^```$/p' "$root/README.md" | sed '1d;$d' >"$tmp/readme.cpp"
+  grep -q 'int main' "$tmp/readme.cpp"
+  # shellcheck disable=SC2086  # flags are words
+  "$CXX" -std=c++20 -O2 -march=native -Wall -Wextra -Werror $CXXFLAGS -I"$root/include" "$tmp/readme.cpp" -o "$tmp/readme"
+  "$tmp/readme"
+}
+
 check "plain compiler line" plain
+check "the program in README.md" readme
 if has meson && has ninja; then
   check "Meson subproject" subproject
   check "install into a prefix" install_prefix
