@@ -19,6 +19,9 @@ struct derivation {
   bool saves_result = false;  ///< the first of `saved` is the statement's own result
 };
 
+/// Which graphs of a derivation are wanted: bits.
+inline constexpr int forward_part = 1, backward_part = 2, replay_part = 4, all_parts = 7;
+
 /// Instructions that depend on `id`.
 constexpr vec<bool> dependents(const graph& g, int id) {
   vec<bool> on(g.size(), false);
@@ -29,12 +32,32 @@ constexpr vec<bool> dependents(const graph& g, int id) {
 }
 
 /// Copies the instructions marked in `need` from `g` to `to`; those that `map` knows already are taken from there.
+/// What is known of a value (dims of extent 1, dtype) is copied with it.
 constexpr void copy_marked(const graph& g, const vec<bool>& need, graph& to, vec<uint16>& map) {
+  vec<uint16> op(g.ops().size(), 0xffff);
   for (int i = 0; i < g.size(); ++i) {
     if (!need[i] || map[i] != 0xffff) continue;
-    const instruction x = g.at(i);
-    const uint64 w = x.op == code::literal ? g.pool()[x.a] : x.op == code::contract ? g.pool()[x.c] : x.op == code::leaf && x.c ? g.pool()[x.c - 1] : 0;
-    map[i] = replay(to, x, w, g.descr(i), map, x.op == code::leaf ? g[i].ones : 0).id;
+    graph::item it = g[i];
+    instruction& x = it.ins;
+    const op_descr* d = g.descr(i);
+    if (x.op == code::leaf) {
+      x.c = x.c ? static_cast<uint16>(1 + to.pool(g.pool()[x.c - 1])) : uint16{0};
+    } else if (x.op == code::literal) {
+      x.a = static_cast<uint16>(to.pool(g.pool()[x.a]));
+    } else if (x.op != code::scalar) {
+      const int n = x.op == code::expand || x.op == code::contract ? 2 : x.is_op() ? d->arity : 1;
+      x.a = map[x.a];
+      if (n > 1) x.b = map[x.b];
+      if (n > 2) x.c = map[x.c];
+      if (x.op == code::contract) x.c = static_cast<uint16>(to.pool(g.pool()[x.c]));
+      if (x.is_op() || x.op == code::reduce) {
+        uint16& number = op[x.is_op() ? x.op_index() : x.c];
+        if (number == 0xffff) number = static_cast<uint16>(to.op_number(d));
+        if (x.is_op()) x.op = static_cast<code>(static_cast<int>(code::first_op) + number);
+        else x.c = number;
+      }
+    }
+    map[i] = to.add(it).id;
   }
 }
 
@@ -53,7 +76,7 @@ constexpr vec<bool> broadcasts_into(const graph& g, int id) {
 }
 
 /// `g` holds one program with one output and no other outputs. `variable[k]`: operand k wants a gradient.
-constexpr derivation derive(graph g, int operand_count, const vec<bool>& variable, bool with_replay = false) {
+constexpr derivation derive(graph g, int operand_count, const vec<bool>& variable, int parts = all_parts) {
   derivation out;
   const int n = g.size();
   int root = 0;
@@ -117,12 +140,14 @@ constexpr derivation derive(graph g, int operand_count, const vec<bool>& variabl
     }
   for (int i = size - 1; i >= 0; --i)
     if (need[i]) for_operands(g.at(i), g.descr(i), [&](uint16 o) { need[o] = true; });
-  vec<uint16> map(size, 0xffff);
-  copy_marked(g, need, out.forward, map);
-  out.forward.output(out.forward.at_sym(map[root]), 0);
-  int number = 1;
-  for (int k = 0; k < out.saved.size(); ++k)
-    if (out.saved[k] != root) out.forward.output(out.forward.at_sym(map[out.saved[k]]), number++);
+  if (parts & forward_part) {
+    vec<uint16> map(size, 0xffff);
+    copy_marked(g, need, out.forward, map);
+    out.forward.output(out.forward.at_sym(map[root]), 0);
+    int number = 1;
+    for (int k = 0; k < out.saved.size(); ++k)
+      if (out.saved[k] != root) out.forward.output(out.forward.at_sym(map[out.saved[k]]), number++);
+  }
 
   // backward: saved values are leaves behind the operands and dy
   vec<uint16> back(size, 0xffff);
@@ -156,7 +181,7 @@ constexpr derivation derive(graph g, int operand_count, const vec<bool>& variabl
   for (int i = 0; i < n; ++i)
     if (again[i] && g.at(i).op == code::leaf) out.leaf_replayed[g.at(i).a] = true;
   vec<uint16> anew(size, 0xffff);
-  if (with_replay) {
+  if (parts & replay_part) {
     anew[dy] = out.replay.leaf(operand_count, g.at(dy).type, g.at(dy).rank, g[dy].ones).id;
     if (again[root] && root < n) anew[root] = out.replay.leaf(operand_count + 1 + static_cast<int>(out.saved.size()), g.at(root).type, g.at(root).rank, g[root].ones).id;
     for (int k = 0; k < out.saved.size(); ++k)
@@ -171,12 +196,12 @@ constexpr derivation derive(graph g, int operand_count, const vec<bool>& variabl
     if (g.at(i).op == code::leaf && value[i]) out.leaf_read[g.at(i).a] = true;
     mark[i] = value[i] || shape[i];
   }
-  copy_marked(g, mark, out.backward, back);
+  if (parts & backward_part) copy_marked(g, mark, out.backward, back);
   int16 result = 0;
   for (int i = 0; i < n; ++i)
     if (wanted[i] && d[i] != 0xffff) {
-      out.backward.output(out.backward.at_sym(back[d[i]]), result, g.at(i).a);
-      if (with_replay) out.replay.output(out.replay.at_sym(anew[d[i]]), result, g.at(i).a);
+      if (parts & backward_part) out.backward.output(out.backward.at_sym(back[d[i]]), result, g.at(i).a);
+      if (parts & replay_part) out.replay.output(out.replay.at_sym(anew[d[i]]), result, g.at(i).a);
       out.grad_of[g.at(i).a] = result++;
     }
   return out;

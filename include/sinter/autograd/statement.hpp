@@ -36,11 +36,11 @@ template <class X> struct SINTER_HIDDEN marks_of {
   using type = decltype(make(std::make_index_sequence<count / 64 + 1>()));
 };
 
-template <class P, uint64... Word> constexpr derivation derive_program(bool with_replay = false) {
+template <class P, uint64... Word> constexpr derivation derive_program(int parts = all_parts) {
   constexpr uint64 words[] = {Word...};
   vec<bool> marks(P::operand_count, false);
   for (int i = 0; i < P::operand_count; ++i) marks[i] = words[i / 64] >> i % 64 & 1;
-  return derive(view_of<P>.restore(), P::operand_count, marks, with_replay);
+  return derive(view_of<P>.restore(), P::operand_count, marks, parts);
 }
 // The order in which rules build instructions is the compiler's at compile time and another at run time: what the two
 // must agree on, the numbers of saved values, is made once, at compile time.
@@ -54,7 +54,7 @@ template <class P, uint64... Word> struct all_derived {
       int saved = 0;
       bool saves_result = false, overflow = false;
     } out;
-    const derivation d = derive_program<P, Word...>(true);
+    const derivation d = derive_program<P, Word...>();
     out.saved = d.saved.size();
     out.saves_result = d.saves_result;
     out.forward = flatten<Room>(d.forward, P::operand_count);
@@ -69,6 +69,36 @@ template <class P, uint64... Word> struct all_derived {
 
 /// What a statement of program P over variables Mask runs.
 template <class P, class Mask> struct derived;
+template <class P, uint64... Word> requires(P::size > 64) struct derived<P, mask_words<Word...>> {
+  // long programs part by part: constant evaluation has its limits (clang: a million steps at a time)
+  template <int Part> struct source {
+    template <int Room> static constexpr auto make() {
+      const derivation d = derive_program<P, Word...>(Part);
+      return Part == forward_part    ? flatten<Room>(d.forward, P::operand_count)
+             : Part == backward_part ? flatten<Room>(d.backward, P::operand_count + 1 + d.saved.size())
+                                     : flatten<Room>(d.replay, P::operand_count + 2 + d.saved.size());
+    }
+  };
+  static constexpr auto tables = [] {
+    struct {
+      int16 grad_of[P::operand_count + 1] = {};
+      bool leaf_read[P::operand_count + 1] = {};
+      bool leaf_kept[P::operand_count + 1] = {};
+      int saved = 0;
+      bool saves_result = false;
+    } out;
+    const derivation d = derive_program<P, Word...>(0);
+    out.saved = d.saved.size();
+    out.saves_result = d.saves_result;
+    for (int i = 0; i < P::operand_count; ++i)
+      out.grad_of[i] = d.grad_of[i], out.leaf_read[i] = d.leaf_read[i], out.leaf_kept[i] = d.leaf_read[i] || d.leaf_replayed[i];
+    return out;
+  }();
+  using forward = make_program<source<forward_part>>;
+  using backward = make_program<source<backward_part>>;
+  static constexpr auto& replay = decltype(choose_flat<source<replay_part>>())::type::value;
+  static constexpr program_view replay_view{replay.words, replay.ops};
+};
 template <class P, uint64... Word> struct derived<P, mask_words<Word...>> {
   static constexpr auto& tables = decltype(choose_flat<all_derived<P, Word...>>())::type::value;
   struct forward_words { static constexpr auto& value = tables.forward; };

@@ -248,7 +248,8 @@ class graph {
   }
   constexpr sym add(const item& it) {
     const instruction& x = it.ins;
-    const uint32 h = (static_cast<uint32>(x.op) * 31 + x.a * 7 + x.b * 131 + x.c * 1031 + static_cast<uint32>(x.type)) % buckets;
+    // multiplied and taken from the top: numbers that advance in step must not meet in few buckets
+    const uint32 h = ((static_cast<uint32>(x.op) * 31 + x.a) * 2654435761u + x.b * 2246822519u + x.c * 3266489917u) >> 24;
     for (uint16 i = heads_[h]; i != 0xffff; i = items_[i].next) {
       const instruction& y = items_[i].ins;
       if (y.a == x.a && y.op == x.op && y.b == x.b && y.c == x.c && y.type == x.type && y.rank == x.rank &&
@@ -267,7 +268,7 @@ class graph {
   }
 
  private:
-  static constexpr uint32 buckets = 256;
+  static constexpr uint32 buckets = 256;  // the top 8 bits of a hash
   detail::vec<item> items_;
   detail::vec<const op_descr*> ops_;
   detail::vec<uint64> pool_;
