@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // exp, log and what is made of them: expm1, log1p, tanh. One-wide packs call the C library. Next: pack_pow.hpp.
 // Why not xsimd's: 8.1 gives 0 for exp's subnormal results (double: from -708.4 on) and infinity 0.3 too early, is wrong
-// for log of subnormal doubles, 68 ulp off and NaN from 1e154 on in erf, and NaN in tanh above 44 under -Ofast. Errors below:
-// the largest of a sweep over every 1009th float, and 4 million doubles.
+// for log of subnormal doubles, up to 68 ulp off in erf and NaN there from 1e154 on; under -Ofast tanh is NaN above 44.
+// The errors below are the largest of every 1009th float and of 4 million doubles, g++ and clang++, SSE2 to AVX-512.
 #pragma once
 #include "pack_math.hpp"
 
@@ -62,7 +62,7 @@ template <class T, int N> struct exp_parts {
 };
 }  // namespace detail
 
-/// e^x
+/// e^x; 0.97 ulp
 template <class T, int N> SINTER_INLINE pack<T, N> exp(pack<T, N> x) {
   if constexpr (N == 1) {
     return std::exp(x.r);
@@ -72,7 +72,7 @@ template <class T, int N> SINTER_INLINE pack<T, N> exp(pack<T, N> x) {
   }
 }
 
-/// e^x - 1
+/// e^x - 1; 1.9 ulp
 template <class T, int N> SINTER_INLINE pack<T, N> expm1(pack<T, N> x) {
   if constexpr (N == 1) {
     return std::expm1(x.r);
@@ -84,7 +84,7 @@ template <class T, int N> SINTER_INLINE pack<T, N> expm1(pack<T, N> x) {
   }
 }
 
-/// tanh x = t / (t + 2), t = e^(2|x|) - 1
+/// tanh x = t / (t + 2), t = e^(2|x|) - 1; 2.5 ulp, under -Ofast 3.9
 template <class T, int N> SINTER_INLINE pack<T, N> tanh(pack<T, N> x) {
   if constexpr (N == 1) {
     return std::tanh(x.r);
@@ -135,7 +135,7 @@ template <class T, int N> SINTER_INLINE pack<T, N> log_limits(pack<T, N> x, pack
 }
 }  // namespace detail
 
-/// Natural logarithm.
+/// Natural logarithm; 0.79 ulp
 template <class T, int N> SINTER_INLINE pack<T, N> log(pack<T, N> x) {
   if constexpr (N == 1) {
     return std::log(x.r);
@@ -149,7 +149,7 @@ template <class T, int N> SINTER_INLINE pack<T, N> log(pack<T, N> x) {
   }
 }
 
-/// log(1 + x)
+/// log(1 + x); 0.83 ulp
 template <class T, int N> SINTER_INLINE pack<T, N> log1p(pack<T, N> x) {
   if constexpr (N == 1) {
     return std::log1p(x.r);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // pack<bool, N>: a mask that stays in registers, as wide as float's or, where N is too small for that, double's;
-// select, and what compares bits. Not here: comparisons (pack.hpp). Next: pack_convert.hpp.
+// select, and what compares bits. Not here: comparisons (pack_core.hpp). Next: pack_convert.hpp.
 #pragma once
-#include "pack.hpp"
+#include "pack_core.hpp"
 
 namespace sinter::inline v0 {
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Functions of packs, found by argument-dependent lookup: abs, max, sqrt, floor, fma ... and reduce over lanes.
-// Not here: exp and log (pack_exp.hpp), pow and erf (pack_pow.hpp), sin and cos (pack_trig.hpp), included at the end.
+// Not here: exp and log (pack_exp.hpp), pow and erf (pack_pow.hpp), sin and cos (pack_trig.hpp).
 #pragma once
 #include <cmath>
 
@@ -165,7 +165,3 @@ template <int N> SINTER_INLINE bool any(pack<bool, N> m) {
 template <int N> SINTER_INLINE bool all(pack<bool, N> m) { return !any(!m); }
 
 }  // namespace sinter::inline v0
-
-#include "pack_exp.hpp"
-#include "pack_pow.hpp"
-#include "pack_trig.hpp"

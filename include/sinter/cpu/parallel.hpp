@@ -90,6 +90,13 @@ template <class Arch = native> SINTER_HIDDEN executor current_executor() {
 #endif
 }
 
+/// How many threads a loop started here would use.
+template <class Arch = native> SINTER_HIDDEN int concurrency() {
+  if (detail::in_chunk()) return 1;
+  executor e = current_executor<Arch>();
+  return e.concurrency(e.context);
+}
+
 /// Calls body(i) for every i in [0, chunks), by the installed executor; loops started inside a chunk are plain ones.
 /// The first exception is thrown again here after all chunks ended; chunks that had not begun by then are left out.
 template <class Arch = native, class Body> SINTER_HIDDEN void parallel_for(int64 chunks, Body&& body) {

@@ -135,7 +135,7 @@ template <class T> SINTER_INLINE batch<T> pin(xsimd::batch<T> x) {
   return x;
 }
 
-using xsimd::any, xsimd::ceil, xsimd::floor, xsimd::isnan, xsimd::select, xsimd::sqrt, xsimd::trunc;
+using xsimd::any, xsimd::ceil, xsimd::floor, xsimd::isnan, xsimd::sqrt, xsimd::trunc;
 template <class B> SINTER_INLINE B round(B x) { return xsimd::nearbyint(x); }
 #else
 // Never called: the names that the code for wide packs mentions.

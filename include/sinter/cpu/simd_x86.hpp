@@ -10,6 +10,10 @@
 
 namespace sinter::inline v0::simd {
 
+template <class T> requires std::is_arithmetic_v<T> constexpr bool equal(T a, T b) { return a == b; }
+template <class T> requires std::is_arithmetic_v<T> constexpr bool less(T a, T b) { return a < b; }
+template <class T> requires std::is_arithmetic_v<T> constexpr bool less_equal(T a, T b) { return a <= b; }
+
 #if !SINTER_HAS_XSIMD
 template <class T> int load_head(const T*, int);
 template <class V, class T> void store_head(V, T*, int);
@@ -19,6 +23,29 @@ template <class U, class V> U convert_vector(V);
 template <int H, class M> int half_mask(M);
 template <class M> int join_masks(M, M);
 #else
+
+/// Comparisons; unordered operands compare false. With AVX-512 at -O0, xsimd 8.1's for integers and its select do not compile.
+#if defined(__AVX512F__)
+template <int Float, int Integer, class T> SINTER_INLINE mask<T> compare(xsimd::batch<T> a, xsimd::batch<T> b) {
+  if constexpr (std::is_same_v<T, float>) return mask<T>(_mm512_cmp_ps_mask(a.data, b.data, Float));
+  else if constexpr (std::is_same_v<T, double>) return mask<T>(_mm512_cmp_pd_mask(a.data, b.data, Float));
+  else if constexpr (sizeof(T) == 4) return mask<T>(_mm512_cmp_epi32_mask(a.data, b.data, Integer));
+  else return mask<T>(_mm512_cmp_epi64_mask(a.data, b.data, Integer));
+}
+template <class T> SINTER_INLINE mask<T> equal(xsimd::batch<T> a, xsimd::batch<T> b) { return compare<_CMP_EQ_OQ, _MM_CMPINT_EQ>(a, b); }
+template <class T> SINTER_INLINE mask<T> less(xsimd::batch<T> a, xsimd::batch<T> b) { return compare<_CMP_LT_OQ, _MM_CMPINT_LT>(a, b); }
+template <class T> SINTER_INLINE mask<T> less_equal(xsimd::batch<T> a, xsimd::batch<T> b) { return compare<_CMP_LE_OQ, _MM_CMPINT_LE>(a, b); }
+/// a where m, else b, bit by bit.
+template <class T> SINTER_INLINE batch<T> select(xsimd::batch_bool<T> m, xsimd::batch<T> a, xsimd::batch<T> b) {
+  if constexpr (sizeof(T) == 4) return as_batch<T>(_mm512_mask_blend_ps(m.data, (__m512)(b.data), (__m512)(a.data)));
+  else return as_batch<T>(_mm512_mask_blend_pd(m.data, (__m512d)(b.data), (__m512d)(a.data)));
+}
+#else
+using xsimd::select;
+template <class T> SINTER_INLINE mask<T> equal(xsimd::batch<T> a, xsimd::batch<T> b) { return a == b; }
+template <class T> SINTER_INLINE mask<T> less(xsimd::batch<T> a, xsimd::batch<T> b) { return a < b; }
+template <class T> SINTER_INLINE mask<T> less_equal(xsimd::batch<T> a, xsimd::batch<T> b) { return a <= b; }
+#endif
 
 /// The first `count` elements at p, nothing behind them is touched; count may be negative or beyond the register.
 template <class T> SINTER_INLINE batch<T> load_head(const T* p, int count) {
@@ -79,7 +106,7 @@ template <class E> SINTER_INLINE mask<E> load_mask(const bool* p) {
 #endif
   integer<E> x[W];
   for (int i = 0; i < W; ++i) x[i] = p[i];
-  return as_mask<E>(batch<integer<E>>::load_unaligned(x) != batch<integer<E>>(0));
+  return as_mask<E>(less(batch<integer<E>>(0), batch<integer<E>>::load_unaligned(x)));
 }
 /// A mask as bools, one byte each.
 template <class E> SINTER_INLINE void store_mask(xsimd::batch_bool<E> m, bool* p) {
@@ -98,7 +125,7 @@ template <class E> SINTER_INLINE void store_mask(xsimd::batch_bool<E> m, bool* p
   }
 #endif
   integer<E> x[W];
-  xsimd::select(as_mask<integer<E>>(m), batch<integer<E>>(1), batch<integer<E>>(0)).store_unaligned(x);
+  select(as_mask<integer<E>>(m), batch<integer<E>>(1), batch<integer<E>>(0)).store_unaligned(x);
   for (int i = 0; i < W; ++i) p[i] = x[i] != 0;
 }
 
@@ -163,8 +190,8 @@ SINTER_INLINE batch<double> fma(batch<double> x, batch<double> y, batch<double> 
 #else
 using xsimd::fma;
 #endif
-template <class T> SINTER_INLINE batch<T> at_most(xsimd::batch<T> x, xsimd::batch<T> limit) { return xsimd::select(x > limit, limit, x); }
-template <class T> SINTER_INLINE batch<T> at_least(xsimd::batch<T> x, xsimd::batch<T> limit) { return xsimd::select(x < limit, limit, x); }
+template <class T> SINTER_INLINE batch<T> at_most(xsimd::batch<T> x, xsimd::batch<T> limit) { return select(x > limit, limit, x); }
+template <class T> SINTER_INLINE batch<T> at_least(xsimd::batch<T> x, xsimd::batch<T> limit) { return select(x < limit, limit, x); }
 #endif
 
 #endif  // SINTER_HAS_XSIMD
