@@ -2,6 +2,7 @@
 // The other way to a kernel: nvcc reads the same headers, builds the same programs, and compiles a map and a row stage.
 // Runs only as far as there is a device. Needs nothing of cpu/.
 #include <cstdio>
+#include <sinter/autograd/derive.hpp>
 #include <sinter/cuda/kernel.hpp>
 #include <sinter/cuda/sort.hpp>
 #include <sinter/expr/adjoint.hpp>
@@ -33,6 +34,26 @@ struct row_source {
     return sinter::detail::flatten<Room>(g, 1);
   }
 };
+/// 600 instructions, and their adjoint: they lower here, too.
+struct chain_source {
+  template <int Room> static constexpr auto make() {
+    sinter::graph g;
+    auto x = g.leaf(0, sinter::dtype::f32, 1), b = g.leaf(1, sinter::dtype::f32, 1), h = x;
+    for (int i = 0; i < 200; ++i) h = sinter::tanh(h * b + (i % 2 ? 0.25 : -0.125));
+    g.output(h, 0);
+    return sinter::detail::flatten<Room>(g, 2);
+  }
+};
+using chain = sinter::detail::make_program<chain_source>;
+struct adjoint_source {
+  template <int Room> static constexpr auto make() {
+    const sinter::detail::vec<bool> variables(2, true);
+    const auto d = sinter::detail::derive(sinter::detail::view_of<chain>.restore(), 2, variables, sinter::detail::backward_part);
+    return sinter::detail::flatten<Room>(d.backward, 3 + d.saved.size());
+  }
+};
+static_assert(chain::size >= 600 && sinter::detail::make_program<adjoint_source>::size > 1000);
+
 template <class Source> using stage_of = sinter::detail::stage_program<sinter::detail::make_program<Source>, 0>;
 using map_kernel = kernel<stage_of<map_source>, cuda_block, int>;
 using row_kernel = kernel<stage_of<row_source>, cuda_block, int>;

@@ -91,7 +91,7 @@ TEST_CASE("assignment to a slice writes through") {
 TEST_CASE("overlapping source and target are as if the source were evaluated first") {
   auto y = st::arange<float>(0, 6, 1);
   y(st::slice(1, 6)) = y(st::slice(0, 5)) * 1;
-  for (int i = 1; i < 6; ++i) CHECK(y(i) == i - 1);
+  for (int i = 1; i < 6; ++i) CHECK(y(i) == static_cast<float>(i - 1));
   auto z = st::arange<float>(0, 6, 1);
   z.copy_(st::flip(z, {0}));
   CHECK(z(0) == 5);

@@ -66,7 +66,7 @@ template <class T, int N, class F, class... P> SINTER_INLINE pack<T, N> map_batc
 /// f, a comparison, over the batches or scalars of packs.
 template <class T, int N, class F, class... P> SINTER_INLINE pack<bool, N> test_lanes(F f, pack<T, N> a, P... b) {
   if constexpr (N == 1) {
-    return pack<bool, 1>(f(a.r, b.r...));
+    return pack<bool, N>(f(a.r, b.r...));
   } else {
     simd::mask<T> m[pack<T, N>::registers];
     unroll<pack<T, N>::registers>([&](int i) { m[i] = f(a.r[i], b.r[i]...); });

@@ -746,7 +746,7 @@ template <class P> constexpr bool delivers() {
 }
 /// Are there shapes that the kernels of P do not take? It needs operands that broadcast beside a reduction or product.
 template <class P, std::size_t... S> constexpr bool may_misfit(std::index_sequence<S...>) {
-  auto one = [](kernel_kind kind, const auto& cut) {
+  [[maybe_unused]] auto one = [](kernel_kind kind, const auto& cut) {
     if (kind == kernel_kind::contract) return cut.input_count > 1;
     int operands = 0;
     for (int i = 0; i < cut.input_count; ++i) operands += cut.inputs[i].kind == input_kind::memory;

@@ -116,7 +116,7 @@ constexpr shape_fault infer_one(const program_view& p, int i, const shape_value*
     }
     case code::contract: {
       const contraction c = contraction::decode(p.pool(x.c));
-      int64 extent[8];
+      int64 extent[8] = {};
       bool known[8] = {};
       auto meet = [&](int label, int64 n) {
         if (!known[label] || extent[label] < 0) extent[label] = n, known[label] = true;
