@@ -13,8 +13,12 @@
 #define SINTER_KERNEL
 #define SINTER_HD __host__ __device__
 #define SINTER_DEVICE __device__
-#elif defined(__GNUC__)
+#elif defined(__clang__)
 #define SINTER_KERNEL __attribute__((flatten, noinline, visibility("hidden")))
+#define SINTER_HD
+#define SINTER_DEVICE
+#elif defined(__GNUC__)  // -Og keeps arrays of registers in memory, 30 times slower: kernels are compiled at -O2
+#define SINTER_KERNEL __attribute__((flatten, noinline, visibility("hidden"), optimize("O2")))
 #define SINTER_HD
 #define SINTER_DEVICE
 #else

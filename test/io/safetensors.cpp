@@ -114,7 +114,7 @@ TEST_CASE("safetensors: views of any strides are written in row-major order") {
   auto large = st::reshape(st::arange<st::int16>(3 * 5000), {3, 5000});
   st::save_safetensors(dir / "w", {{"t", m.T()},
                                    {"flip", st::flip(m, 1)},
-                                   {"column", m(st::all, 1)},
+                                   {"column", m(st::full_extent, 1)},
                                    {"expand", st::expand(st::array<double>({1, 2}), {2, 2})},
                                    {"large", large.T()}});
   auto file = st::load_safetensors(dir / "w");
