@@ -137,6 +137,20 @@ TEST_CASE("NVRTC compiles gradients") {
   CHECK(compiles_adjoint("softmax gradient", st::softmax(x, 1)));
   CHECK(compiles_adjoint("layer_norm gradient", st::layer_norm(x, w, w)));
 }
+/// Dropout: Philox for every element's index.
+struct dropout_source {
+  template <int Room> static constexpr auto make() {
+    st::graph g;
+    const st::sym x = g.leaf(0, st::dtype::f32, 2);
+    g.output(st::composed::dropout::compose(x, 1 << 30, 2.0, 17, 4), 0);
+    return st::detail::flatten<Room>(g, 1);
+  }
+};
+TEST_CASE("NVRTC compiles dropout, its random bits included") {
+  if (!toolkit("dropout")) return;
+  CHECK(compiles_program<st::detail::make_program<dropout_source>>("dropout"));
+}
+
 TEST_CASE("NVRTC compiles every op") {
   if (!toolkit("every op")) return;
   CHECK(compiles_program<st::detail::make_program<every_op>>("every op"));

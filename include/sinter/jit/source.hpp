@@ -19,7 +19,9 @@ struct header_list {
 /// What the text needs of an op. An op of sinter/op/ is found by its name, another one says `SINTER_OP`.
 template <class Op> std::string full_name_of() {
   if constexpr (requires { Op::full_name_; }) return Op::full_name_;
-  else return std::string("sinter::op::") + Op::info.name;
+  std::string name = "sinter::op::";
+  name += Op::info.name;
+  return name;
 }
 template <class Op> void add_header(header_list& to) {
   if constexpr (requires { typename Op::header; }) {
