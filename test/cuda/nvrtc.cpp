@@ -167,6 +167,11 @@ TEST_CASE("an op of a test's own header reaches NVRTC") {
   const auto x = st::zeros<float>({8, 8});
   CHECK(compiles_expression("my::smooth", my::smoothed(x)));
   CHECK(compiles_expression("my::norm_max", my::smoothed(x) / my::largest(x, 1)));
+  CHECK(compiles_expression("my::stairs", my::stepped(x) * x));
+  st::variable v = x;
+  using e = decltype(my::stepped(my::smoothed(v)) * v);
+  using gradient = st::detail::derived<st::detail::program_of<e>, st::detail::marks_of<e>::type>::backward;
+  CHECK(compiles_program<gradient>("their gradient"));
 }
 TEST_CASE("what NVRTC refuses comes with its log") {
   if (!toolkit("NVRTC's log")) return;
