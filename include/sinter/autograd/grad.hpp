@@ -16,14 +16,13 @@ namespace detail {
 /// All slots that a backward walk from `root` can reach, root included.
 inline vec<grad_slot*> reachable(grad_slot* root) {
   vec<grad_slot*> all, todo;
-  vec<any_variable*> marks;
   any_variable seen;
   todo.push(root);
   while (todo.size()) {
     grad_slot* s = todo[todo.size() - 1];
     todo.pop();
     if (s->recorded) continue;
-    s->recorded = reinterpret_cast<any_variable*>(&seen);  // a mark for the time of this walk
+    s->recorded = &seen;  // a mark for the time of this walk
     all.push(s);
     if (s->producer)
       for (int i = 0; i < s->producer->input_count(); ++i)
@@ -72,12 +71,6 @@ template <class Arch> void run_recorded(const any_variable& seed, grad_slot& roo
     if (inputs[i]->recorded) out[i] = *inputs[i]->recorded;
 }
 
-template <class V> struct grad_types;
-template <class T, class E, class D> struct grad_types<variable<T, E, D>> {
-  using value = T;
-  using shape = E;
-};
-
 template <class Arch, class V> V plain_gradient(grad_slot* s) {
   using T = typename V::value_type;
   using E = typename V::extents_type;
@@ -117,7 +110,7 @@ std::tuple<V...> grad(const O& output, const std::tuple<V...>& inputs, grad_opti
     int i = 0;
     std::apply([&](auto&... v) {
       auto fill = [&]<class W>(W& to) {
-        if (found[i].defined()) to = detail::typed<typename detail::grad_types<W>::value, typename detail::grad_types<W>::shape, Arch>(found[i]);
+        if (found[i].defined()) to = detail::typed<typename W::value_type, typename W::extents_type, Arch>(found[i]);
         else unused(i);
         ++i;
       };

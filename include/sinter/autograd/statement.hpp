@@ -10,7 +10,6 @@ namespace sinter::inline v0 {
 namespace detail {
 
 /// Which operands of an expression are variables.
-template <class X> constexpr void mark_variables(vec<bool>&) {}
 template <class X> struct variable_marks {
   static constexpr void mark(vec<bool>& to) { if constexpr (!dims_operand<X>) to.push(false); }
 };

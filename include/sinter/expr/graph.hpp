@@ -195,7 +195,7 @@ class graph {
 
     int rank = 0;
     for (int i = 0; i < n; ++i) rank = at(x[i].id).rank > rank ? at(x[i].id).rank : rank;
-    item it{make(op->info.result == result_type::boolean ? code::first_op : code::first_op, t, rank, x[0].id,
+    item it{make(code::first_op, t, rank, x[0].id,
                  n > 1 ? x[1].id : 0, n > 2 ? x[2].id : 0)};
     it.ins.op = static_cast<code>(static_cast<int>(code::first_op) + op_number(op));
     if (op->info.result == result_type::boolean) it.ins.type = dtype::b8;

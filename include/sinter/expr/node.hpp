@@ -153,7 +153,6 @@ namespace detail {
 template <class Op, class... A> inline constexpr bool is_node<node<Op, A...>> = true;
 
 template <class X> struct cell_value;  // autograd-aware, defined in expr/evaluate.hpp: what a named expression becomes
-template <class X> inline constexpr bool holds_barrier_v = false;  // specialised through lower.hpp
 
 template <class X> constexpr bool holds_barrier();
 
