@@ -36,6 +36,7 @@ struct shape_text {
 };
 
 namespace detail {
+inline namespace SINTER_TARGET {
 inline void append(std::string& s, const char* t) { s += t; }
 inline void append(std::string& s, const std::string& t) { s += t; }
 inline void append(std::string& s, char c) { s += c; }
@@ -59,6 +60,7 @@ inline void append(std::string& s, shape_text t) {
   s += ']';
 }
 template <class T> requires std::is_integral_v<T> void append(std::string& s, T v) { append(s, static_cast<long long>(v)); }
+}  // namespace SINTER_TARGET
 
 using error_handler = void (*)(const char* what);
 SINTER_HIDDEN inline error_handler& handler() {

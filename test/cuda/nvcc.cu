@@ -48,7 +48,7 @@ using chain = sinter::detail::make_program<chain_source>;
 struct adjoint_source {
   template <int Room> static constexpr auto make() {
     const sinter::detail::vec<bool> variables(2, true);
-    const auto d = sinter::detail::derive(sinter::detail::view_of<chain>.restore(), 2, variables, sinter::detail::backward_part);
+    const auto d = sinter::detail::derive(sinter::detail::differentiate(sinter::detail::view_of<chain>.restore(), 2, variables), sinter::detail::backward_part);
     return sinter::detail::flatten<Room>(d.backward, 3 + d.saved.size());
   }
 };

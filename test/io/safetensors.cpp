@@ -49,7 +49,7 @@ TEST_CASE("safetensors: tensors of every dtype come back in order, with their me
   for (const auto& t : file.tensors) names += t.name + " ";
   CHECK(names == "u8 f32 bool i8 i16 i32 i64 f64 ");
   CHECK(file.metadata ==
-        std::vector<std::pair<std::string, std::string>>{{"format", "pt"}, {"quote \"", "line\n\xc3\xa9"}});
+        std::vector<st::named<std::string>>{{"format", "pt"}, {"quote \"", "line\n\xc3\xa9"}});
   CHECK(same<st::uint8>(file.at("u8"), {1, 2, 255}));
   CHECK(same<float>(file.at("f32"), {1, 2, 3, 4}));
   CHECK(file.at("f32").as<const float, 2>()(1, 0) == 3.f);
@@ -73,7 +73,7 @@ TEST_CASE("safetensors: scalars, empty tensors, and files of nothing") {
   CHECK(a.at("scalar").as<const float, 0>().item() == 7.f);
   CHECK(a.at("none").size(0) == 3);
   CHECK(a.at("none").numel() == 0);
-  st::save_safetensors(dir / "b", std::vector<st::named_tensor>{});
+  st::save_safetensors(dir / "b", std::vector<st::named<st::any_tensor>>{});
   CHECK(st::load_safetensors(dir / "b").tensors.empty());
   CHECK(dir.contents("b") == bytes("{}      ", 0));
 }

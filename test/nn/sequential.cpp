@@ -69,5 +69,5 @@ TEST_CASE("layer_norm starts as PyTorch's") {
   nn::layer_norm<3, double> norm;
   st::variable y = norm(x);
   for (int i = 0; i < 12; ++i) CHECK(y.data()[i] == Approx(expected[i]).margin(1e-12));
-  CHECK(norm.named_parameters()[1].first == "bias");
+  CHECK(norm.named_parameters()[1].name == "bias");
 }

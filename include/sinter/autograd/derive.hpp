@@ -5,7 +5,7 @@
 #include "../expr/adjoint.hpp"
 #include "../expr/program.hpp"
 
-namespace sinter::inline v0::detail {
+namespace sinter::inline v0::detail::inline SINTER_TARGET {
 
 /// What the pair of programs agree on.
 struct derivation {
@@ -57,7 +57,7 @@ constexpr void copy_marked(const graph& g, const vec<bool>& need, graph& to, vec
         else x.c = number;
       }
     }
-    map[i] = to.add(it).id;
+    map[i] = to.add_new(it).id;
   }
 }
 
@@ -75,21 +75,42 @@ constexpr vec<bool> broadcasts_into(const graph& g, int id) {
   return on;
 }
 
+/// A program and its adjoint in one graph.
+struct merged_graph {
+  graph g;
+  int operands = 0;
+  int forward = 0;     ///< instructions of the program; the adjoint's follow
+  int root = 0;        ///< the result
+  uint16 dy = 0;       ///< its gradient, a leaf
+  vec<bool> wanted;    ///< forward instructions whose gradients are asked for
+  vec<uint16> d;       ///< the gradients of forward instructions, 0xffff: none
+};
 /// `g` holds one program with one output and no other outputs. `variable[k]`: operand k wants a gradient.
-constexpr derivation derive(graph g, int operand_count, const vec<bool>& variable, int parts = all_parts) {
-  derivation out;
-  const int n = g.size();
-  int root = 0;
+constexpr merged_graph differentiate(graph from, int operand_count, const vec<bool>& variable) {
+  merged_graph out;
+  out.g = static_cast<graph&&>(from);
+  graph& g = out.g;
+  const int n = out.forward = g.size();
+  out.operands = operand_count;
   for (int i = 0; i < n; ++i)
-    if (g.at(i).op == code::output) root = g.at(i).a;
-
-  vec<bool> wanted(n, false);
-  for (int i = 0; i < n; ++i) wanted[i] = g.at(i).op == code::leaf && variable[g.at(i).a] && is_floating(g.at(i).type);
-  const uint16 dy = g.leaf(operand_count, g.at(root).type, g.at(root).rank, g[root].ones).id;
+    if (g.at(i).op == code::output) out.root = g.at(i).a;
+  out.wanted = vec<bool>(n, false);
+  for (int i = 0; i < n; ++i) out.wanted[i] = g.at(i).op == code::leaf && variable[g.at(i).a] && is_floating(g.at(i).type);
+  out.dy = g.leaf(operand_count, g.at(out.root).type, g.at(out.root).rank, g[out.root].ones).id;
   vec<uint16> roots, seeds;
-  roots.push(static_cast<uint16>(root));
-  seeds.push(dy);
-  const vec<uint16> d = adjoint(g, roots, seeds, wanted);
+  roots.push(static_cast<uint16>(out.root));
+  seeds.push(out.dy);
+  out.d = adjoint(g, roots, seeds, out.wanted);
+  return out;
+}
+
+constexpr derivation derive(const merged_graph& merged, int parts = all_parts) {
+  derivation out;
+  const graph& g = merged.g;
+  const int n = merged.forward, root = merged.root, operand_count = merged.operands;
+  const uint16 dy = merged.dy;
+  const vec<bool>& wanted = merged.wanted;
+  const vec<uint16>& d = merged.d;
   const int size = g.size();
   const vec<bool> by_dy = dependents(g, dy);
 
@@ -207,4 +228,32 @@ constexpr derivation derive(graph g, int operand_count, const vec<bool>& variabl
   return out;
 }
 
-}  // namespace sinter::inline v0::detail
+/// A merged_graph in arrays of fixed size, to be kept between constant evaluations: they have their limits (clang: a
+/// million steps each).
+template <int Room, int Forward> struct frozen_graph {
+  graph::item items[Room] = {};
+  const op_descr* ops[129] = {};
+  uint64 pool[Room] = {};
+  int size = 0, op_count = 0, pool_size = 0, operands = 0, root = 0;
+  uint16 dy = 0;
+  bool wanted[Forward] = {};
+  uint16 d[Forward] = {};
+
+  constexpr explicit frozen_graph(const merged_graph& m)
+      : size(m.g.size()), op_count(m.g.ops().size()), pool_size(m.g.pool().size()), operands(m.operands), root(m.root), dy(m.dy) {
+    for (int i = 0; i < size; ++i) items[i] = m.g[i];
+    for (int i = 0; i < op_count; ++i) ops[i] = m.g.ops()[i];
+    for (int i = 0; i < pool_size; ++i) pool[i] = m.g.pool()[i];
+    for (int i = 0; i < Forward; ++i) wanted[i] = m.wanted[i], d[i] = m.d[i];
+  }
+  constexpr merged_graph thaw() const {
+    merged_graph m;
+    m.g = graph(items, size, ops, op_count, pool, pool_size);
+    m.operands = operands, m.forward = Forward, m.root = root, m.dy = dy;
+    m.wanted = vec<bool>(Forward, false), m.d = vec<uint16>(Forward, 0);
+    for (int i = 0; i < Forward; ++i) m.wanted[i] = wanted[i], m.d[i] = d[i];
+    return m;
+  }
+};
+
+}  // namespace sinter::inline v0::detail::inline SINTER_TARGET

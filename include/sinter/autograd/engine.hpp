@@ -8,8 +8,12 @@
 
 namespace sinter::inline v0::detail {
 
+// What parts of a program with different flags exchange: fixed layouts, and calls through pointers.
 struct node_base;
 struct grad_slot;
+inline namespace SINTER_TARGET {
+void drop(grad_slot* s);
+}
 
 /// A variable without its type: value, memory, slot. What derivatives of derivatives are made of.
 struct any_variable {
@@ -19,18 +23,18 @@ struct any_variable {
   grad_slot* slot = nullptr;  ///< counted; null: a constant
 
   any_variable() = default;
-  any_variable(const operand& v, const storage_ptr& b, dtype t, grad_slot* s);
-  any_variable(const any_variable& o) : any_variable(o.value, o.block, o.type, o.slot) {}
-  any_variable& operator=(const any_variable& o) { return *this = any_variable(o); }
-  any_variable(any_variable&& o) noexcept : value(o.value), block(static_cast<storage_ptr&&>(o.block)), type(o.type), slot(o.slot) { o.slot = nullptr; }
-  any_variable& operator=(any_variable&& o) noexcept {
+  SINTER_INLINE any_variable(const operand& v, const storage_ptr& b, dtype t, grad_slot* s);
+  SINTER_INLINE any_variable(const any_variable& o) : any_variable(o.value, o.block, o.type, o.slot) {}
+  SINTER_INLINE any_variable& operator=(const any_variable& o) { return *this = any_variable(o); }
+  SINTER_INLINE any_variable(any_variable&& o) noexcept : value(o.value), block(static_cast<storage_ptr&&>(o.block)), type(o.type), slot(o.slot) { o.slot = nullptr; }
+  SINTER_INLINE any_variable& operator=(any_variable&& o) noexcept {
     grad_slot* s = slot;
     slot = o.slot, o.slot = s;
     value = o.value, block = o.block, type = o.type;
     return *this;
   }
-  ~any_variable();
-  bool defined() const { return static_cast<bool>(block); }
+  SINTER_INLINE ~any_variable();
+  SINTER_INLINE bool defined() const { return static_cast<bool>(block); }
 };
 
 /// Where the gradient of one variable is collected. Shared by all handles of the variable and by the nodes that read it.
@@ -45,10 +49,10 @@ struct grad_slot {
   storage_ptr home;                ///< where an optimizer wants the gradient: row-major at `home_data`; empty: anywhere
   char* home_data = nullptr;
   grad_slot* next_dead = nullptr;  ///< for iterative destruction
-  void (*destroy)(grad_slot*) = [](grad_slot* s) { delete s; };
+  void (*destroy)(grad_slot*) = nullptr;
   any_variable* recorded = nullptr;  ///< the gradient while a recorded walk is under way
 
-  bool is_leaf() const { return producer == nullptr; }
+  SINTER_INLINE bool is_leaf() const { return producer == nullptr; }
 };
 
 /// One recorded statement.
@@ -61,16 +65,23 @@ struct node_base {
   virtual ~node_base() = default;
   /// Adds this node's share to the gradients of its inputs; `dy` is the gradient of its output.
   virtual void backward(const operand& dy) = 0;
-  /// The same as recorded statements: the gradient of each input (undefined: none), in the order of input(i).
-  virtual vec<any_variable> backward_recorded(const any_variable& dy) = 0;
+  /// The same as recorded statements: the gradient of input(i) goes to to[i]; it stays undefined if there is none.
+  virtual void backward_recorded(const any_variable& dy, any_variable* to) = 0;
   /// Frees what was saved for backward.
   virtual void release() = 0;
   /// The slots it passes gradients to.
   virtual int input_count() const = 0;
-  virtual grad_slot* input(int i) const = 0;
-  /// Gives up its references to the inputs, without destroying them.
-  virtual void take_inputs(vec<grad_slot*>& to) = 0;
+  virtual grad_slot* input(int i) const = 0;  // null: none
+  /// Gives up its reference to input(i), without destroying it.
+  virtual void forget(int i) = 0;
 };
+
+inline any_variable::any_variable(const operand& v, const storage_ptr& b, dtype t, grad_slot* s) : value(v), block(b), type(t), slot(s) {
+  if (slot) slot->refs.fetch_add(1, std::memory_order_relaxed);
+}
+inline any_variable::~any_variable() { drop(slot); }
+
+inline namespace SINTER_TARGET {
 
 /// Drops one reference; what dies with it dies in a loop, not in a recursion.
 inline void drop(grad_slot* s) {
@@ -81,20 +92,19 @@ inline void drop(grad_slot* s) {
     grad_slot* d = dead;
     dead = d->next_dead;
     if (node_base* n = d->producer) {
-      vec<grad_slot*> inputs;
-      n->take_inputs(inputs);
-      for (int i = 0; i < inputs.size(); ++i)
-        if (inputs[i] && inputs[i]->refs.fetch_sub(1, std::memory_order_acq_rel) == 1) inputs[i]->next_dead = dead, dead = inputs[i];
+      for (int i = 0; i < n->input_count(); ++i)
+        if (grad_slot* in = n->input(i)) {
+          n->forget(i);
+          if (in->refs.fetch_sub(1, std::memory_order_acq_rel) == 1) in->next_dead = dead, dead = in;
+        }
       delete n;
     }
     d->destroy(d);
   }
 }
 
-inline any_variable::any_variable(const operand& v, const storage_ptr& b, dtype t, grad_slot* s) : value(v), block(b), type(t), slot(s) {
-  if (slot) slot->refs.fetch_add(1, std::memory_order_relaxed);
-}
-inline any_variable::~any_variable() { drop(slot); }
+/// What a slot's `destroy` does.
+template <class Slot> void destroy_state(grad_slot* s) { delete static_cast<Slot*>(s); }
 
 /// The gradient buffer of a slot as something that a program writes: its home, or allocated, on the first gradient
 /// (store); added to afterwards.
@@ -104,7 +114,10 @@ template <class Arch> result gradient_target(grad_slot& s) {
   if (!s.grad.block) {
     s.grad.shape = s.shape;
     int64 step = 1;
-    for (int d = s.shape.rank - 1; d >= 0; --d) s.grad.strides[d] = step, step *= s.shape[d] > 1 ? s.shape[d] : 1;
+    for (int d = s.shape.rank - 1; d >= 0; --d) {
+      s.grad.strides[d] = step;
+      if (s.shape[d] > 1) step *= s.shape[d];
+    }
     s.grad.block = s.home ? s.home : allocate_cpu<Arch>(s.shape.numel() * size_of(s.type));
     s.grad.data = s.home ? s.home_data : static_cast<char*>(s.grad.block->data);
     if (s.home) s.home->version.fetch_add(1, std::memory_order_relaxed);  // who read the last gradient there may notice
@@ -132,7 +145,7 @@ class node_queue {
     if (n->queued) return;
     n->queued = true;
     heap_.push(n);
-    for (int i = size_++; i > 0 && heap_[(i - 1) / 2]->number < heap_[i]->number; i = (i - 1) / 2) swap(i, (i - 1) / 2);
+    for (int i = size_++; i > 0 && older((i - 1) / 2, i); i = (i - 1) / 2) swap(i, (i - 1) / 2);
   }
   node_base* pop() {
     node_base* top = heap_[0];
@@ -141,8 +154,8 @@ class node_queue {
     for (int i = 0;;) {
       int k = 2 * i + 1;
       if (k >= size_) break;
-      if (k + 1 < size_ && heap_[k]->number < heap_[k + 1]->number) ++k;
-      if (heap_[i]->number >= heap_[k]->number) break;
+      if (k + 1 < size_ && older(k, k + 1)) ++k;
+      if (!older(i, k)) break;
       swap(i, k), i = k;
     }
     top->queued = false;
@@ -154,6 +167,7 @@ class node_queue {
   }
 
  private:
+  bool older(int a, int b) const { return heap_[a]->number < heap_[b]->number; }
   void swap(int a, int b) {
     node_base* t = heap_[a];
     heap_[a] = heap_[b], heap_[b] = t;
@@ -184,4 +198,5 @@ template <class Arch> void run_backward(grad_slot& root, bool retain_graph) {
   }
 }
 
+}  // namespace SINTER_TARGET
 }  // namespace sinter::inline v0::detail

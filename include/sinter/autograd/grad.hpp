@@ -11,7 +11,7 @@ struct grad_options {
   bool allow_unused = false;   ///< an input that the output does not depend on gives an undefined variable, not an error
 };
 
-namespace detail {
+namespace detail::inline SINTER_TARGET {
 
 /// All slots that a backward walk from `root` can reach, root included.
 inline vec<grad_slot*> reachable(grad_slot* root) {
@@ -59,7 +59,8 @@ template <class Arch> void run_recorded(const any_variable& seed, grad_slot& roo
     node_base* n = queue.pop();
     if (n->spent) fail<autograd_error, Arch>("grad: the saved values of a statement were freed by an earlier backward; pass retain_graph to it");
     const any_variable dy = *n->output->recorded;
-    const vec<any_variable> g = n->backward_recorded(dy);
+    vec<any_variable> g(n->input_count() + 1, {});
+    n->backward_recorded(dy, &g[0]);
     for (int i = 0; i < n->input_count(); ++i) {
       grad_slot* s = n->input(i);
       if (!s || !g[i].defined()) continue;
@@ -79,14 +80,14 @@ template <class Arch, class V> V plain_gradient(grad_slot* s) {
   return V(tensor<T, E>(s->grad.block, reinterpret_cast<T*>(s->grad.data), sizes, strides), false);
 }
 
-}  // namespace detail
+}  // namespace detail::inline SINTER_TARGET
 
 /// d(output)/d(inputs) for an output of one element, as a tuple of variables of the inputs' shapes. Does not touch the
 /// inputs' grad(). With create_graph the gradients are recorded statements themselves: derivatives of any order.
 /// Throws autograd_error if nothing was recorded or an input is not used (see grad_options).
 /// https://pytorch.org/docs/stable/generated/torch.autograd.grad.html
 template <class O, class... V, class Arch = native>
-std::tuple<V...> grad(const O& output, const std::tuple<V...>& inputs, grad_options options = {}) {
+std::tuple<std::remove_cvref_t<V>...> grad(const O& output, const std::tuple<V...>& inputs, grad_options options = {}) {
   static_assert(detail::is_variable<O>, "sinter: grad needs a variable: name the expression first, `st::variable y = ...`");
   if (!output.requires_grad()) fail<autograd_error, Arch>("grad: the output does not require a gradient: nothing was recorded");
   if (output.numel() != 1) fail<autograd_error, Arch>("grad: the output has shape ", shape_text{output.sizes().data(), O::rank}, "; reduce it to one element first");
@@ -94,7 +95,7 @@ std::tuple<V...> grad(const O& output, const std::tuple<V...>& inputs, grad_opti
   detail::vec<detail::grad_slot*> slots;
   std::apply([&](const auto&... v) { (slots.push(v.slot()), ...); }, inputs);
   detail::vec<detail::any_variable> found(n, {});
-  std::tuple<V...> out;
+  std::tuple<std::remove_cvref_t<V>...> out;
   auto unused = [&](int i) {
     if (!options.allow_unused)
       fail<autograd_error, Arch>("grad: input ", i, " was not used in the output; pass allow_unused to get an undefined gradient");

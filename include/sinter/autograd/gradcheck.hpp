@@ -20,7 +20,7 @@ struct gradcheck_report {
   explicit operator bool() const { return ok; }
 };
 
-namespace detail {
+namespace detail::inline SINTER_TARGET {
 
 /// A fixed weight for element i, so that every element of a result counts differently.
 inline double check_weight(int64 i) { return 0.3 + 0.1 * static_cast<double>((i * 7 + 3) % 11); }
@@ -92,7 +92,7 @@ void compare_gradient(gradcheck_report& report, int number, const V& x, const G&
   }
 }
 
-}  // namespace detail
+}  // namespace detail::inline SINTER_TARGET
 
 /// First derivatives of `f(inputs...)` (a variable or an expression of any shape, double) with respect to all inputs,
 /// against central differences. https://pytorch.org/docs/stable/generated/torch.autograd.gradcheck.gradcheck.html

@@ -6,7 +6,7 @@
 #include "derive.hpp"
 #include "engine.hpp"
 
-namespace sinter::inline v0::detail {
+namespace sinter::inline v0::detail::inline SINTER_TARGET {
 
 /// The instructions of g without its outputs.
 inline graph without_outputs(const graph& g, vec<uint16>& map) {
@@ -65,25 +65,21 @@ template <class Arch> class graph_node final : public node_base {
       interpret<Arch>(result_of(b, grad_of[i]), &leaves[0], slots_.size() ? &slots_[0] : nullptr, &to);
     }
   }
-  vec<any_variable> backward_recorded(const any_variable& dy) override {
+  void backward_recorded(const any_variable& dy, any_variable* out) override {
     vec<int16> grad_of;
     const graph b = gradients(grad_of);
-    vec<any_variable> all(in_.size() + 1, {}), out(in_.size(), {});
+    vec<any_variable> all(in_.size() + 1, {});
     for (int i = 0; i < in_.size(); ++i) all[i] = in_[i];
     all[in_.size()] = dy;
     for (int i = 0; i < in_.size(); ++i)
       if (grad_of[i] >= 0) out[i] = record<Arch>(result_of(b, grad_of[i]), all, slots_, in_[i].slot->shape);
-    return out;
   }
   void release() override {
     for (int i = 0; i < in_.size(); ++i) in_[i].block = {};
   }
   int input_count() const override { return in_.size(); }
   grad_slot* input(int i) const override { return in_[i].slot; }
-  void take_inputs(vec<grad_slot*>& to) override {
-    for (int i = 0; i < in_.size(); ++i)
-      if (in_[i].slot) to.push(in_[i].slot), in_[i].slot = nullptr;
-  }
+  void forget(int i) override { in_[i].slot = nullptr; }
 
  private:
   /// The gradients of all inputs that want one, as a graph over the inputs and dy.
@@ -169,6 +165,7 @@ template <class Arch> any_variable record(graph g, const vec<any_variable>& in, 
   for (int d = 0; d < r.shape.rank; ++d) value.strides[d] = r.strides[d];
   if (!wants || !is_grad_enabled()) return any_variable(value, r.block, type, nullptr);
   auto* slot = new grad_slot;
+    slot->destroy = &destroy_state<grad_slot>;
   slot->type = type, slot->shape = r.shape, slot->requires_grad = true;
   vec<any_variable> kept(in.size(), {});
   for (int i = 0; i < in.size(); ++i)
@@ -191,4 +188,4 @@ template <class Arch> any_variable add_recorded(const any_variable& a, const any
   return record<Arch>(static_cast<graph&&>(g), in, {}, a.value.shape);
 }
 
-}  // namespace sinter::inline v0::detail
+}  // namespace sinter::inline v0::detail::inline SINTER_TARGET

@@ -7,7 +7,7 @@
 #include "variable.hpp"
 
 namespace sinter::inline v0 {
-namespace detail {
+namespace detail::inline SINTER_TARGET {
 
 /// Which operands of an expression are variables.
 template <class X> struct variable_marks {
@@ -35,11 +35,11 @@ template <class X> struct SINTER_HIDDEN marks_of {
   using type = decltype(make(std::make_index_sequence<count / 64 + 1>()));
 };
 
-template <class P, uint64... Word> constexpr derivation derive_program(int parts = all_parts) {
+template <class P, uint64... Word> constexpr merged_graph differentiate_program() {
   constexpr uint64 words[] = {Word...};
   vec<bool> marks(P::operand_count, false);
   for (int i = 0; i < P::operand_count; ++i) marks[i] = words[i / 64] >> i % 64 & 1;
-  return derive(view_of<P>.restore(), P::operand_count, marks, parts);
+  return differentiate(view_of<P>.restore(), P::operand_count, marks);
 }
 // The order in which rules build instructions is the compiler's at compile time and another at run time: what the two
 // must agree on, the numbers of saved values, is made once, at compile time.
@@ -53,7 +53,7 @@ template <class P, uint64... Word> struct all_derived {
       int saved = 0;
       bool saves_result = false, overflow = false;
     } out;
-    const derivation d = derive_program<P, Word...>();
+    const derivation d = derive(differentiate_program<P, Word...>());
     out.saved = d.saved.size();
     out.saves_result = d.saves_result;
     out.forward = flatten<Room>(d.forward, P::operand_count);
@@ -69,10 +69,12 @@ template <class P, uint64... Word> struct all_derived {
 /// What a statement of program P over variables Mask runs.
 template <class P, class Mask> struct derived;
 template <class P, uint64... Word> requires(P::size > 64) struct derived<P, mask_words<Word...>> {
-  // long programs part by part: constant evaluation has its limits (clang: a million steps at a time)
+  // long programs step by step: one constant evaluation has its limits
+  static constexpr int merged_size = differentiate_program<P, Word...>().g.size();
+  static constexpr frozen_graph<merged_size, P::size> merged{differentiate_program<P, Word...>()};
   template <int Part> struct source {
     template <int Room> static constexpr auto make() {
-      const derivation d = derive_program<P, Word...>(Part);
+      const derivation d = derive(merged.thaw(), Part);
       return Part == forward_part    ? flatten<Room>(d.forward, P::operand_count)
              : Part == backward_part ? flatten<Room>(d.backward, P::operand_count + 1 + d.saved.size())
                                      : flatten<Room>(d.replay, P::operand_count + 2 + d.saved.size());
@@ -86,7 +88,7 @@ template <class P, uint64... Word> requires(P::size > 64) struct derived<P, mask
       int saved = 0;
       bool saves_result = false;
     } out;
-    const derivation d = derive_program<P, Word...>(0);
+    const derivation d = derive(merged.thaw(), 0);
     out.saved = d.saved.size();
     out.saves_result = d.saves_result;
     for (int i = 0; i < P::operand_count; ++i)
@@ -173,7 +175,7 @@ template <class Arch> class statement_node final : public node_base {
         }
     cpu_run(*e_.backward, &leaves_[0], slots_.size() ? &slots_[0] : nullptr, &to[0]).template run<Arch>();
   }
-  vec<any_variable> backward_recorded(const any_variable& dy) override {
+  void backward_recorded(const any_variable& dy, any_variable* out) override {
     check_versions();
     const int n = e_.operands;
     const graph again = e_.replay->restore();
@@ -184,20 +186,15 @@ template <class Arch> class statement_node final : public node_base {
     for (int k = 0; k < e_.saved; ++k) in[n + 1 + k] = any_variable(leaves_[n + 1 + k], kept_[n + 1 + k], dtype::b8, nullptr);
     // the result as a variable: it is saved where the gradients need it
     if (e_.saves_result) in[n + 1 + e_.saved] = any_variable(leaves_[n + 1], kept_[n + 1], output->type, output);
-    vec<any_variable> out(n, {});
     for (int i = 0; i < n; ++i)
       if (inputs_[i] && e_.grad_of[i] >= 0) out[i] = record<Arch>(result_of(again, e_.grad_of[i]), in, slots_, inputs_[i]->shape);
-    return out;
   }
   void release() override {
     for (int i = 0; i < kept_.size(); ++i) kept_[i] = {};
   }
   int input_count() const override { return inputs_.size(); }
   grad_slot* input(int i) const override { return inputs_[i]; }
-  void take_inputs(vec<grad_slot*>& to) override {
-    for (int i = 0; i < inputs_.size(); ++i)
-      if (inputs_[i]) to.push(inputs_[i]), inputs_[i] = nullptr;
-  }
+  void forget(int i) override { inputs_[i] = nullptr; }
 
  private:
   void check_versions() const {
@@ -378,7 +375,7 @@ template <class X> struct cell_value {
   }
 };
 
-}  // namespace detail
+}  // namespace detail::inline SINTER_TARGET
 
 /// Evaluates an expression: a variable if it holds variables, else a tensor.
 template <detail::formula X, class Arch = native> auto eval(const X& x) {

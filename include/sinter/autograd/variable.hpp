@@ -8,13 +8,21 @@ namespace sinter::inline v0 {
 
 namespace detail {
 
+inline namespace SINTER_TARGET {
+/// The last handle of a variable goes: its value is freed, its slot when no node reads it.
+template <class State> SINTER_NOINLINE void let_go(State* s) {
+  s->value = {};
+  drop(s);
+}
+}  // namespace SINTER_TARGET
+
 /// What all handles of one variable share. Nodes hold the slot alone, so an intermediate value is freed with its last
 /// handle even while a graph still passes gradients through it.
 template <class T, class E, class D> struct variable_state final : grad_slot {
   std::atomic<int64> handles{1};
   tensor<T, E, D> value;
-  explicit variable_state(tensor<T, E, D> v) : value(static_cast<tensor<T, E, D>&&>(v)) {
-    destroy = [](grad_slot* s) { delete static_cast<variable_state*>(s); };
+  SINTER_INLINE explicit variable_state(tensor<T, E, D> v) : value(static_cast<tensor<T, E, D>&&>(v)) {
+    destroy = &destroy_state<variable_state>;
     type = dtype_of<std::remove_const_t<T>>;
     shape.rank = E::rank;
     for (int d = 0; d < E::rank; ++d) shape[d] = value.sizes()[d];
@@ -36,61 +44,58 @@ template <class T, class E, class D = cpu_t> class variable {
 
   variable() = default;
   /// A leaf that requires a gradient (not under no_grad). Shares the tensor's elements.
-  variable(const tensor<T, E, D>& t) : variable(t, is_grad_enabled()) {}
-  variable(tensor<T, E, D> t, bool requires_grad) : state_(new state(static_cast<tensor<T, E, D>&&>(t))) { state_->requires_grad = requires_grad; }
-  variable(const variable& o) noexcept : state_(o.state_) {
+  SINTER_INLINE variable(const tensor<T, E, D>& t) : variable(t, is_grad_enabled()) {}
+  SINTER_INLINE variable(tensor<T, E, D> t, bool requires_grad) : state_(new state(static_cast<tensor<T, E, D>&&>(t))) { state_->requires_grad = requires_grad; }
+  SINTER_INLINE variable(const variable& o) noexcept : state_(o.state_) {
     if (state_) state_->handles.fetch_add(1, std::memory_order_relaxed);
   }
-  variable(variable&& o) noexcept : state_(o.state_) { o.state_ = nullptr; }
-  variable& operator=(const variable& o) noexcept { return *this = variable(o); }
-  variable& operator=(variable&& o) noexcept {
+  SINTER_INLINE variable(variable&& o) noexcept : state_(o.state_) { o.state_ = nullptr; }
+  SINTER_INLINE variable& operator=(const variable& o) noexcept { return *this = variable(o); }
+  SINTER_INLINE variable& operator=(variable&& o) noexcept {
     state* t = state_;
     state_ = o.state_, o.state_ = t;
     return *this;
   }
-  ~variable() {
-    if (state_ && state_->handles.fetch_sub(1, std::memory_order_acq_rel) == 1) {
-      state_->value = {};
-      detail::drop(state_);
-    }
+  SINTER_INLINE ~variable() {
+    if (state_ && state_->handles.fetch_sub(1, std::memory_order_acq_rel) == 1) detail::let_go(state_);
   }
   /// Evaluates an expression as one recorded statement; one without variables makes a leaf.
   template <detail::formula X, class Arch = native> variable(const X& x);
-  const variable& handle() const& { return *this; }
-  variable&& handle() && { return static_cast<variable&&>(*this); }
+  SINTER_INLINE const variable& handle() const& { return *this; }
+  SINTER_INLINE variable&& handle() && { return static_cast<variable&&>(*this); }
 
-  bool defined() const { return state_ && state_->value.defined(); }
+  SINTER_INLINE bool defined() const { return state_ && state_->value.defined(); }
   /// The value as a tensor that nothing records; it shares the elements.
-  tensor<T, E, D> detach() const { return value(); }
-  const tensor<T, E, D>& value() const {
+  SINTER_INLINE tensor<T, E, D> detach() const { return value(); }
+  SINTER_INLINE const tensor<T, E, D>& value() const {
     if (!state_) [[unlikely]] fail<error>("an undefined variable has no value");
     return state_->value;
   }
   /// Lets all handles of this variable hold the elements of `t`, which has the same shape. Throws shape_error.
-  void set_data(const tensor<T, E, D>& t) const {
+  SINTER_INLINE void set_data(const tensor<T, E, D>& t) const {
     if (!(t.sizes() == sizes()))
       fail<shape_error>("set_data: shape ", shape_text{t.sizes().data(), rank}, " is not that of the variable, ", shape_text{sizes().data(), rank});
     state_->value = t;
   }
   /// Sum of what backward() has found so far; undefined before.
-  tensor<T, E, D> grad() const {
+  SINTER_INLINE tensor<T, E, D> grad() const {
     if (!state_ || !state_->grad.block) return {};
     index_list<rank> sizes, strides;
     for (int d = 0; d < rank; ++d) sizes[d] = state_->shape[d], strides[d] = state_->grad.strides[d];
     return {state_->grad.block, reinterpret_cast<T*>(state_->grad.data), sizes, strides};
   }
   /// Forgets the gradient; the next backward() allocates a new one.
-  void zero_grad() const { if (state_) state_->grad = detail::result{}; }
-  bool requires_grad() const { return state_ && state_->requires_grad; }
+  SINTER_INLINE void zero_grad() const { if (state_) state_->grad = detail::result{}; }
+  SINTER_INLINE bool requires_grad() const { return state_ && state_->requires_grad; }
   /// Switches recording of this leaf on or off. Throws autograd_error on a recorded result.
   template <class Arch = native> const variable& requires_grad_(bool on = true) const {
     if (!is_leaf()) fail<autograd_error, Arch>("requires_grad_: only for leaves; use detach() on the result of a statement");
     state_->requires_grad = on;
     return *this;
   }
-  bool is_leaf() const { return !state_ || state_->is_leaf(); }
+  SINTER_INLINE bool is_leaf() const { return !state_ || state_->is_leaf(); }
   /// Keeps the gradient of this intermediate result after backward().
-  void retain_grad() const { state_->retain = true; }
+  SINTER_INLINE void retain_grad() const { state_->retain = true; }
 
   /// d(this)/d(leaves), added to the leaves' grad(). For a result of one element.
   /// Throws autograd_error if it has more, or nothing was recorded.
@@ -108,14 +113,14 @@ template <class T, class E, class D = cpu_t> class variable {
   }
 
   static constexpr int dim() { return rank; }
-  int64 size(int d) const { return value().size(d); }
-  const index_list<rank>& sizes() const { return value().sizes(); }
-  const index_list<rank>& strides() const { return value().strides(); }
-  int64 numel() const { return value().numel(); }
-  value_type item() const { return value().item(); }
-  T* data() const { return value().data(); }
-  uint64 version() const { return value().version(); }
-  detail::grad_slot* slot() const { return state_; }
+  SINTER_INLINE int64 size(int d) const { return value().size(d); }
+  SINTER_INLINE const index_list<rank>& sizes() const { return value().sizes(); }
+  SINTER_INLINE const index_list<rank>& strides() const { return value().strides(); }
+  SINTER_INLINE int64 numel() const { return value().numel(); }
+  SINTER_INLINE value_type item() const { return value().item(); }
+  SINTER_INLINE T* data() const { return value().data(); }
+  SINTER_INLINE uint64 version() const { return value().version(); }
+  SINTER_INLINE detail::grad_slot* slot() const { return state_; }
 
  private:
   template <class Arch> void start_backward(const tensor<T, E, D>* seed, bool retain_graph) const {

@@ -7,7 +7,7 @@
 #include "parallel.hpp"
 
 namespace sinter::inline v0 {
-namespace detail {
+namespace detail::inline SINTER_TARGET {
 
 /// A matrix in memory: element (i, j) is data[i * rows + j * columns]. Strides may be 0 or negative.
 template <class T> struct strided {
@@ -270,7 +270,7 @@ template <class T, class Arch> SINTER_KERNEL void gemm_store(const gemm_target<T
   }
 }
 
-}  // namespace detail
+}  // namespace detail::inline SINTER_TARGET
 
 /// C (m x n) = A (m x k) B (k x n), element strides. Calls tile(i0, i1, block, ld) once for each block of rows [i0, i1)
 /// when it is final: C(i, j) is block[(i - i0) * ld + j], in cache. Calls may come from several threads.

@@ -6,7 +6,7 @@
 #include "operand.hpp"
 #include "strided.hpp"
 
-namespace sinter::inline v0::detail {
+namespace sinter::inline v0::detail::inline SINTER_TARGET {
 
 /// Calls f(T{}) with the C++ type of t.
 template <class Arch, class F> void with_type(dtype t, F f) {
@@ -397,4 +397,4 @@ template <class Arch> SINTER_HIDDEN void interpret(const graph& g, const operand
     fail<error, Arch>("a program of ", g.size(), " instructions is too long; at most ", max_instructions, " fit");
 }
 
-}  // namespace sinter::inline v0::detail
+}  // namespace sinter::inline v0::detail::inline SINTER_TARGET

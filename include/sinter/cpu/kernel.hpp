@@ -12,7 +12,7 @@ namespace sinter::inline v0 {
 template <class T, int N> struct index_lane_<pack<T, N>> { using type = pack<int64, N>; };
 template <class T, int N> SINTER_INLINE pack<T, N> lowest(pack<T, N>) { return pack<T, N>(lowest(T{})); }
 
-namespace detail {
+namespace detail::inline SINTER_TARGET {
 
 /// One thing that a kernel walks over: input, output, total, or the position along the row. Addresses are integers, as
 /// positions count in elements and start at 0.
@@ -233,7 +233,7 @@ template <class SP, class Arch> struct kernel {
   template <auto& List> using states_of = decltype(states_for<List>(count_to<List.count>{}));
   template <int I, class S> static SINTER_INLINE state_at<I>& state(S& s) { return static_cast<numbered_state<I, state_at<I>>&>(s).v; }
   template <int I> static SINTER_INLINE state_at<I> empty() { return reduction_at<I>::init(operand_pack<I>(operand_type<I>(0))); }
-  template <auto& List> static SINTER_INLINE void reset(states_of<List>& s) {
+  template <auto& List, class S> static SINTER_INLINE void reset(S& s) {
     for_ids<List>([&]<int I>() { state<I>(s) = empty<I>(); });
   }
   /// Takes in the first `count` lanes.
@@ -273,8 +273,8 @@ template <class SP, class Arch> struct kernel {
   static SINTER_INLINE const pack<int64, N>& ramp_of(const frame& f, int w) { return f.ramp[has_positions ? w : 0]; }
 
   /// One innermost loop of a pass. Fast: all lanes are there and every memory operand has them side by side.
-  template <int Pass, bool Fast>
-  static SINTER_INLINE void inner(const frame& f, regs& r, addresses& at, int64 n, int count, states_of<pass_reductions<Pass>>& states, states_of<element_totals>& sums) {
+  template <int Pass, bool Fast, class S, class Sums>
+  static SINTER_INLINE void inner(const frame& f, regs& r, addresses& at, int64 n, int count, S& states, Sums& sums) {
     addresses p;  // a copy: nobody else has its address
     for (int w = 0; w < walks; ++w) p[w] = at[w];
     for (int64 s = 0; s < n; ++s) {
@@ -476,5 +476,5 @@ template <class SP, class Arch> struct kernel {
   }
 };
 
-}  // namespace detail
+}  // namespace detail::inline SINTER_TARGET
 }  // namespace sinter::inline v0

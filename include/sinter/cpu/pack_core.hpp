@@ -9,7 +9,7 @@
 
 namespace sinter::inline v0 {
 
-namespace detail {
+namespace detail::inline SINTER_TARGET {
 template <class... T> constexpr int lanes_for() {
   int n = 0;
   auto widen = [&n](int w) { n = w > n ? w : n; };
@@ -34,14 +34,16 @@ template <class T> struct wrapping { using type = T; };
 template <class T> requires std::is_integral_v<T> struct wrapping<T> : std::make_unsigned<T> {};
 template <> struct wrapping<bool> { using type = bool; };
 template <class T> SINTER_INLINE constexpr auto wrap(T x) { return static_cast<typename wrapping<T>::type>(x); }
-}  // namespace detail
+}  // namespace detail::inline SINTER_TARGET
 
+inline namespace SINTER_TARGET {
 /// Lanes of a program over dtypes T...: those of the narrowest type but bool. 1 without xsimd.
 template <class... T> inline constexpr int lanes = detail::lanes_for<T...>();
 
 template <class T, int N> struct pack;
+}  // namespace SINTER_TARGET
 
-namespace detail {
+namespace detail::inline SINTER_TARGET {
 /// f over the registers of packs, as plain vectors (wrapping integers), or over the scalars of one-wide packs.
 template <class T, int N, class F, class... P> SINTER_INLINE pack<T, N> map_lanes(F f, pack<T, N> a, P... b) {
   if constexpr (N == 1) {
@@ -166,7 +168,9 @@ template <class T, int N> struct pack_memory {
  private:
   SINTER_INLINE const P& self() const { return static_cast<const P&>(*this); }
 };
-}  // namespace detail
+}  // namespace detail::inline SINTER_TARGET
+
+inline namespace SINTER_TARGET {
 
 /// N lanes of T, in registers of this target.
 template <class T, int N> struct pack : detail::pack_memory<T, N>, detail::pack_operators<T, N> {
@@ -202,4 +206,5 @@ template <class T> struct pack<T, 1> : detail::pack_memory<T, 1>, detail::pack_o
   SINTER_INLINE void store(T* p) const { *p = r; }
 };
 
+}  // namespace SINTER_TARGET
 }  // namespace sinter::inline v0

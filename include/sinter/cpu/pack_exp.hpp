@@ -7,7 +7,7 @@
 #include "pack_math.hpp"
 
 namespace sinter::inline v0 {
-namespace detail {
+namespace detail::inline SINTER_TARGET {
 
 /// c[0] x^n + ... + c[n] by Horner's rule.
 template <class T, int N, class... C> SINTER_INLINE pack<T, N> polynomial(pack<T, N> x, double first, C... c) {
@@ -60,7 +60,7 @@ template <class T, int N> struct exp_parts {
     rest = fma(r * r, q, r);
   }
 };
-}  // namespace detail
+}  // namespace detail::inline SINTER_TARGET
 
 /// e^x; 0.97 ulp
 template <class T, int N> SINTER_INLINE pack<T, N> exp(pack<T, N> x) {
@@ -97,7 +97,7 @@ template <class T, int N> SINTER_INLINE pack<T, N> tanh(pack<T, N> x) {
   }
 }
 
-namespace detail {
+namespace detail::inline SINTER_TARGET {
 /// m in [sqrt(1/2), sqrt(2)) and e with x = m 2^e, for positive normal x.
 template <class T, int N> struct log_parts {
   pack<T, N> m, e;
@@ -133,7 +133,7 @@ template <class T, int N> SINTER_INLINE pack<T, N> log_limits(pack<T, N> x, pack
   auto limit = select(bits >= pack<I, N>(infinity_bits<T>), bits, pole);
   return bit_cast<T>(select(fine, bit_cast<I>(y), limit));
 }
-}  // namespace detail
+}  // namespace detail::inline SINTER_TARGET
 
 /// Natural logarithm; 0.79 ulp
 template <class T, int N> SINTER_INLINE pack<T, N> log(pack<T, N> x) {

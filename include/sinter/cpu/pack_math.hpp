@@ -7,7 +7,7 @@
 #include "pack_convert.hpp"
 
 namespace sinter::inline v0 {
-namespace detail {
+namespace detail::inline SINTER_TARGET {
 #if defined(__FAST_MATH__)
 inline constexpr bool fast_math = true;
 #else
@@ -23,7 +23,7 @@ template <class T, int N> SINTER_INLINE pack<T, N> exact(pack<T, N> x) {
 template <class T> inline constexpr simd::integer<T> sign_bit = static_cast<simd::integer<T>>(wrap(simd::integer<T>(1)) << (8 * sizeof(T) - 1));
 /// Infinity's bits.
 template <class T> inline constexpr simd::integer<T> infinity_bits = __builtin_bit_cast(simd::integer<T>, static_cast<T>(__builtin_inf()));
-}  // namespace detail
+}  // namespace detail::inline SINTER_TARGET
 
 /// |x|
 template <class T, int N> SINTER_INLINE pack<T, N> abs(pack<T, N> x) {
@@ -42,13 +42,13 @@ template <class T, int N> SINTER_INLINE pack<bool, N> isnan(pack<T, N> x) {
   else if constexpr (N == 1) return x != x;
   else return detail::test_lanes([](auto v) { return simd::isnan(v); }, x);
 }
-namespace detail {
+namespace detail::inline SINTER_TARGET {
 /// y, or x where that is NaN: for results that -Ofast may have calculated without regard to NaN.
 template <class T, int N> SINTER_INLINE pack<T, N> keep_nan(pack<T, N> x, pack<T, N> y) {
   if constexpr (fast_math) return select(isnan(x), x, y);
   else return y;
 }
-}  // namespace detail
+}  // namespace detail::inline SINTER_TARGET
 
 /// The larger operand; NaN if either is NaN.
 template <class T, int N> SINTER_INLINE pack<T, N> max(pack<T, N> a, std::type_identity_t<pack<T, N>> b) {
@@ -77,13 +77,13 @@ template <class T, int N> SINTER_INLINE pack<T, N> fma(pack<T, N> a, std::type_i
   }
 }
 
-namespace detail {
+namespace detail::inline SINTER_TARGET {
 #if defined(__SSE2__) && !defined(__SSE4_1__)
 inline constexpr bool rounding_loses_sign = true;  // xsimd's emulation rounds -0.0 and -0.3 to +0.0
 #else
 inline constexpr bool rounding_loses_sign = false;
 #endif
-}  // namespace detail
+}  // namespace detail::inline SINTER_TARGET
 
 // To whole numbers; integers stay.
 #define SINTER_PACK_FUNCTION(name, scalar)                                                  \
@@ -112,7 +112,7 @@ template <class T, int N> requires std::is_floating_point_v<T> SINTER_INLINE pac
   }
 }
 
-namespace detail {
+namespace detail::inline SINTER_TARGET {
 /// Folds the first n elements: i with i + n/2, and so on.
 template <int n, class T, class F> SINTER_INLINE T fold_tree(T* v, F f) {
   if constexpr (n > 1) {
@@ -132,7 +132,7 @@ template <int n, class T, int N, class F> SINTER_INLINE pack<T, N> fold_register
     return x;
   }
 }
-}  // namespace detail
+}  // namespace detail::inline SINTER_TARGET
 
 /// Folds the lanes by f: lane i with lane i + N/2, then the first N/2 lanes likewise, and so on: the result depends on
 /// the lanes only. f takes scalars or, which is faster, also packs.

@@ -5,7 +5,7 @@
 #include "pack_exp.hpp"
 
 namespace sinter::inline v0 {
-namespace detail {
+namespace detail::inline SINTER_TARGET {
 
 /// A value in two parts, high + low.
 template <int N> struct two_doubles {
@@ -43,7 +43,7 @@ template <int N> SINTER_INLINE pack<double, N> power(pack<double, N> x, pack<dou
   exp_parts<double, N> p(clamp(product, -746, 710), rest);
   return scale(p.rest + P(1), p.n);
 }
-}  // namespace detail
+}  // namespace detail::inline SINTER_TARGET
 
 /// x^y, with the C library's special cases; float 0.5 ulp, double 1.2 ulp
 template <class T, int N> SINTER_INLINE pack<T, N> pow(pack<T, N> x, std::type_identity_t<pack<T, N>> y) {

@@ -12,7 +12,7 @@
 namespace sinter::inline v0 {
 
 #if SINTER_HAS_XSIMD
-namespace detail {
+namespace detail::inline SINTER_TARGET {
 /// The low halves of 64-bit lanes multiplied; what is in the upper halves does not matter.
 template <class V> SINTER_INLINE V multiply_low_halves(V a, V b) {
 #if defined(__AVX512F__)
@@ -59,7 +59,7 @@ template <int N> SINTER_INLINE pack<int64, N> consecutive_bits(uint64 first, uin
   }(std::make_integer_sequence<int, N / W>());
   return y;
 }
-}  // namespace detail
+}  // namespace detail::inline SINTER_TARGET
 #endif
 
 template <int N> SINTER_INLINE pack<int64, N> random_bits(pack<int64, N> i, pack<int64, N> low, pack<int64, N> high) {

@@ -5,7 +5,7 @@
 #include "pack_exp.hpp"
 
 namespace sinter::inline v0 {
-namespace detail {
+namespace detail::inline SINTER_TARGET {
 
 /// x = q pi/2 + r with |r| <= pi/4, for |x| < 10^6; `turns` has q in its lowest bits.
 template <int N> struct quarter_turns {
@@ -48,7 +48,7 @@ template <int Quarters, class T, int N> SINTER_INLINE pack<T, N> sine(pack<T, N>
 template <class T, int N, class Arch = native> SINTER_COLD void call_lanes(T* x, T (*f)(T)) {
   for (int i = 0; i < N; ++i) x[i] = f(x[i]);
 }
-}  // namespace detail
+}  // namespace detail::inline SINTER_TARGET
 
 /// sin x; 1.5 ulp
 template <class T, int N> SINTER_INLINE pack<T, N> sin(pack<T, N> x) {

@@ -10,7 +10,7 @@
 #include "parallel.hpp"
 #include "strided.hpp"
 
-namespace sinter::inline v0::detail {
+namespace sinter::inline v0::detail::inline SINTER_TARGET {
 
 class cpu_run;
 
@@ -767,4 +767,4 @@ template <class P, class Arch> inline constexpr program_entry entry_of = [] {
   return e;
 }();
 
-}  // namespace sinter::inline v0::detail
+}  // namespace sinter::inline v0::detail::inline SINTER_TARGET

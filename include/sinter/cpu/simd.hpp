@@ -44,7 +44,7 @@
 #define SINTER_HAS_FMA 0
 #endif
 
-namespace sinter::inline v0::simd {
+namespace sinter::inline v0::simd::inline SINTER_TARGET {
 
 #if SINTER_HAS_XSIMD
 template <class T> using batch = xsimd::batch<T>;
@@ -58,18 +58,18 @@ template <class T> inline constexpr int width = 1;
 inline constexpr bool bit_masks = false;
 #endif
 
-namespace detail {
+namespace detail::inline SINTER_TARGET {
 template <class T> struct integer_of { using type = T; };
 template <> struct integer_of<float> { using type = int32; };
 template <> struct integer_of<double> { using type = int64; };
-}  // namespace detail
+}  // namespace detail::inline SINTER_TARGET
 /// The signed integer as wide as T.
 template <class T> using integer = typename detail::integer_of<T>::type;
 
 #if SINTER_HAS_XSIMD
-namespace detail {
+namespace detail::inline SINTER_TARGET {
 template <class T, int N> struct vector_of { typedef T type __attribute__((vector_size(sizeof(T) * N))); };
-}  // namespace detail
+}  // namespace detail::inline SINTER_TARGET
 /// N elements of T as a plain compiler vector: + - * / and __builtin_convertvector cost no template.
 template <class T, int N = width<T>> using vec = typename detail::vector_of<T, N>::type;
 
@@ -86,7 +86,7 @@ template <class U, class T> SINTER_INLINE mask<U> as_mask(xsimd::batch_bool<T> m
   return mask<U>((typename mask<U>::register_type)(m.data));
 }
 
-namespace detail {
+namespace detail::inline SINTER_TARGET {
 template <int... I> struct lanes_of {
   /// Elements I... of the vector a followed by b.
   template <class V> static SINTER_INLINE auto shuffle(V a, V b) { return __builtin_shufflevector(a, b, I...); }
@@ -97,7 +97,7 @@ struct pick_<First, Step, Repeat, std::integer_sequence<int, I...>> : lanes_of<(
 /// Count lanes: First, First + Step, ..., each Repeat times.
 template <int Count, int First, int Step = 1, int Repeat = 1>
 using pick = pick_<First, Step, Repeat, std::make_integer_sequence<int, Count>>;
-}  // namespace detail
+}  // namespace detail::inline SINTER_TARGET
 
 /// Half H (0 or 1) of a vector.
 template <int H, class V> SINTER_INLINE auto half(V v) {
@@ -150,9 +150,12 @@ template <int H, class V> int interleave(V, V);
 template <int H, class V> int rotate(V);
 template <class V> int join(V, V);
 template <class T> T pin(T);
-void any(), ceil(), floor(), fma(), at_least(), at_most(), isnan(), round(), scale(), select(), sqrt(), trunc();
+#define SINTER_UNUSED(name) template <class... X> int name(X...);
+SINTER_UNUSED(any) SINTER_UNUSED(ceil) SINTER_UNUSED(floor) SINTER_UNUSED(fma) SINTER_UNUSED(at_least) SINTER_UNUSED(at_most)
+SINTER_UNUSED(isnan) SINTER_UNUSED(round) SINTER_UNUSED(scale) SINTER_UNUSED(select) SINTER_UNUSED(sqrt) SINTER_UNUSED(trunc)
+#undef SINTER_UNUSED
 #endif
 
-}  // namespace sinter::inline v0::simd
+}  // namespace sinter::inline v0::simd::inline SINTER_TARGET
 
 #include "simd_x86.hpp"

@@ -8,7 +8,7 @@
 #include <immintrin.h>
 #endif
 
-namespace sinter::inline v0::simd {
+namespace sinter::inline v0::simd::inline SINTER_TARGET {
 
 template <class T> requires std::is_arithmetic_v<T> constexpr bool equal(T a, T b) { return a == b; }
 template <class T> requires std::is_arithmetic_v<T> constexpr bool less(T a, T b) { return a < b; }
@@ -196,4 +196,4 @@ template <class T> SINTER_INLINE batch<T> at_least(xsimd::batch<T> x, xsimd::bat
 
 #endif  // SINTER_HAS_XSIMD
 
-}  // namespace sinter::inline v0::simd
+}  // namespace sinter::inline v0::simd::inline SINTER_TARGET

@@ -5,7 +5,7 @@
 #include "../expr/shape.hpp"
 #include "allocator.hpp"
 
-namespace sinter::inline v0::detail {
+namespace sinter::inline v0::detail::inline SINTER_TARGET {
 
 /// Memory for the length of a scope.
 class SINTER_HIDDEN scratch_memory {
@@ -87,4 +87,4 @@ template <class Arch> SINTER_HIDDEN void sum_into(dtype t, const char* from, con
   }
 }
 
-}  // namespace sinter::inline v0::detail
+}  // namespace sinter::inline v0::detail::inline SINTER_TARGET

@@ -5,7 +5,7 @@
 #include "../op/reduction.hpp"
 #include "sym.hpp"
 
-namespace sinter::inline v0::detail {
+namespace sinter::inline v0::detail::inline SINTER_TARGET {
 
 /// Dims as an `axes` of known mask.
 constexpr axes mask_axes(uint32 mask) { return {mask, count_bits(mask)}; }
@@ -95,4 +95,4 @@ constexpr vec<uint16> adjoint(graph& g, const vec<uint16>& roots, const vec<uint
   return d;
 }
 
-}  // namespace sinter::inline v0::detail
+}  // namespace sinter::inline v0::detail::inline SINTER_TARGET

@@ -39,12 +39,12 @@ template <expression X, class... More> requires(!std::is_empty_v<More> || ...) s
   return x;
 }
 
-namespace detail {
+namespace detail::inline SINTER_TARGET {
 template <class X> void forget_versions(X& x) {
   if constexpr (is_node<X>) std::apply([](auto&... a) { (forget_versions(a), ...); }, x.operands());
   else if constexpr (requires { x.version; }) x.version = any_version;
 }
-}  // namespace detail
+}  // namespace detail::inline SINTER_TARGET
 
 /// e without the check that its leaves are as they were when it was built: it reads what they hold when it is evaluated.
 template <class Op, class... A> node<Op, A...> lazy(node<Op, A...> e) {

@@ -23,7 +23,7 @@ struct op_descr {
   int64 (*integer_fold)(const int64* x, int64 n, int64 stride) = nullptr;
 };
 
-namespace detail {
+namespace detail::inline SINTER_TARGET {
 
 /// A growing array that also works in constant expressions.
 template <class T> class vec {
@@ -38,7 +38,9 @@ template <class T> class vec {
     o.data_ = d, o.size_ = o.room_ = 0;
     return *this;
   }
-  constexpr vec(int n, T value) : data_(new T[static_cast<unsigned>(n > 0 ? n : 1)]), size_(n), room_(n > 0 ? n : 1) {
+  constexpr vec(int n, T value) : data_(new T[static_cast<unsigned>(n > 0 ? n : 1)]()), size_(n), room_(n > 0 ? n : 1) {
+    if constexpr (requires { value == T{}; })
+      if (value == T{}) return;
     for (int i = 0; i < n; ++i) data_[i] = value;
   }
   constexpr ~vec() { delete[] data_; }
@@ -62,8 +64,9 @@ template <class T> class vec {
   int size_ = 0, room_ = 0;
 };
 
-}  // namespace detail
+}  // namespace detail::inline SINTER_TARGET
 
+inline namespace SINTER_TARGET {
 class graph {
  public:
   struct item {
@@ -75,6 +78,11 @@ class graph {
   };
 
   constexpr graph() { for (auto& h : heads_) h = 0xffff; }
+  /// A finished graph from its parts. To read: what is added to it is not looked up among these.
+  constexpr graph(const item* items, int size, const op_descr* const* ops, int op_count, const uint64* pool, int pool_size) : graph() {
+    for (int i = 0; i < size; ++i) items_.push(items[i]);
+    restore_tables(ops, op_count, pool, pool_size);
+  }
 
   constexpr int size() const { return items_.size(); }
   constexpr const item& operator[](int i) const { return items_[i]; }
@@ -122,56 +130,28 @@ class graph {
     it.weak = false;
     return add(it);
   }
-  constexpr sym index(sym like, axes d) {
-    item it{make(code::index, dtype::i64, at(like.id).rank, like.id, static_cast<int>(d.tag))};
-    it.ones = items_[like.id].ones, it.tag = items_[like.id].tag;
-    return add(it);
-  }
+  constexpr sym index(sym like, axes d) { return add_inferred(make(code::index, dtype::i64, at(like.id).rank, like.id, static_cast<int>(d.tag))); }
   /// Number of elements of x along dims d, as a number of dtype t.
   constexpr sym extent(sym x, axes d, dtype t) { return add({make(code::extent, t, 0, x.id, static_cast<int>(d.tag))}); }
 
-  constexpr sym expand(sym x, sym like) {
-    const item &a = items_[x.id], &b = items_[like.id];
-    item it{make(code::expand, a.ins.type, b.ins.rank, x.id, like.id)};
-    it.ones = b.ones, it.tag = b.tag;
-    return add(it);
-  }
+  constexpr sym expand(sym x, sym like) { return add_inferred(make(code::expand, at(x.id).type, at(like.id).rank, x.id, like.id)); }
   constexpr sym reduce(const op_descr* op, sym x, axes d) {
-    item in = items_[x.id];
-    if (op->info.result == result_type::wide && !is_floating(in.ins.type)) x = cast(x, dtype::i64), in = items_[x.id];
-    if (op->info.result == result_type::floating && !is_floating(in.ins.type)) x = cast(x, dtype::f32), in = items_[x.id];
-    dtype t = op->info.result == result_type::index ? dtype::i64 : in.ins.type;
-    item it{make(code::reduce, t, in.ins.rank, x.id, static_cast<int>(d.tag), op_number(op))};
-    it.ones = in.ones, it.tag = in.tag;
-    if (d.tag < run_time_dims) it.ones = static_cast<uint8>(it.ones | d.tag);
-    else it.tag = static_cast<uint16>(d.tag);
-    return add(it);
+    if (op->info.result == result_type::wide && !is_floating(at(x.id).type)) x = cast(x, dtype::i64);
+    if (op->info.result == result_type::floating && !is_floating(at(x.id).type)) x = cast(x, dtype::f32);
+    const dtype t = op->info.result == result_type::index ? dtype::i64 : at(x.id).type;
+    return add_inferred(make(code::reduce, t, at(x.id).rank, x.id, static_cast<int>(d.tag), op_number(op)));
   }
   constexpr sym squeeze(sym x, axes d) {
-    const item in = items_[x.id];
+    const instruction in = at(x.id);
     if (d.count == 0) return x;
-    if (in.ins.op == code::unsqueeze && in.ins.b == d.tag) return at_sym(in.ins.a);
-    item it{make(code::squeeze, in.ins.type, in.ins.rank - d.count, x.id, static_cast<int>(d.tag))};
-    if (d.tag < run_time_dims) {
-      for (int i = 0, j = 0; i < in.ins.rank; ++i)
-        if (!(d.tag >> i & 1)) it.ones = static_cast<uint8>(it.ones | (in.ones >> i & 1) << j++);
-      it.tag = in.tag;
-    }
-    return add(it);
+    if (in.op == code::unsqueeze && in.b == d.tag) return at_sym(in.a);
+    return add_inferred(make(code::squeeze, in.type, in.rank - d.count, x.id, static_cast<int>(d.tag)));
   }
   constexpr sym unsqueeze(sym x, axes d) {
-    const item in = items_[x.id];
+    const instruction in = at(x.id);
     if (d.count == 0) return x;
-    if (in.ins.op == code::squeeze && in.ins.b == d.tag) return at_sym(in.ins.a);
-    item it{make(code::unsqueeze, in.ins.type, in.ins.rank + d.count, x.id, static_cast<int>(d.tag))};
-    if (d.tag < run_time_dims) {
-      it.ones = static_cast<uint8>(d.tag);
-      for (int i = 0, j = 0; i < it.ins.rank; ++i)
-        if (!(d.tag >> i & 1)) it.ones = static_cast<uint8>(it.ones | (in.ones >> j++ & 1) << i);
-    } else {
-      it.tag = static_cast<uint16>(d.tag);
-    }
-    return add(it);
+    if (in.op == code::squeeze && in.b == d.tag) return at_sym(in.a);
+    return add_inferred(make(code::unsqueeze, in.type, in.rank + d.count, x.id, static_cast<int>(d.tag)));
   }
   constexpr sym contract(sym a, sym b, const contraction& labels) {
     dtype t = promote(at(a.id).type, at(b.id).type);
@@ -185,34 +165,32 @@ class graph {
 
   /// An element-wise op: promotes its operands, broadcasts, and folds the neutral numbers 0 and 1.
   constexpr sym apply(const op_descr* op, const sym* operands, int n) {
+    const bool second = op->info.result == result_type::second;
     sym x[3];
-    for (int i = 0; i < n; ++i) x[i] = operands[i];
-    const int first = op->info.result == result_type::second ? 1 : 0;
-    dtype t = common_type(x + first, n - first);
-    if (op->info.result == result_type::floating && !is_floating(t) && !is_complex(t)) t = dtype::f32;
-    for (int i = first; i < n; ++i) x[i] = cast(x[i], t);
-    if (first) x[0] = cast(x[0], dtype::b8);
-
-    int rank = 0;
-    for (int i = 0; i < n; ++i) rank = at(x[i].id).rank > rank ? at(x[i].id).rank : rank;
-    item it{make(code::first_op, t, rank, x[0].id,
-                 n > 1 ? x[1].id : 0, n > 2 ? x[2].id : 0)};
-    it.ins.op = static_cast<code>(static_cast<int>(code::first_op) + op_number(op));
-    if (op->info.result == result_type::boolean) it.ins.type = dtype::b8;
-    if (op->info.result == result_type::index) it.ins.type = dtype::i64;
-    it.weak = true;
-    it.ones = 0xff;
-    bool first_tensor = true;
+    instruction y;
+    bool weak = true, uniform = true;  // mostly, operands have one dtype: constant evaluation is spared the rest
+    dtype t = at(operands[second ? 1 : 0].id).type;
     for (int i = 0; i < n; ++i) {
-      const item& o = items_[x[i].id];
-      it.weak = it.weak && items_[operands[i].id].weak;
-      if (o.ins.rank == 0) continue;
-      const uint32 lead = static_cast<uint32>(rank - o.ins.rank);
-      it.ones = static_cast<uint8>(it.ones & (((1u << lead) - 1) | static_cast<uint32>(o.ones) << lead));
-      it.tag = first_tensor ? o.tag : it.tag == o.tag && o.ins.rank == rank ? o.tag : uint16{0};
-      first_tensor = false;
+      const item& o = items_[operands[i].id];
+      x[i] = operands[i];
+      weak = weak && o.weak;
+      uniform = uniform && o.ins.type == t;
+      if (o.ins.rank > y.rank) y.rank = o.ins.rank;
     }
-    it.ones = static_cast<uint8>(it.ones & ((1u << rank) - 1));
+    if (!uniform) t = common_type(x + second, n - second);
+    if (op->info.result == result_type::floating && !is_floating(t) && !is_complex(t)) t = dtype::f32, uniform = false;
+    if (!uniform) {
+      for (int i = second; i < n; ++i) x[i] = cast(x[i], t);
+      if (second) x[0] = cast(x[0], dtype::b8);
+    }
+    y.op = static_cast<code>(static_cast<int>(code::first_op) + op_number(op));
+    y.type = op->info.result == result_type::boolean ? dtype::b8 : op->info.result == result_type::index ? dtype::i64 : t;
+    y.a = x[0].id;
+    if (n > 1) y.b = x[1].id;
+    if (n > 2) y.c = x[2].id;
+    item it{y};
+    it.weak = weak;
+    infer(it, n);
     return add(it);
   }
 
@@ -240,6 +218,11 @@ class graph {
     ops_.push(op);
     return ops_.size() - 1;
   }
+  /// Starts a program's copy: its ops and pool under their own numbers.
+  constexpr void restore_tables(const op_descr* const* ops, int count, const uint64* pool, int words) {
+    for (int i = 0; i < count; ++i) ops_.push(ops[i]);
+    for (int i = 0; i < words; ++i) pool_.push(pool[i]);
+  }
   constexpr int pool(uint64 w) {
     for (int i = 0; i < pool_.size(); ++i)
       if (pool_[i] == w) return i;
@@ -248,19 +231,25 @@ class graph {
   }
   constexpr sym add(const item& it) {
     const instruction& x = it.ins;
-    // multiplied and taken from the top: numbers that advance in step must not meet in few buckets
-    const uint32 h = ((static_cast<uint32>(x.op) * 31 + x.a) * 2654435761u + x.b * 2246822519u + x.c * 3266489917u) >> 24;
+    const uint32 h = bucket(x);
     for (uint16 i = heads_[h]; i != 0xffff; i = items_[i].next) {
       const instruction& y = items_[i].ins;
       if (y.a == x.a && y.op == x.op && y.b == x.b && y.c == x.c && y.type == x.type && y.rank == x.rank &&
           items_[i].weak == it.weak)
         return at_sym(i);
     }
-    items_.push(it);
-    const int id = items_.size() - 1;
-    items_[id].next = heads_[h];
-    heads_[h] = static_cast<uint16>(id);
-    return at_sym(id);
+    return append(it, h);
+  }
+  /// The same for an instruction that is known to be new.
+  constexpr sym add_new(const item& it) { return append(it, bucket(it.ins)); }
+
+  /// Appends instruction x of a program, whose operands are here under their own numbers, as it is.
+  constexpr void restore(const instruction& x, int arity, uint32 leaf_ones) {
+    item it{x};
+    if (x.op == code::leaf) it.ins.b = 0, it.ones = static_cast<uint8>(leaf_ones);
+    else infer(it, arity);
+    if (x.op == code::output) items_.push(it);
+    else add_new(it);
   }
 
   static constexpr instruction make(code op, dtype t, int rank, int a = 0, int b = 0, int c = 0) {
@@ -269,10 +258,73 @@ class graph {
 
  private:
   static constexpr uint32 buckets = 256;  // the top 8 bits of a hash
+  static constexpr uint32 bucket(const instruction& x) {
+    // multiplied and taken from the top: numbers that advance in step must not meet in few buckets
+    return ((static_cast<uint32>(x.op) * 31 + x.a) * 2654435761u + x.b * 2246822519u + x.c * 3266489917u) >> 24;
+  }
+  constexpr sym add_inferred(const instruction& x) {
+    item it{x};
+    infer(it, 1);
+    return add(it);
+  }
+  /// What follows about extents of 1 from the operands.
+  constexpr void infer(item& it, int arity) const {
+    const instruction& x = it.ins;
+    switch (x.op) {
+      case code::leaf: case code::scalar: case code::literal: case code::extent: case code::contract: case code::output: return;
+      case code::index: case code::cast: it.ones = items_[x.a].ones, it.tag = items_[x.a].tag; return;
+      case code::expand: it.ones = items_[x.b].ones, it.tag = items_[x.b].tag; return;
+      case code::reduce:
+        it.ones = items_[x.a].ones, it.tag = items_[x.a].tag;
+        if (x.b < run_time_dims) it.ones = static_cast<uint8>(it.ones | x.b);
+        else it.tag = x.b;
+        return;
+      case code::squeeze: {
+        const item& in = items_[x.a];
+        if (x.b >= run_time_dims) return;
+        for (int i = 0, j = 0; i < in.ins.rank; ++i)
+          if (!(x.b >> i & 1)) it.ones = static_cast<uint8>(it.ones | (in.ones >> i & 1) << j++);
+        it.tag = in.tag;
+        return;
+      }
+      case code::unsqueeze: {
+        const item& in = items_[x.a];
+        if (x.b >= run_time_dims) {
+          it.tag = x.b;
+          return;
+        }
+        it.ones = static_cast<uint8>(x.b);
+        for (int i = 0, j = 0; i < x.rank; ++i)
+          if (!(x.b >> i & 1)) it.ones = static_cast<uint8>(it.ones | (in.ones >> j++ & 1) << i);
+        return;
+      }
+      default: break;
+    }
+    if (x.rank == 0) return;
+    uint32 ones = 0xff;
+    bool first = true;
+    for (int i = 0; i < arity; ++i) {
+      const item& o = items_[i == 0 ? x.a : i == 1 ? x.b : x.c];
+      if (o.ins.rank == 0) continue;
+      const uint32 lead = static_cast<uint32>(x.rank - o.ins.rank);
+      ones &= ((1u << lead) - 1) | static_cast<uint32>(o.ones) << lead;
+      it.tag = first ? o.tag : it.tag == o.tag && o.ins.rank == x.rank ? o.tag : uint16{0};
+      first = false;
+    }
+    it.ones = static_cast<uint8>(ones & ((1u << x.rank) - 1));
+  }
+  constexpr sym append(const item& it, uint32 in_bucket) {
+    const int id = items_.size();
+    items_.push(it);
+    items_[id].next = heads_[in_bucket];
+    heads_[in_bucket] = static_cast<uint16>(id);
+    return at_sym(id);
+  }
   detail::vec<item> items_;
   detail::vec<const op_descr*> ops_;
   detail::vec<uint64> pool_;
   uint16 heads_[buckets] = {};
 };
+}  // namespace SINTER_TARGET
 
 }  // namespace sinter::inline v0

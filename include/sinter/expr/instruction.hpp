@@ -77,7 +77,7 @@ struct contraction {
   }
 };
 
-namespace detail {
+namespace detail::inline SINTER_TARGET {
 /// Bits of a number literal: doubles as they are.
 constexpr uint64 literal_bits(double v) { return __builtin_bit_cast(uint64, v); }
 constexpr double literal_value(uint64 w) { return __builtin_bit_cast(double, w); }
@@ -86,6 +86,6 @@ constexpr int count_bits(uint32 m) {
   for (; m; m &= m - 1) ++n;
   return n;
 }
-}  // namespace detail
+}  // namespace detail::inline SINTER_TARGET
 
 }  // namespace sinter::inline v0

@@ -4,7 +4,7 @@
 #pragma once
 #include "words.hpp"
 
-namespace sinter::inline v0::detail {
+namespace sinter::inline v0::detail::inline SINTER_TARGET {
 
 /// How often a value of a stage is computed.
 enum class level : uint8 { element, row, constant, total };
@@ -103,10 +103,13 @@ template <class SP, class F> constexpr auto ids_where(F keep) {
   return out;
 }
 /// f.operator()<id>() for each id of `List`, in order, without recursion.
+#ifdef __CUDACC__
+#pragma nv_exec_check_disable
+#endif
 template <auto& List, class F, int... K> SINTER_HD constexpr SINTER_INLINE void for_ids(F& f, ints<K...>) {
   int done[] = {0, (f.template operator()<List.v[K]>(), 0)...};
   (void)done;
 }
 template <auto& List, class F> SINTER_HD constexpr SINTER_INLINE void for_ids(F&& f) { for_ids<List>(f, count_to<List.count>{}); }
 
-}  // namespace sinter::inline v0::detail
+}  // namespace sinter::inline v0::detail::inline SINTER_TARGET

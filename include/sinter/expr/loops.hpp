@@ -5,7 +5,7 @@
 #include "shape.hpp"
 #include "stage.hpp"
 
-namespace sinter::inline v0::detail {
+namespace sinter::inline v0::detail::inline SINTER_TARGET {
 
 /// Mask of the dims of a place_tag in a value of the given rank.
 constexpr uint32 resolve_tag(uint32 tag, int rank, const dims_slot* slots) {
@@ -73,4 +73,4 @@ constexpr traffic traffic_of(const program_view& p, const Stage& st, const shape
   return t;
 }
 
-}  // namespace sinter::inline v0::detail
+}  // namespace sinter::inline v0::detail::inline SINTER_TARGET

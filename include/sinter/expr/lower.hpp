@@ -9,7 +9,7 @@ namespace sinter::inline v0 {
 namespace op {
 struct detach;
 }
-namespace detail {
+namespace detail::inline SINTER_TARGET {
 
 template <class X> struct lower_source {
   template <int Room> static constexpr auto make() {
@@ -98,5 +98,5 @@ template <class X, class F> void for_dims(const X& x, F& f) {
   else if constexpr (dims_operand<X>) f(x);
 }
 
-}  // namespace detail
+}  // namespace detail::inline SINTER_TARGET
 }  // namespace sinter::inline v0

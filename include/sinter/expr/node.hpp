@@ -12,7 +12,7 @@ namespace sinter::inline v0 {
 
 template <class T, class E, class D> class variable;  // autograd/variable.hpp
 
-namespace detail {
+namespace detail::inline SINTER_TARGET {
 
 template <class T> inline constexpr bool is_variable = false;
 template <class T, class E, class D> inline constexpr bool is_variable<variable<T, E, D>> = true;
@@ -101,7 +101,7 @@ class cell_ptr {
   cell_base* p_ = nullptr;
 };
 
-}  // namespace detail
+}  // namespace detail::inline SINTER_TARGET
 
 /// `Op` over operands of types A..., which it owns.
 template <class Op, class... A> class node {
@@ -148,7 +148,7 @@ template <class Op, class... A> class node {
   mutable detail::cell_ptr cell_;
 };
 
-namespace detail {
+namespace detail::inline SINTER_TARGET {
 
 template <class Op, class... A> inline constexpr bool is_node<node<Op, A...>> = true;
 
@@ -190,7 +190,7 @@ template <class Op, class... A> struct applied_<Op, false, A...> {
   using type = node<Op, typename held<A&&>::type...>;
 };
 
-}  // namespace detail
+}  // namespace detail::inline SINTER_TARGET
 
 template <class Op, class... A> constexpr applied<Op, A...> apply(A&&... a) {
   if constexpr ((detail::symbol<A> || ...)) return detail::apply_sym<Op>(a...);

@@ -5,7 +5,7 @@
 #pragma once
 #include "program.hpp"
 
-namespace sinter::inline v0::detail {
+namespace sinter::inline v0::detail::inline SINTER_TARGET {
 
 enum class space : uint8 { any, full, row };  ///< where a value lives: not decided, all dims, reduced dims removed
 
@@ -314,4 +314,4 @@ class placement {
   }
 };
 
-}  // namespace sinter::inline v0::detail
+}  // namespace sinter::inline v0::detail::inline SINTER_TARGET

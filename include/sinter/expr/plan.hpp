@@ -58,7 +58,7 @@ struct plan_counts {
   constexpr int launches() const { return maps + rows + contracts; }
 };
 
-namespace detail {
+namespace detail::inline SINTER_TARGET {
 
 /// Results that are copied at the end because no kernel writes them in place: views of operands, values that are a
 /// result twice.
@@ -298,7 +298,7 @@ inline std::string quantity(int64 n, int64 unit, const char* const (&names)[4]) 
 inline std::string bytes_text(int64 n) { return quantity(n, 1024, {"B", "KB", "MB", "GB"}); }
 inline std::string flops_text(int64 n) { return quantity(n, 1000, {"flop", "kflop", "Mflop", "Gflop"}); }
 
-}  // namespace detail
+}  // namespace detail::inline SINTER_TARGET
 
 /// The plan of program P (of several results, say) for operands of the given shapes.
 template <class P> execution_plan plan_program(const detail::shape_value* leaves, const detail::dims_slot* slots, const char* name = "") {

@@ -9,13 +9,13 @@
 
 namespace sinter::inline v0 {
 
-namespace detail {
+namespace detail::inline SINTER_TARGET {
 
 /// A graph in fixed room, fit to become template arguments.
 template <int Room> struct flat_graph {
   uint64 words[Room] = {};
   int size = 0;
-  const op_descr* ops[128] = {};
+  const op_descr* ops[129] = {};  ///< ends with a null
   int op_count = 0;
   bool overflow = false;
 };
@@ -138,12 +138,12 @@ struct program_view {
   /// of extent 1 (else the masks in the program).
   constexpr graph restore(const uint8* ones = nullptr) const {
     graph g;
-    vec<uint16> map(size(), 0xffff);
+    int op_count = 0;
+    while (ops[op_count]) ++op_count;
+    g.restore_tables(ops, op_count, words + 1 + size(), static_cast<int>(words[0] >> 16 & 0xffff));
     for (int i = 0; i < size(); ++i) {
       const instruction x = at(i);
-      const uint64 w = x.op == code::literal ? pool(x.a) : x.op == code::contract ? pool(x.c) : x.op == code::leaf && x.c ? pool(x.c - 1) : 0;
-      const sym s = replay(g, x, w, descr(i), map, x.op == code::leaf ? (ones ? ones[x.a] : x.b) : 0);
-      map[i] = x.op == code::output ? static_cast<uint16>(g.size() - 1) : s.id;
+      g.restore(x, x.is_op() ? ops[x.op_index()]->arity : 1, x.op == code::leaf ? (ones ? ones[x.a] : x.b) : 0);
     }
     return g;
   }
@@ -179,5 +179,5 @@ template <class Source> constexpr auto choose_flat() {
 }
 template <class Source> using make_program = flat_program<typename decltype(choose_flat<Source>())::type>;
 
-}  // namespace detail
+}  // namespace detail::inline SINTER_TARGET
 }  // namespace sinter::inline v0

@@ -9,7 +9,7 @@ namespace sinter::inline v0 {
 
 enum class kernel_kind : uint8 { map, row, contract };
 
-namespace detail {
+namespace detail::inline SINTER_TARGET {
 
 /// A program's kernels, in the order in which they run.
 template <int Size> struct flat_schedule {
@@ -118,5 +118,5 @@ template <int Size> constexpr flat_schedule<Size> make_schedule(const graph& g) 
 /// The schedule of a program. (A lambda, because nvcc 13 breaks over the plain call.)
 template <class P> inline constexpr auto schedule_of = [] { return make_schedule<P::size>(view_of<P>.restore()); }();
 
-}  // namespace detail
+}  // namespace detail::inline SINTER_TARGET
 }  // namespace sinter::inline v0

@@ -11,20 +11,21 @@ namespace sinter::inline v0::detail {
 struct shape_value {
   int64 e[max_rank] = {};
   int rank = 0;
-  constexpr int64 operator[](int i) const { return e[i]; }
-  constexpr int64& operator[](int i) { return e[i]; }
-  constexpr bool operator==(const shape_value& o) const {
+  SINTER_INLINE constexpr int64 operator[](int i) const { return e[i]; }
+  SINTER_INLINE constexpr int64& operator[](int i) { return e[i]; }
+  SINTER_INLINE constexpr bool operator==(const shape_value& o) const {
     if (rank != o.rank) return false;
     for (int i = 0; i < rank; ++i)
       if (e[i] != o.e[i]) return false;
     return true;
   }
-  constexpr int64 numel() const {
+  SINTER_INLINE constexpr int64 numel() const {
     int64 n = 1;
     for (int i = 0; i < rank; ++i) n *= e[i];
     return n;
   }
 };
+inline namespace SINTER_TARGET {
 
 /// Run-time dims of a program: up to eight a slot, as given by the caller.
 struct dims_slot {
@@ -180,4 +181,5 @@ template <class Arch = native> [[noreturn]] SINTER_COLD void raise(const program
   fail<shape_error, Arch>(name, ": shapes ", in, " do not broadcast");
 }
 
+}  // namespace SINTER_TARGET
 }  // namespace sinter::inline v0::detail

@@ -5,7 +5,7 @@
 #include "levels.hpp"
 #include "schedule.hpp"
 
-namespace sinter::inline v0::detail {
+namespace sinter::inline v0::detail::inline SINTER_TARGET {
 
 enum class input_kind : uint8 {
   memory,   ///< a leaf, a written value, or a squeezed / unsqueezed view of one
@@ -239,4 +239,4 @@ template <class P, int Number> inline constexpr auto reductions_of = [] {
   return out;
 }();
 
-}  // namespace sinter::inline v0::detail
+}  // namespace sinter::inline v0::detail::inline SINTER_TARGET

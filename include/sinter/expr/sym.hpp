@@ -15,7 +15,7 @@ concept composition = requires { typename Op::composition; };
 template <class Op>
 concept reduction = requires { typename Op::reduction; };
 
-namespace detail {
+namespace detail::inline SINTER_TARGET {
 
 template <class Op, class T> T value_of(const T* x) {
   if constexpr (same<Op, op::where>) return Op::value(x[0] != T(0), x[1], x[2]);
@@ -144,7 +144,7 @@ template <class Op, class... A> constexpr sym apply_sym(A... a) {
   }
 }
 
-}  // namespace detail
+}  // namespace detail::inline SINTER_TARGET
 
 template <class R> constexpr sym reduce_sym(sym x, axes d) { return x.g->reduce(detail::op_entry<R>::descr, x, d); }
 constexpr int rank_of(sym x) { return x.g->at(x.id).rank; }

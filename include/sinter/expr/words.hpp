@@ -21,7 +21,7 @@ template <class Ops, uint64... Words> struct SINTER_HIDDEN program {
   static constexpr uint64 pool(int i) { return words[1 + size + i]; }
 };
 
-namespace detail {
+namespace detail::inline SINTER_TARGET {
 
 /// Integers 0 .. N - 1 as a pack.
 template <int... I> struct ints {};
@@ -78,5 +78,5 @@ inline constexpr int leaf_index = 4;    ///< by element, and it is the element's
 /// Field b of a stage's reduction: 1 for along the row, from 2 on for reductions over other dims.
 inline constexpr int along_row = 1;
 
-}  // namespace detail
+}  // namespace detail::inline SINTER_TARGET
 }  // namespace sinter::inline v0

@@ -25,7 +25,7 @@ struct csv_options {
   char comment = '#';   ///< lines that start with it are not data
 };
 
-namespace detail {
+namespace detail::inline SINTER_TARGET {
 
 template <class Arch> std::string_view trimmed(std::string_view s) {
   while (!s.empty() && (s.front() == ' ' || s.front() == '\t')) s.remove_prefix(1);
@@ -84,7 +84,7 @@ template <class Arch> struct csv_lines {
   }
 };
 
-}  // namespace detail
+}  // namespace detail::inline SINTER_TARGET
 
 /// The numbers in a text file: one row a line, every line with the same number of values. Blank lines do not count.
 /// Throws io_error for a file that cannot be read, ragged lines (which one, how many values), and what is no T (where).

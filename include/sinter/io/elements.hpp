@@ -8,7 +8,7 @@
 #include "../tensor/any_tensor.hpp"
 #include "file.hpp"
 
-namespace sinter::inline v0::detail {
+namespace sinter::inline v0::detail::inline SINTER_TARGET {
 
 static_assert(std::endian::native == std::endian::little, "sinter: io/ reads and writes little-endian machines only");
 
@@ -80,4 +80,4 @@ template <class Arch = native> void check_writable(const any_tensor& t, const st
   if (t.device() >= 0) fail<io_error, Arch>(what, ": the tensor lives on a CUDA device; write its .to(st::cpu)");
 }
 
-}  // namespace sinter::inline v0::detail
+}  // namespace sinter::inline v0::detail::inline SINTER_TARGET

@@ -14,7 +14,7 @@
 #include "../tensor/storage.hpp"
 
 namespace sinter::inline v0 {
-namespace detail {
+namespace detail::inline SINTER_TARGET {
 
 template <class Arch = native>
 [[noreturn]] SINTER_COLD void file_error(const std::string& path, const char* what, int code = errno) {
@@ -43,7 +43,7 @@ struct mapping {
   }
 };
 
-}  // namespace detail
+}  // namespace detail::inline SINTER_TARGET
 
 /// The file at `path`, mapped read-only; the mapping ends with the last handle to the block. An empty file has no data.
 /// The file must not be truncated while mapped: reading what is gone is a SIGBUS, as with every mapped file.

@@ -119,7 +119,7 @@ template <class Arch = native> void append_json(std::string& out, std::string_vi
   out += '"';
 }
 
-namespace detail {
+namespace detail::inline SINTER_TARGET {
 /// Bytes of the well-formed UTF-8 sequence at the start of `s`, 0 where it is malformed (Unicode, table 3-7).
 template <class Arch = native> int utf8_length(std::string_view s) {
   auto byte = [&](std::size_t i) { return i < s.size() ? static_cast<unsigned char>(s[i]) : 0u; };
@@ -141,7 +141,7 @@ template <class Arch = native> bool is_utf8(std::string_view s) {
   }
   return true;
 }
-}  // namespace detail
+}  // namespace detail::inline SINTER_TARGET
 
 template <class Arch> std::string json_reader<Arch>::string() {
   if (peek() != '"') error("expected a string");

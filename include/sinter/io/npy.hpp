@@ -14,7 +14,7 @@
 #include "elements.hpp"
 
 namespace sinter::inline v0 {
-namespace detail {
+namespace detail::inline SINTER_TARGET {
 
 struct npy_dtype {
   std::string_view descr;
@@ -68,7 +68,7 @@ template <class Arch> npy_header parse_npy_header(const std::string& text, const
   return h;
 }
 
-}  // namespace detail
+}  // namespace detail::inline SINTER_TARGET
 
 /// Opens a .npy file. The tensor is a read-only view of the mapped file (see load_safetensors); arrays in Fortran order
 /// get column-major strides. Throws io_error for what is no npy file, is cut off, is big-endian, or has a dtype other

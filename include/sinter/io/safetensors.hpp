@@ -11,16 +11,10 @@
 
 namespace sinter::inline v0 {
 
-/// A tensor and what it is called in a file.
-struct named_tensor {
-  std::string name;
-  any_tensor value;
-};
-
 /// What a file holds, in the file's order.
 struct tensor_file {
-  std::vector<named_tensor> tensors;
-  std::vector<std::pair<std::string, std::string>> metadata;
+  std::vector<named<any_tensor>> tensors;
+  std::vector<named<std::string>> metadata;
 
   bool contains(std::string_view name) const { return find(name) != nullptr; }
   /// The tensor of that name. Throws io_error where there is none.
@@ -37,7 +31,7 @@ struct tensor_file {
   }
 };
 
-namespace detail {
+namespace detail::inline SINTER_TARGET {
 
 struct safetensors_dtype {
   std::string_view name;
@@ -59,7 +53,7 @@ struct safetensors_entry {
 template <class Arch> struct safetensors_header {
   const std::string& path;
   std::vector<safetensors_entry> entries;
-  std::vector<std::pair<std::string, std::string>> metadata;
+  std::vector<named<std::string>> metadata;
 
   std::string who(const safetensors_entry& e) const { return path + ": tensor '" + e.name + "'"; }
 
@@ -74,7 +68,7 @@ template <class Arch> struct safetensors_header {
       std::unordered_set<std::string> keys;
       r.object([&](const std::string& name) {
         if (!keys.insert(name).second) r.error("metadata '", name, "' occurs twice");
-        metadata.emplace_back(name, r.string());
+        metadata.push_back({name, r.string()});
       });
     });
     r.end();
@@ -162,7 +156,7 @@ template <class Arch> struct safetensors_header {
   }
 };
 
-}  // namespace detail
+}  // namespace detail::inline SINTER_TARGET
 
 /// Opens a safetensors file. The tensors are read-only views of the mapped file, which stays mapped as long as one of
 /// them lives (and must not be truncated meanwhile); `as<const float, 2>()` gives them a type, `clone` makes them
@@ -204,8 +198,8 @@ template <class Arch = native> tensor_file load_safetensors(const std::string& p
 /// written aside, synced and renamed. Throws io_error: a name twice, an undefined or device tensor, a dtype the format
 /// lacks, and what the system says (full disk, no such folder, no permission); what was at `path` is then untouched.
 template <class Arch = native>
-void save_safetensors(const std::string& path, const std::vector<named_tensor>& tensors,
-                      const std::vector<std::pair<std::string, std::string>>& metadata = {}) {
+void save_safetensors(const std::string& path, const std::vector<named<any_tensor>>& tensors,
+                      const std::vector<named<std::string>>& metadata = {}) {
   auto text_of = [&](std::string_view text, const char* what) {
     if (!detail::is_utf8<Arch>(text)) fail<io_error, Arch>(path, ": ", what, " is not UTF-8");
     std::string quoted;
@@ -213,7 +207,7 @@ void save_safetensors(const std::string& path, const std::vector<named_tensor>& 
     return quoted;
   };
   // Large elements first, so that all of them are aligned and can be mapped.
-  std::vector<const named_tensor*> order;
+  std::vector<const named<any_tensor>*> order;
   std::unordered_set<std::string_view> names;
   for (const auto& t : tensors) {
     const std::string who = path + ": tensor '" + t.name + "'";
@@ -268,12 +262,12 @@ void save_safetensors(const std::string& path, const std::vector<named_tensor>& 
   file.commit();
 }
 
-/// The same for a std::map, or any range of (name, tensor) pairs.
+/// The same for a state_dict, a std::map, or any range of (name, tensor) pairs.
 template <class Tensors, class Arch = native>
-  requires requires(const Tensors& t) { any_tensor(t.begin()->second); }
+  requires(requires(const Tensors& t) { t.begin()->second; } || requires(const Tensors& t) { t.begin()->value; })
   void save_safetensors(const std::string& path, const Tensors& tensors,
-                        const std::vector<std::pair<std::string, std::string>>& metadata = {}) {
-    std::vector<named_tensor> list;
+                        const std::vector<named<std::string>>& metadata = {}) {
+    std::vector<named<any_tensor>> list;
     for (const auto& [name, value] : tensors) list.push_back({name, any_tensor(value)});
     save_safetensors<Arch>(path, list, metadata);
   }

@@ -15,6 +15,13 @@ struct header_list {
   header_text v[16] = {};
   int count = 0;
 };
+/// A kernel to be compiled at run time: the text, and the headers that are not sinter's own.
+struct cuda_source {
+  std::string text;
+  header_list headers;
+};
+
+inline namespace SINTER_TARGET {
 
 /// What the text needs of an op. An op of sinter/op/ is found by its name, another one says `SINTER_OP`.
 template <class Op> std::string full_name_of() {
@@ -33,12 +40,6 @@ template <class Op> void add_header(header_list& to) {
     to.v[to.count++] = t;
   }
 }
-
-/// A kernel to be compiled at run time: the text, and the headers that are not sinter's own.
-struct cuda_source {
-  std::string text;
-  header_list headers;
-};
 
 inline void append_hex(std::string& s, uint64 w) {
   char text[24];
@@ -89,4 +90,5 @@ template <class SP> cuda_source source_of(bool wide) {
   return s;
 }
 
+}  // namespace SINTER_TARGET
 }  // namespace sinter::inline v0::detail

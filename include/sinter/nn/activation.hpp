@@ -5,7 +5,7 @@
 #include "../op/normalization.hpp"
 #include "module.hpp"
 
-namespace sinter::inline v0::nn {
+namespace sinter::inline v0::nn::inline SINTER_TARGET {
 
 #define SINTER_ACTIVATION(name)                                                                        \
   /** `sinter::name(x)`, element by element. */                                                        \
@@ -28,4 +28,4 @@ struct softmax : module<softmax> {
   template <expression X> auto forward(X&& x) const { return sinter::softmax(static_cast<X&&>(x), dim); }
 };
 
-}  // namespace sinter::inline v0::nn
+}  // namespace sinter::inline v0::nn::inline SINTER_TARGET

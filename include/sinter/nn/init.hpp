@@ -5,7 +5,7 @@
 #include "../autograd/statement.hpp"
 #include "../tensor/random.hpp"
 
-namespace sinter::inline v0::nn {
+namespace sinter::inline v0::nn::inline SINTER_TARGET {
 
 namespace detail {
 using namespace sinter::detail;
@@ -74,4 +74,4 @@ template <class X> void xavier_uniform_(const X& x, double gain = 1, generator& 
   uniform_(x, -bound, bound, g);
 }
 
-}  // namespace sinter::inline v0::nn
+}  // namespace sinter::inline v0::nn::inline SINTER_TARGET

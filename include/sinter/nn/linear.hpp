@@ -5,7 +5,7 @@
 #include "init.hpp"
 #include "state_dict.hpp"
 
-namespace sinter::inline v0::nn {
+namespace sinter::inline v0::nn::inline SINTER_TARGET {
 
 struct no_bias_t {};
 
@@ -41,4 +41,4 @@ template <int64 In, int64 Out, class T = float, bool Bias = true> struct linear 
   }
 };
 
-}  // namespace sinter::inline v0::nn
+}  // namespace sinter::inline v0::nn::inline SINTER_TARGET

@@ -14,7 +14,7 @@
 #include "../tensor/copy.hpp"
 #include "parameter.hpp"
 
-namespace sinter::inline v0::nn {
+namespace sinter::inline v0::nn::inline SINTER_TARGET {
 
 /// One entry of a member list.
 template <class M> struct member {
@@ -119,23 +119,23 @@ template <class T = void, class M> auto parameters(M& m) {
 /// The same with PyTorch's names: "fc1.weight", in a sequential "0.weight".
 template <class T = void, class M> auto named_parameters(M& m) {
   using U = detail::or_float<detail::parameter_type_of<T, M>>;
-  std::vector<std::pair<std::string, parameter<U>>> list;
+  std::vector<named<parameter<U>>> list;
   detail::for_tensors(m, [&](const std::string& name, auto& x) {
     if constexpr (detail::parameter_like<std::remove_reference_t<decltype(x)>>)
       if constexpr (std::is_same_v<typename std::remove_reference_t<decltype(x)>::value_type, U>) {
         for (const auto& [other, p] : list)
           if (p.slot() == x.slot()) return;
-        list.emplace_back(name, x);
+        list.push_back({name, x});
       }
   });
   return list;
 }
 
 /// The tensors of m that are saved but not trained, with their names.
-template <class M> std::vector<std::pair<std::string, any_tensor>> named_buffers(M& m) {
-  std::vector<std::pair<std::string, any_tensor>> list;
+template <class M> std::vector<named<any_tensor>> named_buffers(M& m) {
+  std::vector<named<any_tensor>> list;
   detail::for_tensors(m, [&](const std::string& name, auto& x) {
-    if constexpr (detail::buffer_like<std::remove_reference_t<decltype(x)>>) list.emplace_back(name, x);
+    if constexpr (detail::buffer_like<std::remove_reference_t<decltype(x)>>) list.push_back({name, x});
   });
   return list;
 }
@@ -201,4 +201,4 @@ template <class Self> struct module {
   const Self& self() const { return static_cast<const Self&>(*this); }
 };
 
-}  // namespace sinter::inline v0::nn
+}  // namespace sinter::inline v0::nn::inline SINTER_TARGET

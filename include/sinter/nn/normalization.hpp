@@ -5,7 +5,7 @@
 #include "init.hpp"
 #include "state_dict.hpp"
 
-namespace sinter::inline v0::nn {
+namespace sinter::inline v0::nn::inline SINTER_TARGET {
 
 /// (x - mean) / sqrt(var + eps) * weight + bias over the last dim, of N elements; weight [N] starts as 1, bias [N] as 0.
 /// https://pytorch.org/docs/stable/generated/torch.nn.LayerNorm.html
@@ -19,4 +19,4 @@ template <int64 N, class T = float> struct layer_norm : module<layer_norm<N, T>>
   template <expression X> auto forward(X&& x) const { return sinter::layer_norm(static_cast<X&&>(x), weight, bias, eps); }
 };
 
-}  // namespace sinter::inline v0::nn
+}  // namespace sinter::inline v0::nn::inline SINTER_TARGET

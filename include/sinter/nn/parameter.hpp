@@ -7,7 +7,7 @@
 #include "../autograd/statement.hpp"
 #include "../tensor/any_tensor.hpp"
 
-namespace sinter::inline v0 {
+namespace sinter::inline v0::inline SINTER_TARGET {
 
 /// A member of a module that is trained: `st::param<float, 128> scale{st::ones(st::shape<128>)};`. `dyn` is an extent, too.
 template <class T, int64... N> using param = variable<T, extents<N...>>;
@@ -96,4 +96,4 @@ template <class T> class parameter_list {
 };
 template <class T, class... E> parameter_list(const variable<T, E, cpu_t>&...) -> parameter_list<T>;
 
-}  // namespace sinter::inline v0
+}  // namespace sinter::inline v0::inline SINTER_TARGET

@@ -4,7 +4,7 @@
 #pragma once
 #include "module.hpp"
 
-namespace sinter::inline v0::nn {
+namespace sinter::inline v0::nn::inline SINTER_TARGET {
 
 /// `sequential mlp{linear<784, 128>{}, relu{}, linear<128, 10>{}}`: mlp(x) is the last of the first's. It holds its
 /// modules by value (a module that is passed in shares its parameters). Names are "0.weight", "0.bias", "2.weight", ...
@@ -33,4 +33,4 @@ template <class... M> struct sequential : module<sequential<M...>> {
 };
 template <class... M> sequential(M...) -> sequential<M...>;
 
-}  // namespace sinter::inline v0::nn
+}  // namespace sinter::inline v0::nn::inline SINTER_TARGET

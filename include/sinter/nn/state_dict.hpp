@@ -5,7 +5,7 @@
 #include "../tensor/convert.hpp"
 #include "module.hpp"
 
-namespace sinter::inline v0::nn {
+namespace sinter::inline v0::nn::inline SINTER_TARGET {
 
 /// Named tensors in the order of the members. They share the module's elements, as in PyTorch: clone what must stay.
 /// https://pytorch.org/docs/stable/generated/torch.nn.Module.html#torch.nn.Module.state_dict
@@ -15,8 +15,8 @@ class state_dict {
   /// Tied parameters appear under each of their names.
   template <module_like M> explicit state_dict(M& m) {
     detail::for_tensors(m, [&](const std::string& name, auto& x) {
-      if constexpr (requires { x.value(); }) entries_.emplace_back(name, x.value());
-      else entries_.emplace_back(name, x);
+      if constexpr (requires { x.value(); }) entries_.push_back({name, x.value()});
+      else entries_.push_back({name, x});
     });
   }
 
@@ -31,16 +31,16 @@ class state_dict {
   }
   void set(const std::string& name, const any_tensor& value) {
     if (const any_tensor* t = find(name)) *const_cast<any_tensor*>(t) = value;
-    else entries_.emplace_back(name, value);
+    else entries_.push_back({name, value});
   }
 
  private:
   const any_tensor* find(const std::string& name) const {
     for (const auto& e : entries_)
-      if (e.first == name) return &e.second;
+      if (e.name == name) return &e.value;
     return nullptr;
   }
-  std::vector<std::pair<std::string, any_tensor>> entries_;
+  std::vector<named<any_tensor>> entries_;
 };
 
 namespace detail {
@@ -50,7 +50,7 @@ template <class D, class F> void for_names(const D& d, F f) {
   if constexpr (requires { d.tensors; }) {
     for (const auto& e : d.tensors) f(e.name);
   } else {
-    for (const auto& e : d) f(e.first);
+    for (const auto& [name, value] : d) f(name);
   }
 }
 
@@ -95,4 +95,4 @@ template <class M, class D> void load_state_dict(M& m, const D& from, bool stric
   });
 }
 
-}  // namespace sinter::inline v0::nn
+}  // namespace sinter::inline v0::nn::inline SINTER_TARGET

@@ -86,7 +86,7 @@ template <class A, class B> requires operands<A, B> constexpr applied<op::div, A
 }
 template <expression A> constexpr applied<op::neg, A> operator-(A&& a) { return apply<op::neg>(static_cast<A&&>(a)); }
 
-namespace detail {
+namespace detail::inline SINTER_TARGET {
 // Texts, containers and pointers beside a tensor: a mistake that deserves one sentence instead of all candidates.
 template <class X> concept not_a_number = !expression<X> && !number<X> && (requires(X& x) { x.begin(); } || requires(X& x) { *x; });
 template <class A, class B> concept mistaken = (expression<A> && not_a_number<B>) || (not_a_number<A> && expression<B>);
@@ -95,7 +95,7 @@ template <class A, class B> constexpr auto explain_operands(A& a, B& b) {
   if constexpr (expression<A>) return a;
   else return b;
 }
-}  // namespace detail
+}  // namespace detail::inline SINTER_TARGET
 template <class A, class B> requires detail::mistaken<A, B> constexpr auto operator+(A&& a, B&& b) { return detail::explain_operands(a, b); }
 template <class A, class B> requires detail::mistaken<A, B> constexpr auto operator-(A&& a, B&& b) { return detail::explain_operands(a, b); }
 template <class A, class B> requires detail::mistaken<A, B> constexpr auto operator*(A&& a, B&& b) { return detail::explain_operands(a, b); }

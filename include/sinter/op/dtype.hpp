@@ -58,7 +58,7 @@ constexpr dtype promote(dtype a, dtype b) {
   return hi;
 }
 
-namespace detail {
+namespace detail::inline SINTER_TARGET {
 template <dtype> struct cpp_type_;
 template <class> struct dtype_code;
 template <class T> struct dtype_code<const T> : dtype_code<T> {};
@@ -74,7 +74,7 @@ SINTER_DTYPE(i64, int64)
 SINTER_DTYPE(f32, float)
 SINTER_DTYPE(f64, double)
 #undef SINTER_DTYPE
-}  // namespace detail
+}  // namespace detail::inline SINTER_TARGET
 
 /// The C++ type of a dtype: `cpp_type<dtype::f32>` is `float`.
 template <dtype D> using cpp_type = typename detail::cpp_type_<D>::type_;

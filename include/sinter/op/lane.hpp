@@ -6,7 +6,7 @@
 
 namespace sinter::inline v0 {
 
-namespace detail {
+namespace detail::inline SINTER_TARGET {
 template <class T> struct remove_cvref_ { using type = T; };
 template <class T> struct remove_cvref_<const T> { using type = T; };
 template <class T> struct remove_cvref_<T&> : remove_cvref_<T> {};
@@ -22,7 +22,7 @@ SINTER_NUMBER(unsigned short) SINTER_NUMBER(int) SINTER_NUMBER(unsigned) SINTER_
 SINTER_NUMBER(unsigned long) SINTER_NUMBER(long long) SINTER_NUMBER(unsigned long long)
 SINTER_NUMBER(float) SINTER_NUMBER(double)
 #undef SINTER_NUMBER
-}  // namespace detail
+}  // namespace detail::inline SINTER_TARGET
 
 /// A plain C++ number: weak in promotion, as a Python scalar is in PyTorch.
 template <class X>
@@ -69,7 +69,9 @@ struct op_info {
   const char* cost = "";
 };
 
+inline namespace SINTER_TARGET {
 class graph;
+}
 
 /// A value inside a graph, as derivative rules and composites see it. It reads like a number.
 struct sym {
@@ -86,18 +88,18 @@ inline constexpr no_gradient_t no_gradient{};
 
 /// What a rule with several operands returns: `return grads(dy * b, dy * a);`
 template <int N> struct grads_of { sym values[N]; };
-namespace detail {
+namespace detail::inline SINTER_TARGET {
 constexpr sym pick(sym s) { return s; }
 constexpr sym pick(no_gradient_t) { return {}; }
-}  // namespace detail
+}  // namespace detail::inline SINTER_TARGET
 template <class... G> constexpr grads_of<static_cast<int>(sizeof...(G))> grads(G... g) { return {{detail::pick(g)...}}; }
 
-namespace detail {
+namespace detail::inline SINTER_TARGET {
 template <class X>
 concept symbol = requires { typename bare<X>::symbol_tag; };
 template <class Op, bool Symbolic, class... A> struct applied_;  // expr/node.hpp says it for tensors
 template <class Op, class... A> struct applied_<Op, true, A...> { using type = sym; };
-}  // namespace detail
+}  // namespace detail::inline SINTER_TARGET
 /// What `apply` returns: an expression node, or a symbol where an operand is one.
 template <class Op, class... A> using applied = typename detail::applied_<Op, (detail::symbol<A> || ...), A...>::type;
 /// Builds the value of `Op` over its operands.
@@ -126,14 +128,14 @@ template <int N> struct dims {
   }
 };
 
-namespace detail {
+namespace detail::inline SINTER_TARGET {
 template <class D> struct dims_of_;
 template <> struct dims_of_<int> { using type = dims<1>; };
 template <> struct dims_of_<axes> { using type = axes; };
 template <> struct dims_of_<all_dims_t> { using type = all_dims_t; };
 template <int N> struct dims_of_<dims<N>> { using type = dims<N>; };
 template <int... D> struct dims_of_<dim_t<D...>> { using type = dim_t<D...>; };
-}  // namespace detail
+}  // namespace detail::inline SINTER_TARGET
 /// Ways to name dims: an int, `dims`, `dim<...>`, all of them, or a rule's `axes`.
 template <class D>
 concept dims_like = requires { typename detail::dims_of_<D>::type; };

@@ -149,14 +149,14 @@ SINTER_REDUCTION(mean, composed::squeezed<composed::mean>, composed::mean)
 SINTER_REDUCTION(var, composed::squeezed<composed::var>, composed::var)
 #undef SINTER_REDUCTION
 
-namespace detail {
+namespace detail::inline SINTER_TARGET {
 // Vectors and other run-time lists as dims: a mistake that deserves one sentence instead of all candidates.
 template <class D> concept mistaken_dims = !dims_like<D> && !expression<D>;
 template <class X> constexpr bare<X> explain_dims(X& x) {
   static_assert(never<X>, "sinter: dims are an int, `{0, 2}` or `st::dim<0, 2>`: how many they are is part of the type");
   return x;
 }
-}  // namespace detail
+}  // namespace detail::inline SINTER_TARGET
 template <expression X, detail::mistaken_dims D> constexpr auto sum(X&& x, const D&, auto...) { return detail::explain_dims(x); }
 template <expression X, detail::mistaken_dims D> constexpr auto max(X&& x, const D&, auto...) { return detail::explain_dims(x); }
 template <expression X, detail::mistaken_dims D> constexpr auto argmax(X&& x, const D&, auto...) { return detail::explain_dims(x); }

@@ -4,7 +4,7 @@
 #include "../op/exponential.hpp"
 #include "flat.hpp"
 
-namespace sinter::inline v0::optim {
+namespace sinter::inline v0::optim::inline SINTER_TARGET {
 
 struct adam_betas {
   double first = 0.9, second = 0.999;
@@ -24,7 +24,7 @@ namespace detail {
 /// g <- g + decay p; p <- shrink p - rate m / (sqrt(v) / correction + eps), with the new m and v
 struct adam_rule {
   static constexpr int states = 2, numbers = 7;
-  static constexpr auto next(auto p, auto g, auto m, auto v, auto decay, auto shrink, auto one_minus_beta1, auto beta2, auto rate, auto inverse_correction, auto eps) {
+  static constexpr auto next(sym p, sym g, sym m, sym v, sym decay, sym shrink, sym one_minus_beta1, sym beta2, sym rate, sym inverse_correction, sym eps) {
     auto d = g + decay * p;
     auto mean = m + one_minus_beta1 * (d - m);
     auto square = beta2 * v + (1 - beta2) * d * d;
@@ -70,4 +70,4 @@ template <class T> struct adamw : adam_family<T, adamw_options, true> {
   explicit adamw(const parameter_list<T>& parameters, const adamw_options& o = {}) : adam_family<T, adamw_options, true>(parameters, o) {}
 };
 
-}  // namespace sinter::inline v0::optim
+}  // namespace sinter::inline v0::optim::inline SINTER_TARGET

@@ -4,7 +4,7 @@
 #pragma once
 #include "../nn/state_dict.hpp"
 
-namespace sinter::inline v0::optim {
+namespace sinter::inline v0::optim::inline SINTER_TARGET {
 
 namespace detail {
 using namespace sinter::detail;
@@ -150,4 +150,4 @@ template <class... N> struct numbers_of {
 };
 template <class... N> numbers_of<N...> numbers(N... n) { return {{static_cast<double>(n)...}}; }
 
-}  // namespace sinter::inline v0::optim
+}  // namespace sinter::inline v0::optim::inline SINTER_TARGET

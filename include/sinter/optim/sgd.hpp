@@ -3,7 +3,7 @@
 #pragma once
 #include "flat.hpp"
 
-namespace sinter::inline v0::optim {
+namespace sinter::inline v0::optim::inline SINTER_TARGET {
 
 struct sgd_options {
   double lr = 1e-3, momentum = 0, dampening = 0, weight_decay = 0;
@@ -14,12 +14,12 @@ namespace detail {
 /// p <- p - lr (g + decay p)
 struct sgd_rule {
   static constexpr int states = 0, numbers = 2;
-  static constexpr auto next(auto p, auto g, auto lr, auto decay) { return grads(p - lr * (g + decay * p)); }
+  static constexpr auto next(sym p, sym g, sym lr, sym decay) { return grads(p - lr * (g + decay * p)); }
 };
 /// d = g + decay p; b <- keep b + add d; p <- p - lr (direct d + through b)
 struct momentum_rule {
   static constexpr int states = 1, numbers = 6;
-  static constexpr auto next(auto p, auto g, auto b, auto lr, auto decay, auto keep, auto add, auto direct, auto through) {
+  static constexpr auto next(sym p, sym g, sym b, sym lr, sym decay, sym keep, sym add, sym direct, sym through) {
     auto d = g + decay * p;
     auto moved = keep * b + add * d;
     return grads(p - lr * (direct * d + through * moved), moved);
@@ -56,4 +56,4 @@ template <class T> class sgd {
   flat_parameters<T, 1> flat_;
 };
 
-}  // namespace sinter::inline v0::optim
+}  // namespace sinter::inline v0::optim::inline SINTER_TARGET

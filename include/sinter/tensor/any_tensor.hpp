@@ -12,10 +12,15 @@ class any_tensor {
   static constexpr int max_rank = 8;
 
   any_tensor() = default;
+  SINTER_INLINE any_tensor(const any_tensor&) = default;
+  SINTER_INLINE any_tensor(any_tensor&&) = default;
+  SINTER_INLINE any_tensor& operator=(const any_tensor&) = default;
+  SINTER_INLINE any_tensor& operator=(any_tensor&&) = default;
+  SINTER_INLINE ~any_tensor() = default;
 
   /// Shares the elements of `t`.
   template <class T, class E, class D>
-  any_tensor(const tensor<T, E, D>& t)
+  SINTER_INLINE any_tensor(const tensor<T, E, D>& t)
       : block_(t.storage_handle()),
         data_(const_cast<std::remove_const_t<T>*>(t.data())),
         dtype_(dtype_of<T>),
@@ -30,7 +35,7 @@ class any_tensor {
 
   /// A handle to elements of type `type` at `data` (inside `block`), with `rank` sizes and strides in elements.
   /// Throws shape_error for a rank over 8.
-  any_tensor(storage_ptr block, void* data, sinter::dtype type, int rank, const int64* sizes, const int64* strides,
+  SINTER_INLINE any_tensor(storage_ptr block, void* data, sinter::dtype type, int rank, const int64* sizes, const int64* strides,
              bool read_only = false)
       : block_(static_cast<storage_ptr&&>(block)), data_(data), dtype_(type), rank_(rank), read_only_(read_only) {
     if (rank < 0 || rank > max_rank) fail<shape_error>("any_tensor: rank ", rank, " is not in 0..8");
@@ -40,29 +45,29 @@ class any_tensor {
     }
   }
 
-  bool defined() const noexcept { return static_cast<bool>(block_); }
-  sinter::dtype dtype() const noexcept { return dtype_; }
-  int dim() const noexcept { return rank_; }
+  SINTER_INLINE bool defined() const noexcept { return static_cast<bool>(block_); }
+  SINTER_INLINE sinter::dtype dtype() const noexcept { return dtype_; }
+  SINTER_INLINE int dim() const noexcept { return rank_; }
   /// Size of dim `d`; negative dims count from the end. Throws index_error.
-  int64 size(int d) const { return sizes_[detail::wrap_dim(d, rank_, "size")]; }
-  int64 stride(int d) const { return strides_[detail::wrap_dim(d, rank_, "stride")]; }
+  SINTER_INLINE int64 size(int d) const { return sizes_[detail::wrap_dim(d, rank_, "size")]; }
+  SINTER_INLINE int64 stride(int d) const { return strides_[detail::wrap_dim(d, rank_, "stride")]; }
   /// The first `dim()` entries count.
-  const int64* sizes() const noexcept { return sizes_; }
-  const int64* strides() const noexcept { return strides_; }
-  int64 numel() const noexcept {
+  SINTER_INLINE const int64* sizes() const noexcept { return sizes_; }
+  SINTER_INLINE const int64* strides() const noexcept { return strides_; }
+  SINTER_INLINE int64 numel() const noexcept {
     int64 n = 1;
     for (int d = 0; d < rank_; ++d) n *= sizes_[d];
     return n;
   }
-  void* data() const noexcept { return data_; }
-  bool read_only() const noexcept { return read_only_; }
+  SINTER_INLINE void* data() const noexcept { return data_; }
+  SINTER_INLINE bool read_only() const noexcept { return read_only_; }
   /// -1: the host, otherwise the CUDA device.
-  int device() const noexcept { return block_ ? block_->device : -1; }
-  const storage_ptr& storage_handle() const noexcept { return block_; }
+  SINTER_INLINE int device() const noexcept { return block_ ? block_->device : -1; }
+  SINTER_INLINE const storage_ptr& storage_handle() const noexcept { return block_; }
 
   /// The same elements as `tensor<T, rank<R>>`. Throws dtype_error, shape_error (another rank) or device_error where
   /// that is not what they are; a read-only one gives `const T` only (dtype_error).
-  template <class T, int R, class D = cpu_t> tensor<T, sinter::rank<R>, D> as() const {
+  template <class T, int R, class D = cpu_t> SINTER_INLINE tensor<T, sinter::rank<R>, D> as() const {
     if (dtype_of<T> != dtype_) fail<dtype_error>("as: a tensor of ", dtype_, " is not one of ", dtype_of<T>);
     if (!std::is_const_v<T> && read_only_)
       fail<dtype_error>("as: this tensor of ", dtype_, " is read-only; ask for const elements, or clone it");
@@ -74,7 +79,7 @@ class any_tensor {
 
   /// Calls `f` with the elements as `tensor<const T, rank<R>>`, whatever T and R are, and returns what it returns
   /// (the same type for all). Compiles `f` for every dtype and rank: `f` should be short. Host only (device_error).
-  template <class F> decltype(auto) visit(F&& f) const {
+  template <class F> SINTER_INLINE decltype(auto) visit(F&& f) const {
     if (device() >= 0) fail<device_error>("visit: this tensor lives on a CUDA device; copy it to the host first");
     switch (dtype_) {
       case sinter::dtype::b8: return visit_rank<bool>(f);
@@ -91,7 +96,7 @@ class any_tensor {
   }
 
  private:
-  template <class T, int R, class D = cpu_t> tensor<T, sinter::rank<R>, D> typed() const {
+  template <class T, int R, class D = cpu_t> SINTER_INLINE tensor<T, sinter::rank<R>, D> typed() const {
     index_list<R> sizes, strides;
     for (int d = 0; d < R; ++d) {
       sizes[d] = sizes_[d];
@@ -99,7 +104,7 @@ class any_tensor {
     }
     return {block_, static_cast<T*>(data_), sizes, strides};
   }
-  template <class T, class F> decltype(auto) visit_rank(F& f) const {
+  template <class T, class F> SINTER_INLINE decltype(auto) visit_rank(F& f) const {
     switch (rank_) {
       case 0: return f(typed<const T, 0>());
       case 1: return f(typed<const T, 1>());
@@ -121,5 +126,14 @@ class any_tensor {
   int64 sizes_[max_rank] = {};
   int64 strides_[max_rank] = {};
 };
+
+inline namespace SINTER_TARGET {
+/// Something and what it is called: an element of a list of parameters, of a file's tensors, of its metadata.
+template <class T> struct named {
+  std::string name;
+  T value;
+  bool operator==(const named&) const = default;
+};
+}  // namespace SINTER_TARGET
 
 }  // namespace sinter::inline v0

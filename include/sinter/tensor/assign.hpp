@@ -6,7 +6,7 @@
 #include "evaluate.hpp"
 
 namespace sinter::inline v0 {
-namespace detail {
+namespace detail::inline SINTER_TARGET {
 
 /// May result 0..n-1 of P be written over operand k while P runs? Only if every stage that reads the operand does so
 /// element for element, no stage reads it after the one that writes, and no product reads it.
@@ -143,7 +143,7 @@ template <class Arch, class T, class E, class D, class X> void write_through(con
     run_update<Arch>(std::index_sequence<0>(), assignment<tensor<T, E, D>, H>{y, hold(static_cast<X&&>(x))});
 }
 
-}  // namespace detail
+}  // namespace detail::inline SINTER_TARGET
 
 #define SINTER_NOT_A_TENSOR \
   "sinter: an expression with variables is not a tensor: write `st::variable y = ...`, or detach() its variables"

@@ -4,7 +4,7 @@
 #pragma once
 #include "any_tensor.hpp"
 
-namespace sinter::inline v0::detail {
+namespace sinter::inline v0::detail::inline SINTER_TARGET {
 
 /// to[i] = from[i] for tensors of one shape, whatever their strides and, in `from`, dtype.
 template <class T, class U> void convert_elements(const any_tensor& to, const any_tensor& from) {
@@ -39,4 +39,4 @@ inline bool same_shape(const any_tensor& a, const any_tensor& b) {
   return true;
 }
 
-}  // namespace sinter::inline v0::detail
+}  // namespace sinter::inline v0::detail::inline SINTER_TARGET

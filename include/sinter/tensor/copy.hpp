@@ -7,7 +7,7 @@
 
 namespace sinter::inline v0 {
 
-namespace detail {
+namespace detail::inline SINTER_TARGET {
 
 // to[i] = from[i] for every index i, each side with its own strides.
 template <class Arch, class T, int R>
@@ -92,7 +92,7 @@ template <int R> index_list<R> infer_size(index_list<R> to, int64 numel, const c
   return to;
 }
 
-}  // namespace detail
+}  // namespace detail::inline SINTER_TARGET
 
 #pragma GCC visibility push(hidden)
 

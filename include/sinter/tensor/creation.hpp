@@ -9,7 +9,7 @@
 
 namespace sinter::inline v0 {
 
-namespace detail {
+namespace detail::inline SINTER_TARGET {
 
 template <class S> struct shape_traits;
 template <int R> struct shape_traits<index_list<R>> {
@@ -77,7 +77,7 @@ template <class Arch, class T, class E, class D> auto new_like(const tensor<T, E
 }
 
 #pragma GCC visibility pop
-}  // namespace detail
+}  // namespace detail::inline SINTER_TARGET
 
 #pragma GCC visibility push(hidden)
 
@@ -131,7 +131,7 @@ template <class T, class E, class D, class Arch = native> auto ones_like(const t
   return full_like(t, 1);
 }
 
-namespace detail {
+namespace detail::inline SINTER_TARGET {
 // Bounds of ranges: double for floating types, so that a step of 0.1 keeps its digits; else int64.
 template <class T> using range_arg = std::conditional_t<std::is_floating_point_v<T>, double, int64>;
 template <class Arch> int64 range_size(double start, double end, double step) {
@@ -149,7 +149,7 @@ template <class Arch> int64 range_size(int64 start, int64 end, int64 step) {
   if (n > static_cast<uint64>(std::numeric_limits<int64>::max())) fail<memory_error, Arch>("arange: ", n, " elements");
   return static_cast<int64>(n);
 }
-}  // namespace detail
+}  // namespace detail::inline SINTER_TARGET
 
 /// start, start + step, ... up to but without `end`. Throws shape_error where the step does not lead to the end.
 template <class T, class Arch = native>
@@ -209,7 +209,7 @@ tensor<T, rank<4>> array(const T (&v)[N][M][K][L]) {
   return t;
 }
 
-namespace detail {
+namespace detail::inline SINTER_TARGET {
 struct keep_memory {
   void operator()(void*) const {}
 };
@@ -221,7 +221,7 @@ tensor<T, rank<R>> around(T* p, const index_list<R>& sizes, const index_list<R>&
   auto* first = const_cast<std::remove_const_t<T>*>(p + low);
   return {borrow_cpu(first, (high - low) * static_cast<int64>(sizeof(T)), drop), p, sizes, strides};
 }
-}  // namespace detail
+}  // namespace detail::inline SINTER_TARGET
 
 /// A tensor around memory that belongs to someone else, row-major or with `strides` in elements; read-only for a
 /// `const T*`. `drop(void*)` is called with the lowest address when the last handle goes (never where this throws).

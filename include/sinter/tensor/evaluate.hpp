@@ -6,7 +6,7 @@
 #include "../expr/lower.hpp"
 
 namespace sinter::inline v0 {
-namespace detail {
+namespace detail::inline SINTER_TARGET {
 
 /// The tensor that a handle holds.
 template <class H> const auto& tensor_of(const H& h) {
@@ -76,5 +76,5 @@ template <class X, class Arch = native> SINTER_HIDDEN auto evaluate_tensor(const
   return take<typename L::value_type, typename L::extents_type>(r);
 }
 
-}  // namespace detail
+}  // namespace detail::inline SINTER_TARGET
 }  // namespace sinter::inline v0

@@ -33,7 +33,7 @@ template <int64... N> struct extents {
 template <class E> struct shape_tag { using extents_type = E; };
 template <int64... N> inline constexpr shape_tag<extents<N...>> shape{};
 
-namespace detail {
+namespace detail::inline SINTER_TARGET {
 
 template <int R, int64... N> struct all_dynamic : all_dynamic<R - 1, dyn, N...> {};
 template <int64... N> struct all_dynamic<0, N...> { using type = extents<N...>; };
@@ -94,7 +94,7 @@ template <class To, class From> constexpr int extents_fit() {
   return least;
 }
 
-}  // namespace detail
+}  // namespace detail::inline SINTER_TARGET
 
 /// Rank `R`, every extent known at run time only: `rank<2>` is `extents<dyn, dyn>`.
 template <int R> using rank = typename detail::all_dynamic<R>::type;
@@ -109,18 +109,18 @@ template <int R> struct index_list {
 
   constexpr index_list() = default;
   template <detail::integer... I> requires (R > 0 && sizeof...(I) == R)
-  constexpr index_list(I... i) : v{static_cast<int64>(i)...} {}
-  explicit constexpr index_list(const detail::size_arg (&list)[R > 0 ? R : 1]) requires (R > 0) {
+  SINTER_INLINE constexpr index_list(I... i) : v{static_cast<int64>(i)...} {}
+  SINTER_INLINE explicit constexpr index_list(const detail::size_arg (&list)[R > 0 ? R : 1]) requires (R > 0) {
     for (int i = 0; i < R; ++i) v[i] = list[i].value;
   }
 
   static constexpr int size() { return R; }
-  constexpr int64& operator[](int i) { return v[i]; }
-  constexpr const int64& operator[](int i) const { return v[i]; }
-  constexpr const int64* data() const { return v; }
-  constexpr const int64* begin() const { return v; }
-  constexpr const int64* end() const { return v + R; }
-  constexpr bool operator==(const index_list& o) const {
+  SINTER_INLINE constexpr int64& operator[](int i) { return v[i]; }
+  SINTER_INLINE constexpr const int64& operator[](int i) const { return v[i]; }
+  SINTER_INLINE constexpr const int64* data() const { return v; }
+  SINTER_INLINE constexpr const int64* begin() const { return v; }
+  SINTER_INLINE constexpr const int64* end() const { return v + R; }
+  SINTER_INLINE constexpr bool operator==(const index_list& o) const {
     for (int i = 0; i < R; ++i)
       if (v[i] != o.v[i]) return false;
     return true;
@@ -128,7 +128,7 @@ template <int R> struct index_list {
 };
 template <detail::integer... I> index_list(I...) -> index_list<sizeof...(I)>;
 
-namespace detail {
+namespace detail::inline SINTER_TARGET {
 
 // The sizes of an extents type, 0 where unknown.
 template <class E> constexpr index_list<E::rank> static_sizes() {
@@ -155,5 +155,5 @@ template <int R> constexpr index_list<R> row_major(const index_list<R>& sizes) {
   return s;
 }
 
-}  // namespace detail
+}  // namespace detail::inline SINTER_TARGET
 }  // namespace sinter::inline v0

@@ -12,7 +12,7 @@
 
 namespace sinter::inline v0 {
 
-namespace detail {
+namespace detail::inline SINTER_TARGET {
 
 constexpr int print_edge = 3;         // so many at each end of a dim where a tensor is summarised,
 constexpr int64 print_all = 1000;     // which it is above this many elements
@@ -76,7 +76,9 @@ void print_dim(std::string& out, const T* p, const int64* sizes, const int64* st
   out += ']';
 }
 
-}  // namespace detail
+}  // namespace detail::inline SINTER_TARGET
+
+inline namespace SINTER_TARGET {
 
 /// `t` as PyTorch prints it: `tensor([[1.0000, 2.0000],\n        [3.0000, 4.0000]])`. Four decimals, or scientific
 /// where the magnitudes differ much; over 1000 elements only the ends of each dim; the dtype where it is not
@@ -125,5 +127,7 @@ template <class T, class E> std::string to_string(const tensor<T, E, cpu_t>& t) 
 template <class T, class E> std::ostream& operator<<(std::ostream& to, const tensor<T, E, cpu_t>& t) {
   return to << to_string(t);
 }
+
+}  // namespace SINTER_TARGET
 
 }  // namespace sinter::inline v0

@@ -55,7 +55,7 @@ inline generator& default_generator() {
 /// Seeds the default generator.
 inline void manual_seed(uint64 seed) { default_generator().manual_seed(seed); }
 
-namespace detail {
+namespace detail::inline SINTER_TARGET {
 
 template <class T, class Arch> SINTER_KERNEL void fill_uniform(T* out, int64 n, uint64 key) {
   constexpr int step = sizeof(T) == 8 ? 2 : 4;
@@ -110,7 +110,7 @@ template <class T, class E, class Arch> tensor<T, E> integers(tensor<T, E> t, in
   return t;
 }
 
-}  // namespace detail
+}  // namespace detail::inline SINTER_TARGET
 
 /// Uniform in [0, 1): float with 24 random bits, double with 53.
 template <class T = float, detail::shape_like S = detail::no_dims, class Arch = native>

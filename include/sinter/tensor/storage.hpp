@@ -18,27 +18,35 @@ struct storage {
   int device = -1;                      ///< -1: the host, otherwise the CUDA device
 };
 
+namespace detail::inline SINTER_TARGET {
+// Out of line: expressions destroy many handles that they have moved from.
+SINTER_NOINLINE inline void drop(storage* s) noexcept {
+  // The only holder needs no locked instruction: nobody else can raise the count.
+  if (s->refs.load(std::memory_order_acquire) == 1 || s->refs.fetch_sub(1, std::memory_order_acq_rel) == 1) s->release(s);
+}
+}  // namespace detail::inline SINTER_TARGET
+
 /// A counted reference to a storage block. Copies may be made and dropped by any thread.
 class storage_ptr {
  public:
   constexpr storage_ptr() = default;
   /// Takes over the one reference that a new block is born with.
-  explicit storage_ptr(storage* s) noexcept : s_(s) {}
-  storage_ptr(const storage_ptr& o) noexcept : s_(o.s_) {
+  SINTER_INLINE explicit storage_ptr(storage* s) noexcept : s_(s) {}
+  SINTER_INLINE storage_ptr(const storage_ptr& o) noexcept : s_(o.s_) {
     if (s_) s_->refs.fetch_add(1, std::memory_order_relaxed);
   }
-  storage_ptr(storage_ptr&& o) noexcept : s_(o.s_) { o.s_ = nullptr; }
+  SINTER_INLINE storage_ptr(storage_ptr&& o) noexcept : s_(o.s_) { o.s_ = nullptr; }
   // Two, not one by value: clang 14 never destroys a parameter made from {} inside a template.
-  storage_ptr& operator=(const storage_ptr& o) noexcept { return *this = storage_ptr(o); }
-  storage_ptr& operator=(storage_ptr&& o) noexcept {
+  SINTER_INLINE storage_ptr& operator=(const storage_ptr& o) noexcept { return *this = storage_ptr(o); }
+  SINTER_INLINE storage_ptr& operator=(storage_ptr&& o) noexcept {
     storage_ptr taken(static_cast<storage_ptr&&>(o));
     storage* mine = s_;
     s_ = taken.s_;
     taken.s_ = mine;
     return *this;
   }
-  ~storage_ptr() {
-    if (s_) drop(s_);
+  SINTER_INLINE ~storage_ptr() {
+    if (s_) detail::drop(s_);
   }
 
   storage* get() const noexcept { return s_; }
@@ -49,15 +57,10 @@ class storage_ptr {
   int64 use_count() const noexcept { return s_ ? s_->refs.load(std::memory_order_acquire) : 0; }
 
  private:
-  // Out of line: expressions destroy many handles that they have moved from.
-  static SINTER_NOINLINE void drop(storage* s) noexcept {
-    // The only holder needs no locked instruction: nobody else can raise the count.
-    if (s->refs.load(std::memory_order_acquire) == 1 || s->refs.fetch_sub(1, std::memory_order_acq_rel) == 1) s->release(s);
-  }
   storage* s_ = nullptr;
 };
 
-namespace detail {
+namespace detail::inline SINTER_TARGET {
 
 // The header takes the first 64 bytes of a block, the data follow.
 constexpr int64 storage_header = host_alignment;
@@ -81,7 +84,7 @@ template <class F> SINTER_HIDDEN void release_foreign(storage* s) {
   host_free(block, sizeof(foreign_storage<F>));
 }
 
-}  // namespace detail
+}  // namespace detail::inline SINTER_TARGET
 
 /// A new host block with `bytes` uninitialised bytes, aligned to 64. Throws memory_error.
 template <class Arch = native> SINTER_HIDDEN storage_ptr allocate_cpu(int64 bytes) {

@@ -18,7 +18,7 @@ template <class T, class E, class D> class tensor;
 template <class Arch = native, class T, class E, class D, class... A>
 auto subview(const tensor<T, E, D>& t, A... args);  // view.hpp
 
-namespace detail {
+namespace detail::inline SINTER_TARGET {
 
 template <class T> inline constexpr bool is_element = element<T>;  // a failed concept would be explained at length
 
@@ -38,6 +38,30 @@ template <class Arch = native> constexpr int64 wrap_index(int64 i, int64 size, i
   return i < 0 ? i + size : i;
 }
 
+template <int R> constexpr int64 numel_of(const index_list<R>& sizes) {
+  int64 n = 1;
+  for (int d = 0; d < R; ++d) n *= sizes[d];
+  return n;
+}
+
+template <class E> void check_extents(const index_list<E::rank>& sizes) {
+  for (int d = 0; d < E::rank; ++d)
+    if ((E::at(d) >= 0 && sizes[d] != E::at(d)) || (E::at(d) < dyn && sizes[d] > -1 - E::at(d)))
+      fail<shape_error>("sizes ", shape_text{sizes.data(), E::rank}, " do not fit the static extent ",
+                        E::at(d) >= 0 ? E::at(d) : -1 - E::at(d), " of dim ", d);
+}
+
+// Row-major without holes?
+template <int R> constexpr bool is_contiguous(const index_list<R>& sizes, const index_list<R>& strides) {
+  int64 step = 1;
+  bool same = true;
+  for (int d = R - 1; d >= 0; --d) {
+    if (sizes[d] == 0) return true;
+    if (sizes[d] != 1) same = same && strides[d] == step;
+    step *= sizes[d];
+  }
+  return same;
+}
 // Do the elements fill a block without holes and without overlap, in some order of the dims?
 template <int R> constexpr bool is_dense(const index_list<R>& sizes, const index_list<R>& strides) {
   bool seen[R > 0 ? R : 1] = {};
@@ -68,7 +92,7 @@ concept formula = is_node<std::remove_cvref_t<X>>;
 template <class X>
 concept assignable = expression<X> || number<X>;
 
-}  // namespace detail
+}  // namespace detail::inline SINTER_TARGET
 
 template <class T>
 concept tensor_like = detail::is_tensor<std::remove_cvref_t<T>>;
@@ -93,11 +117,12 @@ template <class V, class E, class D = cpu_t> class tensor {
   /// Evaluates an expression: one program, fused as `plan` tells. Throws shape_error, stale_expression, memory_error.
   template <detail::formula X, class Arch = native> tensor(const X& x);
 
-  tensor(const tensor&) = default;
-  tensor(tensor&&) = default;
+  SINTER_INLINE tensor(const tensor&) = default;
+  SINTER_INLINE tensor(tensor&&) = default;
+  SINTER_INLINE ~tensor() = default;
   /// `y = x` makes y another handle of x's elements.
-  tensor& operator=(const tensor&) & = default;
-  tensor& operator=(tensor&&) & = default;
+  SINTER_INLINE tensor& operator=(const tensor&) & = default;
+  SINTER_INLINE tensor& operator=(tensor&&) & = default;
   /// `y = e` evaluates e and rebinds y; it reuses y's memory if nobody else holds it and e reads y only where it writes,
   /// so `w = w - lr * g` allocates nothing.
   template <detail::formula X, class Arch = native> tensor& operator=(X&& x) &;
@@ -108,7 +133,7 @@ template <class V, class E, class D = cpu_t> class tensor {
   template <class X, class Arch = native> requires detail::assignable<X> const tensor& copy_(X&& x) const;
 
   /// A handle to elements at `data` (inside `block`), `strides` in elements, any sign.
-  tensor(storage_ptr block, V* data, const index_type& sizes, const index_type& strides) noexcept
+  SINTER_INLINE tensor(storage_ptr block, V* data, const index_type& sizes, const index_type& strides) noexcept
       : block_(static_cast<storage_ptr&&>(block)), data_(data), sizes_(sizes), strides_(strides) {}
 
   /// Shares `o`'s elements: read-only from writable, dynamic extents from static ones. Static extents from
@@ -116,33 +141,29 @@ template <class V, class E, class D = cpu_t> class tensor {
   template <class T2, class E2>
     requires(std::is_same_v<value_type, std::remove_const_t<T2>> && (std::is_const_v<V> || !std::is_const_v<T2>) &&
              !std::is_same_v<tensor, tensor<T2, E2, D>> && detail::extents_fit<E, E2>() > 0)
-  explicit(detail::extents_fit<E, E2>() < 2) tensor(const tensor<T2, E2, D>& o)
+  SINTER_INLINE explicit(detail::extents_fit<E, E2>() < 2) tensor(const tensor<T2, E2, D>& o)
       : block_(o.storage_handle()), data_(o.data()), sizes_(o.sizes()), strides_(o.strides()) {
-    if constexpr (detail::extents_fit<E, E2>() < 2) check_extents();
+    if constexpr (detail::extents_fit<E, E2>() < 2) detail::check_extents<E>(sizes_);
   }
 
-  const tensor& handle() const& { return *this; }
-  tensor&& handle() && { return static_cast<tensor&&>(*this); }
+  SINTER_INLINE const tensor& handle() const& { return *this; }
+  SINTER_INLINE tensor&& handle() && { return static_cast<tensor&&>(*this); }
 
   /// Is there storage behind this handle?
-  bool defined() const noexcept { return static_cast<bool>(block_); }
+  SINTER_INLINE bool defined() const noexcept { return static_cast<bool>(block_); }
   static constexpr int dim() { return rank; }
   static constexpr sinter::dtype dtype() { return dtype_of<V>; }
 
   /// Size of dim `d`; negative dims count from the end. Throws index_error.
-  int64 size(int d) const { return sizes_[detail::wrap_dim(d, rank, "size")]; }
-  const index_type& sizes() const noexcept { return sizes_; }
+  SINTER_INLINE int64 size(int d) const { return sizes_[detail::wrap_dim(d, rank, "size")]; }
+  SINTER_INLINE const index_type& sizes() const noexcept { return sizes_; }
   /// Distance, in elements, to the next index of dim `d`. Throws index_error.
-  int64 stride(int d) const { return strides_[detail::wrap_dim(d, rank, "stride")]; }
-  const index_type& strides() const noexcept { return strides_; }
-  int64 numel() const noexcept {
-    int64 n = 1;
-    for (int i = 0; i < rank; ++i) n *= sizes_[i];
-    return n;
-  }
+  SINTER_INLINE int64 stride(int d) const { return strides_[detail::wrap_dim(d, rank, "stride")]; }
+  SINTER_INLINE const index_type& strides() const noexcept { return strides_; }
+  SINTER_INLINE int64 numel() const noexcept { return detail::numel_of(sizes_); }
 
   /// Address of the first element. Raw access: writing through it does not bump the version.
-  V* data() const noexcept { return data_; }
+  SINTER_INLINE V* data() const noexcept { return data_; }
 
   /// The only element, as a value. Throws shape_error unless numel() == 1.
   template <class Arch = native> value_type item() const requires std::is_same_v<D, cpu_t> {
@@ -152,30 +173,21 @@ template <class V, class E, class D = cpu_t> class tensor {
   }
 
   /// Row-major without holes?
-  bool is_contiguous() const noexcept {
-    int64 step = 1;
-    bool same = true;
-    for (int i = rank - 1; i >= 0; --i) {
-      if (sizes_[i] == 0) return true;
-      if (sizes_[i] != 1) same = same && strides_[i] == step;
-      step *= sizes_[i];
-    }
-    return same;
-  }
+  SINTER_INLINE bool is_contiguous() const noexcept { return detail::is_contiguous(sizes_, strides_); }
   /// Without holes and overlap in some order of the dims (row-major, column-major, permuted)?
-  bool is_dense() const noexcept { return detail::is_dense(sizes_, strides_); }
+  SINTER_INLINE bool is_dense() const noexcept { return detail::is_dense(sizes_, strides_); }
   /// Does this handle cover a storage that the library owns, all of it and densely?
-  bool owns_all() const noexcept {
+  SINTER_INLINE bool owns_all() const noexcept {
     return block_ && block_->owned && static_cast<const void*>(data_) == block_->data &&
            numel() * static_cast<int64>(sizeof(V)) == block_->bytes && is_dense();
   }
 
-  const storage_ptr& storage_handle() const noexcept { return block_; }
+  SINTER_INLINE const storage_ptr& storage_handle() const noexcept { return block_; }
   /// How many handles share the storage; 0 when undefined.
-  int64 use_count() const noexcept { return block_.use_count(); }
+  SINTER_INLINE int64 use_count() const noexcept { return block_.use_count(); }
   /// How often the storage was written in place, through any handle.
-  uint64 version() const noexcept { return block_ ? block_->version.load(std::memory_order_acquire) : 0; }
-  void bump_version() const noexcept {
+  SINTER_INLINE uint64 version() const noexcept { return block_ ? block_->version.load(std::memory_order_acquire) : 0; }
+  SINTER_INLINE void bump_version() const noexcept {
     if (block_) block_->version.fetch_add(1, std::memory_order_acq_rel);
   }
 
@@ -192,7 +204,7 @@ template <class V, class E, class D = cpu_t> class tensor {
   }
 
   /// The transposed view of a matrix.
-  auto T() const requires(rank == 2) {
+  SINTER_INLINE auto T() const requires(rank == 2) {
     return tensor<V, extents<E::at(1), E::at(0)>, D>(block_, data_, {sizes_[1], sizes_[0]},
                                                                 {strides_[1], strides_[0]});
   }
@@ -209,12 +221,6 @@ template <class V, class E, class D = cpu_t> class tensor {
       offset += i * strides_[d];
     }
     return data_[offset];
-  }
-  void check_extents() const {
-    for (int d = 0; d < rank; ++d)
-      if ((E::at(d) >= 0 && sizes_[d] != E::at(d)) || (E::at(d) < dyn && sizes_[d] > -1 - E::at(d)))
-        fail<shape_error>("sizes ", shape_text{sizes_.data(), rank}, " do not fit the static extent ",
-                          E::at(d) >= 0 ? E::at(d) : -1 - E::at(d), " of dim ", d);
   }
 
   storage_ptr block_;

@@ -16,7 +16,7 @@ inline constexpr full_extent_t full_extent{};
 struct newaxis_t {};
 inline constexpr newaxis_t newaxis{};
 
-namespace detail {
+namespace detail::inline SINTER_TARGET {
 struct slice_bound {
   int64 value = 0;
   bool given = false;
@@ -24,7 +24,7 @@ struct slice_bound {
   constexpr slice_bound(none_t) {}
   template <integer I> constexpr slice_bound(I i) : value(static_cast<int64>(i)), given(true) {}
 };
-}  // namespace detail
+}  // namespace detail::inline SINTER_TARGET
 
 /// Part of a dim, `start:stop:step` in Python: bounds may be `none`, negative ones count from the end, out-of-range
 /// ones are clipped. A negative step walks backwards.
@@ -36,7 +36,7 @@ struct slice {
       : start(first), stop(last), step(by.given ? by.value : 1) {}
 };
 
-namespace detail {
+namespace detail::inline SINTER_TARGET {
 
 // What the arguments of t(...) make of the extents: `Out` collects, `In` is what remains.
 template <class E> struct tail_of;
@@ -103,7 +103,7 @@ tensor<T, O, D> view_as(const tensor<T, E, D>& t, int64 offset, const index_list
   return {t.storage_handle(), offset ? t.data() + offset : t.data(), sizes, strides};
 }
 
-}  // namespace detail
+}  // namespace detail::inline SINTER_TARGET
 
 /// `t(args...)` as a view: an integer takes one index of a dim and drops it, `slice` a part, `full_extent` the whole;
 /// `newaxis` adds a dim of size 1; dims not named are kept whole. Static extents survive where nothing cuts them.
