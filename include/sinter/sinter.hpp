@@ -8,6 +8,8 @@
 #include "op/activation.hpp"
 #include "op/contraction.hpp"
 #include "op/loss.hpp"
+#include "op/rounding.hpp"
+#include "op/trigonometric.hpp"
 #include "tensor/tensor.hpp"
 #include "tensor/view.hpp"
 #include "expr/node.hpp"

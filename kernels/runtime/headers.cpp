@@ -10,6 +10,8 @@
 #include <sinter/op/loss.hpp>
 #include <sinter/op/philox.hpp>
 #include <sinter/op/random.hpp>
+#include <sinter/op/rounding.hpp>
+#include <sinter/op/trigonometric.hpp>
 
 #define SINTER_HEADERS(X)                                                                            \
   X(config, "config.hpp") X(instruction, "expr/instruction.hpp") X(words, "expr/words.hpp")          \
@@ -18,7 +20,9 @@
   X(comparison, "op/comparison.hpp") X(contraction, "op/contraction.hpp") X(dtype, "op/dtype.hpp")   \
   X(exponential, "op/exponential.hpp") X(header, "op/header.hpp") X(lane, "op/lane.hpp")             \
   X(loss, "op/loss.hpp") X(math, "op/math.hpp") X(normalization, "op/normalization.hpp")             \
-  X(philox, "op/philox.hpp") X(random, "op/random.hpp") X(reduction, "op/reduction.hpp")
+  X(philox, "op/philox.hpp") X(random, "op/random.hpp") X(reduction, "op/reduction.hpp")                              \
+  X(target, "target.hpp") X(logical, "op/logical.hpp") X(rounding, "op/rounding.hpp") X(special, "op/special.hpp")           \
+  X(trigonometric, "op/trigonometric.hpp")
 
 #define SINTER_EMBED_ONE(id, path) SINTER_EMBED(own_##id, SINTER_INCLUDE "/sinter/" path)
 SINTER_HEADERS(SINTER_EMBED_ONE)

@@ -235,9 +235,9 @@ TEST_CASE("max, min and select keep NaN", "[pack]") {
     if constexpr (std::is_floating_point_v<T>) {
       using P = pack<T, N>;
       P x(nan_of<T>), one(T(1));
-      CHECK(all(isnan(max(x, one)) & isnan(max(one, x)) & isnan(min(x, one)) & isnan(min(one, x))));
-      CHECK(all(isnan(select(isnan(x), x, one))));
-      CHECK_FALSE(any(isnan(P(inf_of<T>)) | isnan(one)));
+      CHECK(all(is_nan(max(x, one)) & is_nan(max(one, x)) & is_nan(min(x, one)) & is_nan(min(one, x))));
+      CHECK(all(is_nan(select(is_nan(x), x, one))));
+      CHECK_FALSE(any(is_nan(P(inf_of<T>)) | is_nan(one)));
       CHECK(all(x != x));
       CHECK(all(x != one));
       CHECK_FALSE(any((x == x) | (x < one) | (x <= one) | (x > one) | (x >= x)));
@@ -315,6 +315,19 @@ template <class T, int N> void check_functions() {
   check_ulp<T, N>("erf", 4, [](auto x) { return erf(x); }, [](auto x) { return std::erf(x); });
   check_ulp<T, N>("sin", 4, [](auto x) { return sin(x); }, [](auto x) { return std::sin(x); });
   check_ulp<T, N>("cos", 4, [](auto x) { return cos(x); }, [](auto x) { return std::cos(x); });
+  check_ulp<T, N>("exp2", 2, [](auto x) { return exp2(x); }, [](auto x) { return std::exp2(x); });
+  check_ulp<T, N>("log2", 2, [](auto x) { return log2(x); }, [](auto x) { return std::log2(x); });
+  check_ulp<T, N>("log10", 2, [](auto x) { return log10(x); }, [](auto x) { return std::log10(x); });
+  check_ulp<T, N>("tan", 4, [](auto x) { return tan(x); }, [](auto x) { return std::tan(x); });
+  check_ulp<T, N>("asin", 4, [](auto x) { return asin(x); }, [](auto x) { return std::asin(x); });
+  check_ulp<T, N>("acos", 4, [](auto x) { return acos(x); }, [](auto x) { return std::acos(x); });
+  check_ulp<T, N>("atan", 4, [](auto x) { return atan(x); }, [](auto x) { return std::atan(x); });
+  check_ulp<T, N>("sinh", 4, [](auto x) { return sinh(x); }, [](auto x) { return std::sinh(x); });
+  check_ulp<T, N>("cosh", 4, [](auto x) { return cosh(x); }, [](auto x) { return std::cosh(x); });
+  check_ulp<T, N>("asinh", 4, [](auto x) { return asinh(x); }, [](auto x) { return std::asinh(x); });
+  check_ulp<T, N>("acosh", 4, [](auto x) { return acosh(x); }, [](auto x) { return std::acosh(x); });
+  check_ulp<T, N>("atanh", 4, [](auto x) { return atanh(x); }, [](auto x) { return std::atanh(x); });
+  check_ulp<T, N>("erfc", 4, [](auto x) { return erfc(x); }, [](auto x) { return std::erfc(x); });
   check_ulp<T, N>("floor", 0, [](auto x) { return floor(x); }, [](auto x) { return std::floor(x); });
   check_ulp<T, N>("ceil", 0, [](auto x) { return ceil(x); }, [](auto x) { return std::ceil(x); });
   check_ulp<T, N>("trunc", 0, [](auto x) { return trunc(x); }, [](auto x) { return std::trunc(x); });

@@ -79,16 +79,15 @@ constexpr vec<bool> broadcasts_into(const graph& g, int id) {
 struct merged_graph {
   graph g;
   int operands = 0;
-  int forward = 0;     ///< instructions of the program; the adjoint's follow
-  int root = 0;        ///< the result
-  uint16 dy = 0;       ///< its gradient, a leaf
-  vec<bool> wanted;    ///< forward instructions whose gradients are asked for
-  vec<uint16> d;       ///< the gradients of forward instructions, 0xffff: none
+  int forward = 0;        ///< instructions of the program; the adjoint's follow
+  int root = 0;           ///< the result
+  uint16 dy = 0;          ///< its gradient, a leaf
+  vec<bool> wanted = {};  ///< forward instructions whose gradients are asked for
+  vec<uint16> d = {};     ///< the gradients of forward instructions, 0xffff: none
 };
 /// `g` holds one program with one output and no other outputs. `variable[k]`: operand k wants a gradient.
 constexpr merged_graph differentiate(graph from, int operand_count, const vec<bool>& variable) {
-  merged_graph out;
-  out.g = static_cast<graph&&>(from);
+  merged_graph out{static_cast<graph&&>(from)};
   graph& g = out.g;
   const int n = out.forward = g.size();
   out.operands = operand_count;
@@ -247,8 +246,7 @@ template <int Room, int Forward> struct frozen_graph {
     for (int i = 0; i < Forward; ++i) wanted[i] = m.wanted[i], d[i] = m.d[i];
   }
   constexpr merged_graph thaw() const {
-    merged_graph m;
-    m.g = graph(items, size, ops, op_count, pool, pool_size);
+    merged_graph m{graph(items, size, ops, op_count, pool, pool_size)};
     m.operands = operands, m.forward = Forward, m.root = root, m.dy = dy;
     m.wanted = vec<bool>(Forward, false), m.d = vec<uint16>(Forward, 0);
     for (int i = 0; i < Forward; ++i) m.wanted[i] = wanted[i], m.d[i] = d[i];

@@ -11,6 +11,7 @@ namespace sinter::inline v0 {
 
 template <class T, int N> struct index_lane_<pack<T, N>> { using type = pack<int64, N>; };
 template <class T, int N> SINTER_INLINE pack<T, N> lowest(pack<T, N>) { return pack<T, N>(lowest(T{})); }
+template <class T, int N> SINTER_INLINE pack<T, N> highest(pack<T, N>) { return pack<T, N>(highest(T{})); }
 
 namespace detail::inline SINTER_TARGET {
 

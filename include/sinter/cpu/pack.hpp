@@ -7,5 +7,6 @@
 #include "pack_convert.hpp"
 #include "pack_math.hpp"
 #include "pack_exp.hpp"
+#include "pack_hyperbolic.hpp"
 #include "pack_pow.hpp"
 #include "pack_trig.hpp"

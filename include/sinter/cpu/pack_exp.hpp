@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// exp, log and what is made of them: expm1, log1p, tanh. One-wide packs call the C library. Next: pack_pow.hpp.
+// exp, log and what is made of them: exp2, log10, expm1, log1p, tanh. One-wide packs call the C library. Next: pack_pow.hpp.
 // Why not xsimd's: 8.1 gives 0 for exp's subnormal results (double: from -708.4 on) and infinity 0.3 too early, is wrong
 // for log of subnormal doubles, up to 68 ulp off in erf and NaN there from 1e154 on; under -Ofast tanh is NaN above 44.
 // The errors below are the largest of every 1009th float and of 4 million doubles, g++ and clang++, SSE2 to AVX-512.
@@ -53,13 +53,22 @@ template <class T, int N> struct exp_parts {
     n = exact(exact(fma(x, T(1.4426950408889634074), magic)) - magic);
     auto r = exact(fma(n, T(single<T> ? -0.693359375 : -6.93147180369123816490e-01), x));
     r = fma(n, T(single<T> ? 2.12194440054690583e-4 : -1.90821492927058770002e-10), r) + low;
+    rest = remainder_exp(r);
+  }
+  /// e^r - 1 for |r| <= log(2) / 2
+  static SINTER_INLINE pack<T, N> remainder_exp(pack<T, N> r) {
     auto q = single<T> ? polynomial(r, 0.000198458813117, 0.00139406684535958, 0.00833338945848509, 0.0416663604286493, 0.166666663697564, 0.500000004426828)
                        : polynomial(r, 2.0875350463292147182e-9, 2.5109024815125682052e-8, 2.7557402699693208542e-7, 2.7557244253094327892e-6,
                                     0.000024801587172330139779, 0.00019841269886074629891, 0.0013888888888962544715, 0.0083333333333216536796,
                                     0.041666666666666508311, 0.16666666666666676548, 0.5);
-    rest = fma(r * r, q, r);
+    return fma(r * r, q, r);
   }
 };
+/// e^x / 2, which overflows later than e^x does, for x >= 0.
+template <class T, int N> SINTER_INLINE pack<T, N> half_exp(pack<T, N> x) {
+  exp_parts<T, N> p(at_most(x, single<T> ? 90 : 711));
+  return scale(p.rest + T(1), p.n - T(1));
+}
 }  // namespace detail::inline SINTER_TARGET
 
 /// e^x; 0.97 ulp
@@ -69,6 +78,17 @@ template <class T, int N> SINTER_INLINE pack<T, N> exp(pack<T, N> x) {
   } else {
     detail::exp_parts<T, N> p(detail::single<T> ? detail::clamp(x, -104, 89) : detail::clamp(x, -746, 710));
     return detail::keep_nan(x, detail::scale(p.rest + T(1), p.n));
+  }
+}
+
+/// 2^x; 1.3 ulp
+template <class T, int N> SINTER_INLINE pack<T, N> exp2(pack<T, N> x) {
+  if constexpr (N == 1) {
+    return std::exp2(x.r);
+  } else {
+    auto c = detail::single<T> ? detail::clamp(x, -151, 129) : detail::clamp(x, -1076, 1025);
+    auto n = round(c), rest = detail::exp_parts<T, N>::remainder_exp((c - n) * T(0.69314718055994530942));
+    return detail::keep_nan(x, detail::scale(rest + T(1), n));
   }
 }
 
@@ -133,19 +153,43 @@ template <class T, int N> SINTER_INLINE pack<T, N> log_limits(pack<T, N> x, pack
   auto limit = select(bits >= pack<I, N>(infinity_bits<T>), bits, pole);
   return bit_cast<T>(select(fine, bit_cast<I>(y), limit));
 }
+/// A logarithm of x = (1 + f) 2^e: finish(f, e), with the limits of all logarithms.
+template <class T, int N, class F> SINTER_INLINE pack<T, N> log_by(pack<T, N> x, F finish) {
+  constexpr T smallest = static_cast<T>(single<T> ? 1.17549435e-38 : 2.2250738585072014e-308);
+  constexpr T up = static_cast<T>(single<T> ? 8388608.0 : 4503599627370496.0);
+  auto subnormal = x < smallest;
+  log_parts<T, N> p(select(subnormal, x * up, x));
+  auto e = select(subnormal, p.e - T(mantissa_bits<T>), p.e);
+  return log_limits(x, finish(exact(p.m - T(1)), e));
+}
 }  // namespace detail::inline SINTER_TARGET
 
 /// Natural logarithm; 0.79 ulp
 template <class T, int N> SINTER_INLINE pack<T, N> log(pack<T, N> x) {
+  if constexpr (N == 1) return std::log(x.r);
+  else return detail::log_by(x, [](auto f, auto e) { return detail::log_sum(f, e, pack<T, N>(T(0))); });
+}
+/// Logarithm to base 2, exact for powers of 2; 1.7 ulp
+template <class T, int N> SINTER_INLINE pack<T, N> log2(pack<T, N> x) {
   if constexpr (N == 1) {
-    return std::log(x.r);
+    return std::log2(x.r);
   } else {
-    constexpr T smallest = static_cast<T>(detail::single<T> ? 1.17549435e-38 : 2.2250738585072014e-308);
-    constexpr T up = static_cast<T>(detail::single<T> ? 8388608.0 : 4503599627370496.0);
-    auto subnormal = x < smallest;
-    detail::log_parts<T, N> p(select(subnormal, x * up, x));
-    auto e = select(subnormal, p.e - T(detail::mantissa_bits<T>), p.e);
-    return detail::log_limits(x, detail::log_sum(detail::exact(p.m - T(1)), e, pack<T, N>(T(0))));
+    return detail::log_by(x, [](auto f, auto e) {
+      return fma(detail::log_sum(f, pack<T, N>(T(0)), pack<T, N>(T(0))), pack<T, N>(T(1.4426950408889634074)), e);
+    });
+  }
+}
+/// Logarithm to base 10; 1.7 ulp
+template <class T, int N> SINTER_INLINE pack<T, N> log10(pack<T, N> x) {
+  if constexpr (N == 1) {
+    return std::log10(x.r);
+  } else {
+    constexpr T high = static_cast<T>(detail::single<T> ? 3.0102920532e-01 : 3.01029995663611771306e-01);
+    constexpr T low = static_cast<T>(detail::single<T> ? 7.9034151668e-07 : 3.69423907715893078616e-13);
+    return detail::log_by(x, [](auto f, auto e) {
+      auto l = detail::log_sum(f, pack<T, N>(T(0)), pack<T, N>(T(0)));
+      return fma(e, pack<T, N>(high), fma(l, pack<T, N>(T(0.43429448190325182765)), e * low));
+    });
   }
 }
 

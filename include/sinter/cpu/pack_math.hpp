@@ -4,6 +4,7 @@
 #pragma once
 #include <cmath>
 
+#include "../op/math.hpp"
 #include "pack_convert.hpp"
 
 namespace sinter::inline v0 {
@@ -36,16 +37,38 @@ template <class T, int N> SINTER_INLINE pack<T, N> copysign(pack<T, N> x, std::t
   return bit_cast<T>(bit_cast<I>(abs(x)) | (bit_cast<I>(s) & pack<I, N>(detail::sign_bit<T>)));
 }
 /// NaN lanes; under -Ofast too.
-template <class T, int N> SINTER_INLINE pack<bool, N> isnan(pack<T, N> x) {
+template <class T, int N> SINTER_INLINE pack<bool, N> is_nan(pack<T, N> x) {
   if constexpr (!std::is_floating_point_v<T>) return pack<bool, N>(false);
   else if constexpr (detail::fast_math) return bit_cast<simd::integer<T>>(abs(x)) > pack<simd::integer<T>, N>(detail::infinity_bits<T>);
   else if constexpr (N == 1) return x != x;
   else return detail::test_lanes([](auto v) { return simd::isnan(v); }, x);
 }
+/// Infinite lanes, of either sign; under -Ofast too.
+template <class T, int N> SINTER_INLINE pack<bool, N> is_inf(pack<T, N> x) {
+  if constexpr (!std::is_floating_point_v<T>) return pack<bool, N>(false);
+  else return bit_cast<simd::integer<T>>(abs(x)) == pack<simd::integer<T>, N>(detail::infinity_bits<T>);
+}
 namespace detail::inline SINTER_TARGET {
+/// f lane by lane: what has no vector form.
+template <class T, int N, class F, class... P> SINTER_INLINE pack<T, N> by_lane(F f, pack<T, N> x, P... more) {
+  if constexpr (N == 1) {
+    return pack<T, N>(f(x.r, more.r...));
+  } else {
+    T v[N];
+    x.store(v);
+    if constexpr (sizeof...(P) == 0) {
+      for (int i = 0; i < N; ++i) v[i] = f(v[i]);
+    } else {
+      T w[N];
+      (more.store(w), ...);
+      for (int i = 0; i < N; ++i) v[i] = f(v[i], w[i]);
+    }
+    return pack<T, N>::load(v);
+  }
+}
 /// y, or x where that is NaN: for results that -Ofast may have calculated without regard to NaN.
 template <class T, int N> SINTER_INLINE pack<T, N> keep_nan(pack<T, N> x, pack<T, N> y) {
-  if constexpr (fast_math) return select(isnan(x), x, y);
+  if constexpr (fast_math) return select(is_nan(x), x, y);
   else return y;
 }
 }  // namespace detail::inline SINTER_TARGET
@@ -53,14 +76,14 @@ template <class T, int N> SINTER_INLINE pack<T, N> keep_nan(pack<T, N> x, pack<T
 /// The larger operand; NaN if either is NaN.
 template <class T, int N> SINTER_INLINE pack<T, N> max(pack<T, N> a, std::type_identity_t<pack<T, N>> b) {
   if constexpr (std::is_same_v<T, bool>) return a | b;
-  else if constexpr (detail::fast_math && std::is_floating_point_v<T>) return select(isnan(b) | !(isnan(a) | (a > b)), b, a);
-  else return select((a > b) | isnan(a), a, b);
+  else if constexpr (detail::fast_math && std::is_floating_point_v<T>) return select(is_nan(b) | !(is_nan(a) | (a > b)), b, a);
+  else return select((a > b) | is_nan(a), a, b);
 }
 /// The smaller operand; NaN if either is NaN.
 template <class T, int N> SINTER_INLINE pack<T, N> min(pack<T, N> a, std::type_identity_t<pack<T, N>> b) {
   if constexpr (std::is_same_v<T, bool>) return a & b;
-  else if constexpr (detail::fast_math && std::is_floating_point_v<T>) return select(isnan(b) | !(isnan(a) | (a < b)), b, a);
-  else return select((a < b) | isnan(a), a, b);
+  else if constexpr (detail::fast_math && std::is_floating_point_v<T>) return select(is_nan(b) | !(is_nan(a) | (a < b)), b, a);
+  else return select((a < b) | is_nan(a), a, b);
 }
 
 /// a * b + c, rounded once where the target can.
@@ -108,8 +131,26 @@ template <class T, int N> requires std::is_floating_point_v<T> SINTER_INLINE pac
   } else {
     auto y = detail::map_batches([](auto v) { return simd::sqrt(v); }, x);
     if constexpr (!detail::fast_math) return y;  // clang -Ofast goes by 1 / sqrt: NaN for infinity, 0 for NaN
-    else return select(isnan(x) | (bit_cast<simd::integer<T>>(x) == detail::infinity_bits<T>), x, y);
+    else return select(is_nan(x) | (bit_cast<simd::integer<T>>(x) == detail::infinity_bits<T>), x, y);
   }
+}
+
+/// sqrt(x^2 + y^2) without overflow on the way; infinity where either is infinite. 2 ulp
+template <class T, int N> SINTER_INLINE pack<T, N> hypot(pack<T, N> x, std::type_identity_t<pack<T, N>> y) {
+  if constexpr (N == 1) {
+    return std::hypot(x.r, y.r);
+  } else {
+    auto a = abs(x), b = abs(y), m = max(a, b), q = select(m == T(0), m, min(a, b) / m);
+    return select(is_inf(x) | is_inf(y), pack<T, N>(static_cast<T>(__builtin_inf())), detail::keep_nan(m, m * sqrt(fma(q, q, T(1)))));
+  }
+}
+/// The remainder of the division rounded to zero, exact; for integers 0 where y is 0.
+template <class T, int N> SINTER_INLINE pack<T, N> fmod(pack<T, N> x, std::type_identity_t<pack<T, N>> y) {
+  return detail::by_lane([](T a, T b) { return math::fmod(a, b); }, x, y);
+}
+/// x - y floor(x / y): the remainder with the sign of y.
+template <class T, int N> SINTER_INLINE pack<T, N> remainder(pack<T, N> x, std::type_identity_t<pack<T, N>> y) {
+  return detail::by_lane([](T a, T b) { return math::remainder(a, b); }, x, y);
 }
 
 namespace detail::inline SINTER_TARGET {

@@ -72,7 +72,7 @@ template <class T, int N> SINTER_INLINE pack<T, N> pow(pack<T, N> x, std::type_i
     constexpr T nan = static_cast<T>(__builtin_nan("")), infinity = static_cast<T>(__builtin_inf());
     z = select(negative & !whole & (a > T(0)) & (a < infinity), P(nan), z);
     z = select((a == T(1)) & (abs(y) == infinity), P(1), z);
-    z = select(isnan(x) | isnan(y), P(nan), z);
+    z = select(is_nan(x) | is_nan(y), P(nan), z);
     return select((x == T(1)) | (y == T(0)), P(1), z);
   }
 }
@@ -105,6 +105,10 @@ template <class T, int N> SINTER_INLINE pack<T, N> erf(pack<T, N> x) {
     auto tail = copysign(T(1) - exp(large), x);
     return detail::keep_nan(x, select(a < T(detail::single<T> ? 0.927734375 : 1), small, tail));
   }
+}
+/// 1 - erf x, accurate in the tail, by the C library.
+template <class T, int N> SINTER_INLINE pack<T, N> erfc(pack<T, N> x) {
+  return detail::by_lane([](T t) { return std::erfc(t); }, x);
 }
 
 }  // namespace sinter::inline v0

@@ -58,8 +58,18 @@ template <class X> struct lowered {
     return r;
   }();
   static constexpr bool fits = result.fault.kind == shape_fault::none;
+  /// No op for integers alone has a floating operand.
+  static constexpr bool whole_fits = [] {
+    for (int i = 0; i < program::size; ++i) {
+      const op_descr* op = view_of<program>.descr(i);
+      const dtype t = program::at(program::at(i).a).type;
+      if (op && op->info.whole && !is_integral(t) && t != dtype::b8) return false;
+    }
+    return true;
+  }();
   /// Explains at compile time what does not fit. Not in the class itself: what follows from a mistake would be errors, too.
   static constexpr void check() {
+    static_assert(whole_fits, "sinter: bitwise operations need integer or bool operands");
     static_assert(result.fault.kind != shape_fault::broadcast,
                   "sinter: shapes do not broadcast: two static extents differ and neither is 1; transpose, slice or unsqueeze one");
     static_assert(result.fault.kind != shape_fault::inner,

@@ -65,8 +65,8 @@ template <class Op> constexpr op_descr describe() {
     d.fold = &fold_of<Op, double>;
     if constexpr (Op::info.integers) d.integer_fold = &fold_of<Op, int64>;
   } else {
-    d.value = &value_of<Op, double>;
-    if constexpr (Op::info.integers) d.integer = &value_of<Op, int64>;
+    if constexpr (!Op::info.whole) d.value = &value_of<Op, double>;
+    if constexpr (Op::info.integers || Op::info.whole) d.integer = &value_of<Op, int64>;
   }
   return d;
 }
@@ -189,6 +189,12 @@ constexpr sym unsqueeze(sym x, axes d) { return x.g->unsqueeze(x, d); }
 constexpr sym squeeze(sym x, axes d) { return x.g->squeeze(x, d); }
 /// x, broadcast to the shape of `like`.
 constexpr sym expand_as(sym x, sym like) { return x.g->expand(x, like); }
+/// 0 everywhere: the gradient of a step function.
+constexpr sym zero_as(sym x) {
+  const instruction& i = x.g->at(x.id);
+  const sym zero = x.g->literal(0, i.type, false);
+  return i.rank ? x.g->expand(zero, x) : zero;
+}
 /// Position of each element of x along dims d, row-major over them: int64.
 constexpr sym index_along(sym x, axes d) { return x.g->index(x, d); }
 /// How many elements x has along dims d, as a number of x's dtype.

@@ -48,11 +48,15 @@ template <int I, class Op> numbered_op<I, Op> find_op(const numbered_op<I, Op>&)
 template <class P, int I> using op_at =
     typename decltype(find_op<I>(numbered_ops<typename P::ops_type, count_to<P::ops_type::size>>{}))::type;
 
+template <bool Whole> struct probe_ { using type = double; };
+template <> struct probe_<true> { using type = int64; };
+/// What an op can be called with to learn how many operands it takes.
+template <class Op> using probe = typename probe_<Op::info.whole>::type;
 /// How many operands `Op::value` takes; reductions have one.
 template <class Op> inline constexpr int arity_of = [] {
   if constexpr (requires { typename Op::reduction; }) return 1;
-  else if constexpr (requires(double x) { Op::value(x); }) return 1;
-  else if constexpr (requires(double x) { Op::value(x, x); }) return 2;
+  else if constexpr (requires(probe<Op> x) { Op::value(x); }) return 1;
+  else if constexpr (requires(probe<Op> x) { Op::value(x, x); }) return 2;
   else return 3;
 }();
 template <class Ops> struct arity_table;

@@ -69,8 +69,68 @@ struct abs {
   }
   static constexpr auto grad(auto dy, auto, auto x) { return sinter::where(x > 0, dy, sinter::where(x < 0, -dy, 0)); }
 };
+/// min(max(x, low), high); NaN stays. A bound that holds x takes its gradient, as in PyTorch
+struct clamp {
+  static constexpr op_info info{.name = "clamp", .integers = true};
+  static constexpr auto value(lane auto x, lane auto low, lane auto high) {
+    using math::max, math::min;
+    return min(max(x, low), high);
+  }
+  static constexpr auto grad(auto dy, auto, auto x, auto low, auto high) {
+    auto above = sinter::where(x > high, dy, sinter::where(low > high, dy, 0));
+    return grads(sinter::where(x >= low, sinter::where(x <= high, dy, 0), 0), sinter::where(x < low, sinter::where(low < high, dy, 0), 0), above);
+  }
+};
+/// max(x, low); NaN stays
+struct clamp_min {
+  static constexpr op_info info{.name = "clamp_min", .integers = true};
+  static constexpr auto value(lane auto x, lane auto low) {
+    using math::max;
+    return max(x, low);
+  }
+  static constexpr auto grad(auto dy, auto, auto x, auto low) { return grads(sinter::where(x >= low, dy, 0), sinter::where(x < low, dy, 0)); }
+};
+/// min(x, high); NaN stays
+struct clamp_max {
+  static constexpr op_info info{.name = "clamp_max", .integers = true};
+  static constexpr auto value(lane auto x, lane auto high) {
+    using math::min;
+    return min(x, high);
+  }
+  static constexpr auto grad(auto dy, auto, auto x, auto high) { return grads(sinter::where(x <= high, dy, 0), sinter::where(x > high, dy, 0)); }
+};
+/// a b + c, rounded once where the target can
+struct fma {
+  static constexpr op_info info{.name = "fma", .integers = true};
+  static constexpr auto value(lane auto a, lane auto b, lane auto c) {
+    using math::fma;
+    return fma(a, b, c);
+  }
+  static constexpr auto grad(auto dy, auto, auto a, auto b, auto) { return grads(dy * b, dy * a, dy); }
+};
+/// sqrt(a^2 + b^2), without overflow on the way
+struct hypot {
+  static constexpr op_info info{.name = "hypot", .samples = {0.3, 4}, .result = result_type::floating};
+  static constexpr auto value(lane auto a, lane auto b) {
+    using math::hypot;
+    return hypot(a, b);
+  }
+  static constexpr auto grad(auto dy, auto y, auto a, auto b) { return grads(dy * a / y, dy * b / y); }
+};
 
 }  // namespace op
+
+namespace composed {
+/// a + w (b - a), from b's side where w >= 1/2: exact at both ends
+struct lerp {
+  using composition = void;
+  static constexpr op_info info{.name = "lerp"};
+  static constexpr auto compose(auto a, auto b, auto w) {
+    auto d = b - a;
+    return sinter::where(abs(w) < 0.5, a + w * d, b - d * (1 - w));
+  }
+};
+}  // namespace composed
 
 template <class A, class B> requires operands<A, B> constexpr applied<op::add, A, B> operator+(A&& a, B&& b) {
   return apply<op::add>(static_cast<A&&>(a), static_cast<B&&>(b));
@@ -101,15 +161,31 @@ template <class A, class B> requires detail::mistaken<A, B> constexpr auto opera
 template <class A, class B> requires detail::mistaken<A, B> constexpr auto operator*(A&& a, B&& b) { return detail::explain_operands(a, b); }
 template <class A, class B> requires detail::mistaken<A, B> constexpr auto operator/(A&& a, B&& b) { return detail::explain_operands(a, b); }
 
+/// `a + b` and so on by name, as torch.add. `neg(x)` is -x.
+SINTER_FUNCTION2(add)
+SINTER_FUNCTION2(sub)
+SINTER_FUNCTION2(mul)
+SINTER_FUNCTION2(div)
+SINTER_FUNCTION1(neg)
 /// Element-wise maximum; NaN wins. https://pytorch.org/docs/stable/generated/torch.maximum.html
-template <class A, class B> requires operands<A, B> constexpr applied<op::maximum, A, B> maximum(A&& a, B&& b) {
-  return apply<op::maximum>(static_cast<A&&>(a), static_cast<B&&>(b));
-}
+SINTER_FUNCTION2(maximum)
 /// Element-wise minimum; NaN wins.
-template <class A, class B> requires operands<A, B> constexpr applied<op::minimum, A, B> minimum(A&& a, B&& b) {
-  return apply<op::minimum>(static_cast<A&&>(a), static_cast<B&&>(b));
-}
+SINTER_FUNCTION2(minimum)
 /// Element-wise absolute value.
-template <expression A> constexpr applied<op::abs, A> abs(A&& a) { return apply<op::abs>(static_cast<A&&>(a)); }
+SINTER_FUNCTION1(abs)
+/// min(max(x, low), high), with numbers or tensors as bounds. https://pytorch.org/docs/stable/generated/torch.clamp.html
+SINTER_FUNCTION3(clamp)
+/// max(x, low)
+SINTER_FUNCTION2(clamp_min)
+/// min(x, high)
+SINTER_FUNCTION2(clamp_max)
+/// a * b + c, rounded once where the target can.
+SINTER_FUNCTION3(fma)
+/// sqrt(a^2 + b^2)
+SINTER_FUNCTION2(hypot)
+/// a + weight (b - a). https://pytorch.org/docs/stable/generated/torch.lerp.html
+template <class A, class B, class W> requires operands<A, B, W> constexpr applied<composed::lerp, A, B, W> lerp(A&& a, B&& b, W&& weight) {
+  return apply<composed::lerp>(static_cast<A&&>(a), static_cast<B&&>(b), static_cast<W&&>(weight));
+}
 
 }  // namespace sinter::inline v0

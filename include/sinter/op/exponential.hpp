@@ -8,14 +8,13 @@ namespace sinter::inline v0 {
 namespace op {
 struct log;
 struct pow;
+struct square;
 }  // namespace op
 
 /// Natural logarithm.
-template <expression X> constexpr applied<op::log, X> log(X&& x) { return apply<op::log>(static_cast<X&&>(x)); }
+SINTER_FUNCTION1(log)
 /// a^b
-template <class A, class B> requires operands<A, B> constexpr applied<op::pow, A, B> pow(A&& a, B&& b) {
-  return apply<op::pow>(static_cast<A&&>(a), static_cast<B&&>(b));
-}
+SINTER_FUNCTION2(pow)
 
 namespace op {
 
@@ -68,6 +67,63 @@ struct pow {
     return grads(da, db);
   }
 };
+/// 2^x
+struct exp2 {
+  static constexpr op_info info{.name = "exp2", .samples = {-9, 9}, .result = result_type::floating};
+  static constexpr auto value(lane auto x) {
+    using math::exp2;
+    return exp2(x);
+  }
+  static constexpr auto grad(auto dy, auto y, auto) { return dy * y * 0.6931471805599453; }
+};
+/// e^x - 1, accurate near 0
+struct expm1 {
+  static constexpr op_info info{.name = "expm1", .samples = {-9, 9}, .result = result_type::floating};
+  static constexpr auto value(lane auto x) {
+    using math::expm1;
+    return expm1(x);
+  }
+  static constexpr auto grad(auto dy, auto y, auto) { return dy * (y + 1); }
+};
+/// log x / log 2
+struct log2 {
+  static constexpr op_info info{.name = "log2", .samples = {0.1, 9}, .result = result_type::floating};
+  static constexpr auto value(lane auto x) {
+    using math::log2;
+    return log2(x);
+  }
+  static constexpr auto grad(auto dy, auto, auto x) { return dy / (x * 0.6931471805599453); }
+};
+/// log x / log 10
+struct log10 {
+  static constexpr op_info info{.name = "log10", .samples = {0.1, 9}, .result = result_type::floating};
+  static constexpr auto value(lane auto x) {
+    using math::log10;
+    return log10(x);
+  }
+  static constexpr auto grad(auto dy, auto, auto x) { return dy / (x * 2.302585092994046); }
+};
+/// log(1 + x), accurate near 0
+struct log1p {
+  static constexpr op_info info{.name = "log1p", .samples = {-0.9, 9}, .result = result_type::floating};
+  static constexpr auto value(lane auto x) {
+    using math::log1p;
+    return log1p(x);
+  }
+  static constexpr auto grad(auto dy, auto, auto x) { return dy / (x + 1); }
+};
+/// x^2
+struct square {
+  static constexpr op_info info{.name = "square", .integers = true};
+  static constexpr auto value(lane auto x) { return x * x; }
+  static constexpr auto grad(auto dy, auto, auto x) { return dy * 2 * x; }
+};
+/// 1 / x
+struct reciprocal {
+  static constexpr op_info info{.name = "reciprocal", .samples = {0.5, 4}, .result = result_type::floating};
+  static constexpr auto value(lane auto x) { return decltype(x)(1) / x; }
+  static constexpr auto grad(auto dy, auto y, auto) { return -dy * y * y; }
+};
 /// tanh x
 struct tanh {
   static constexpr op_info info{.name = "tanh", .samples = {-9, 9}, .result = result_type::floating};
@@ -92,14 +148,28 @@ struct sigmoid {
 }  // namespace op
 
 /// e^x
-template <expression X> constexpr applied<op::exp, X> exp(X&& x) { return apply<op::exp>(static_cast<X&&>(x)); }
+SINTER_FUNCTION1(exp)
+/// 2^x
+SINTER_FUNCTION1(exp2)
+/// e^x - 1, accurate near 0.
+SINTER_FUNCTION1(expm1)
+/// Logarithm to base 2.
+SINTER_FUNCTION1(log2)
+/// Logarithm to base 10.
+SINTER_FUNCTION1(log10)
+/// log(1 + x), accurate near 0.
+SINTER_FUNCTION1(log1p)
 /// Square root.
-template <expression X> constexpr applied<op::sqrt, X> sqrt(X&& x) { return apply<op::sqrt>(static_cast<X&&>(x)); }
+SINTER_FUNCTION1(sqrt)
 /// 1 / sqrt(x)
-template <expression X> constexpr applied<op::rsqrt, X> rsqrt(X&& x) { return apply<op::rsqrt>(static_cast<X&&>(x)); }
+SINTER_FUNCTION1(rsqrt)
+/// x^2
+SINTER_FUNCTION1(square)
+/// 1 / x
+SINTER_FUNCTION1(reciprocal)
 /// Hyperbolic tangent.
-template <expression X> constexpr applied<op::tanh, X> tanh(X&& x) { return apply<op::tanh>(static_cast<X&&>(x)); }
+SINTER_FUNCTION1(tanh)
 /// 1 / (1 + e^-x)
-template <expression X> constexpr applied<op::sigmoid, X> sigmoid(X&& x) { return apply<op::sigmoid>(static_cast<X&&>(x)); }
+SINTER_FUNCTION1(sigmoid)
 
 }  // namespace sinter::inline v0

@@ -66,6 +66,8 @@ struct op_info {
   bool nonempty = false;
   /// Defined on integers too.
   bool integers = false;
+  /// Defined on integers and bool only.
+  bool whole = false;
   const char* cost = "";
 };
 
@@ -102,6 +104,17 @@ template <class Op, class... A> struct applied_<Op, true, A...> { using type = s
 }  // namespace detail::inline SINTER_TARGET
 /// What `apply` returns: an expression node, or a symbol where an operand is one.
 template <class Op, class... A> using applied = typename detail::applied_<Op, (detail::symbol<A> || ...), A...>::type;
+/// The public function of an op of one or two operands.
+#define SINTER_FUNCTION1(name)                                                    \
+  template <expression X> constexpr applied<op::name, X> name(X&& x) { return apply<op::name>(static_cast<X&&>(x)); }
+#define SINTER_FUNCTION2(name)                                                                                   \
+  template <class A, class B> requires operands<A, B> constexpr applied<op::name, A, B> name(A&& a, B&& b) {     \
+    return apply<op::name>(static_cast<A&&>(a), static_cast<B&&>(b));                                            \
+  }
+#define SINTER_FUNCTION3(name)                                                                                               \
+  template <class A, class B, class C> requires operands<A, B, C> constexpr applied<op::name, A, B, C> name(A&& a, B&& b, C&& c) { \
+    return apply<op::name>(static_cast<A&&>(a), static_cast<B&&>(b), static_cast<C&&>(c));                                   \
+  }
 /// Builds the value of `Op` over its operands.
 template <class Op, class... A> constexpr applied<Op, A...> apply(A&&... a);
 

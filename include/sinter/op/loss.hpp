@@ -1,44 +1,241 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Losses: compositions with PyTorch's names and defaults (mean over all elements). Device-clean.
+// Losses: compositions with PyTorch's names and defaults (the mean over all elements). Device-clean.
 #pragma once
 #include "normalization.hpp"
 
 namespace sinter::inline v0 {
+
+/// What a loss does with its elements: `mse_loss(a, b, reduction_kind::sum)`.
+namespace reduction_kind {
+struct mean_t {};
+struct sum_t {};
+struct none_t {};
+inline constexpr mean_t mean{};
+inline constexpr sum_t sum{};
+inline constexpr none_t none{};
+}  // namespace reduction_kind
+template <class R>
+concept reduction_tag = detail::same<R, reduction_kind::mean_t> || detail::same<R, reduction_kind::sum_t> || detail::same<R, reduction_kind::none_t>;
+
+/// What cross_entropy and nll_loss do with classes.
+struct class_options {
+  int64 ignore_index = -100;   ///< rows of this target count for nothing
+  double label_smoothing = 0;  ///< (1 - s) of a row's weight goes to its class, s to all classes alike
+};
+
 namespace composed {
 
-/// mean((a - b)^2)
-struct mse_loss {
+/// All elements of e, their sum, or sum / count.
+template <class R> constexpr auto reduced_loss(auto e) {
+  if constexpr (detail::same<R, reduction_kind::none_t>) return e;
+  else if constexpr (detail::same<R, reduction_kind::sum_t>) return squeeze(reduce_sym<op::sum>(e, all_axes(e)), all_axes(e));
+  else return squeeze(apply<mean>(e, all_axes(e)), all_axes(e));
+}
+
+/// (a - b)^2
+template <class R> struct mse_loss {
   using composition = void;
   static constexpr op_info info{.name = "mse_loss"};
   static constexpr auto compose(auto a, auto b) {
     auto e = a - b;
-    return squeeze(apply<mean>(e * e, all_axes(e)), all_axes(e));
+    return reduced_loss<R>(e * e);
   }
 };
-/// mean over rows of log sum_j exp(x_j) - x_target; target out of range contributes its logsumexp only
-struct cross_entropy {
+/// |a - b|
+template <class R> struct l1_loss {
   using composition = void;
-  static constexpr op_info info{.name = "cross_entropy"};
-  static constexpr auto compose(auto x, auto target) {
-    const axes d{2, 1};  // the classes are dim 1
-    auto c = x - detach(reduce_sym<op::max>(x, d));
-    auto lse = log(reduce_sym<op::sum>(exp(c), d));
-    auto picked = reduce_sym<op::sum>(where(index_along(x, d) == unsqueeze(target, d), c, 0), d);
-    auto row = lse - picked;
-    return squeeze(apply<mean>(row, all_axes(row)), all_axes(row));
+  static constexpr op_info info{.name = "l1_loss"};
+  static constexpr auto compose(auto a, auto b) { return reduced_loss<R>(abs(a - b)); }
+};
+/// e^2 / (2 beta) where e = |a - b| < beta, e - beta / 2 beyond
+template <class R> struct smooth_l1_loss {
+  using composition = void;
+  static constexpr op_info info{.name = "smooth_l1_loss"};
+  static constexpr auto compose(auto a, auto b, auto beta) {
+    auto e = abs(a - b);
+    return reduced_loss<R>(where(e < beta, 0.5 * e * e / beta, e - 0.5 * beta));
+  }
+};
+/// e^2 / 2 where e = |a - b| <= delta, delta (e - delta / 2) beyond
+template <class R> struct huber_loss {
+  using composition = void;
+  static constexpr op_info info{.name = "huber_loss"};
+  static constexpr auto compose(auto a, auto b, auto delta) {
+    auto e = abs(a - b);
+    return reduced_loss<R>(where(e <= delta, 0.5 * e * e, delta * (e - 0.5 * delta)));
+  }
+};
+/// -(t log p + (1 - t) log(1 - p)), the logarithms at least -100
+template <class R> struct bce {
+  using composition = void;
+  static constexpr op_info info{.name = "binary_cross_entropy"};
+  static constexpr auto compose(auto p, auto t) { return reduced_loss<R>(elements(p, t)); }
+  static constexpr auto compose(auto p, auto t, auto weight) { return reduced_loss<R>(weight * elements(p, t)); }
+
+ private:
+  static constexpr auto elements(auto p, auto t) { return (t - 1) * clamp_min(log1p(-p), -100) - t * clamp_min(log(p), -100); }
+};
+/// -(w t log sigmoid(x) + (1 - t) log(1 - sigmoid(x)))
+template <class R> struct bce_with_logits {
+  using composition = void;
+  static constexpr op_info info{.name = "binary_cross_entropy_with_logits"};
+  static constexpr auto compose(auto x, auto t) { return reduced_loss<R>((1 - t) * x + apply<op::softplus>(-x)); }
+  static constexpr auto compose(auto x, auto t, auto pos_weight) {
+    return reduced_loss<R>((1 - t) * x + (1 + (pos_weight - 1) * t) * apply<op::softplus>(-x));
+  }
+};
+/// t (log t - x), 0 where t is 0; x is a logarithm, and t too if `Log`
+template <class R, bool Log> struct kl_div {
+  using composition = void;
+  static constexpr op_info info{.name = "kl_div"};
+  static constexpr auto compose(auto x, auto t) {
+    if constexpr (Log) {
+      return reduced_loss<R>(exp(t) * (t - x));
+    } else {
+      auto some = t > 0;
+      return reduced_loss<R>(where(some, t * log(where(some, t, 1)), where(isnan(t), t, 0)) - t * x);
+    }
+  }
+};
+
+/// -weight_t l_t by class number t, for l = log probabilities [N, C, ...]; the mean is over the weights of the rows that
+/// count. A class out of range gives NaN.
+template <class R, bool Weighted, bool Smooth> constexpr auto class_loss(auto l, auto target, auto ignore, auto weight, auto smoothing) {
+  const axes d{rank_of(l) > 1 ? 2u : 1u, 1};  // the classes are dim 1, or the only one
+  const int more = rank_of(l) > 2 ? rank_of(l) - 2 : 0;
+  auto t = unsqueeze(target, d);
+  auto counts = t != ignore, hit = index_along(l, d) == t;
+  auto one = extent_along(l, axes{0, 0});
+  auto w = [&] {
+    if constexpr (Weighted) return unsqueeze(weight, axes{((1u << more) - 1) << 1, more});  // [C, 1, ...]
+    else return one;
+  }();
+  auto weighted = [&] {
+    if constexpr (Weighted) return w * l;
+    else return l;
+  }();
+  auto inside = (t >= 0) & (t < l.g->extent(l, d, dtype::i64));
+  auto row = where(inside, -reduce_sym<op::sum>(where(hit, weighted, 0), d), __builtin_nan(""));
+  if constexpr (Smooth) row = row * (1 - smoothing) - reduce_sym<op::sum>(weighted, d) * (smoothing / extent_along(l, d));
+  row = squeeze(where(counts, row, 0), d);
+  if constexpr (detail::same<R, reduction_kind::mean_t>) {
+    auto share = [&] {
+      if constexpr (Weighted) return reduce_sym<op::sum>(where(hit, w, 0), d);
+      else return one;
+    }();
+    auto shares = squeeze(where(counts, share, 0), d);
+    return reduced_loss<reduction_kind::sum_t>(row) / reduced_loss<reduction_kind::sum_t>(shares);
+  } else {
+    return reduced_loss<R>(row);
+  }
+}
+/// -sum_c weight_c t_c l_c for target probabilities t; the mean is over the rows.
+template <class R, bool Weighted> constexpr auto probability_loss(auto l, auto t, auto weight, auto smoothing) {
+  const axes d{rank_of(l) > 1 ? 2u : 1u, 1};
+  const int more = rank_of(l) > 2 ? rank_of(l) - 2 : 0;
+  auto soft = t * (1 - smoothing) + smoothing / extent_along(l, d);
+  if constexpr (Weighted) soft = soft * unsqueeze(weight, axes{((1u << more) - 1) << 1, more});
+  return reduced_loss<R>(squeeze(-reduce_sym<op::sum>(soft * l, d), d));
+}
+/// nll_loss, or cross_entropy: that of log_softmax(x)
+template <class R, bool FromLogits, bool Weighted, bool Smooth> struct class_loss_of {
+  using composition = void;
+  static constexpr op_info info{.name = FromLogits ? "cross_entropy" : "nll_loss"};
+  static constexpr auto compose(auto x, auto target) { return compose(x, target, int64{-100}, x, 0.0); }
+  static constexpr auto compose(auto x, auto target, auto ignore) { return compose(x, target, ignore, x, 0.0); }
+  static constexpr auto compose(auto x, auto target, auto ignore, auto weight) { return compose(x, target, ignore, weight, 0.0); }
+  static constexpr auto compose(auto x, auto target, auto ignore, auto weight, auto smoothing) {
+    auto l = x;
+    if constexpr (FromLogits) l = log_softmax::compose(x, axes{rank_of(x) > 1 ? 2u : 1u, 1});
+    return rank_of(target) == rank_of(x) && is_floating(target.g->at(target.id).type) ? probability_loss<R, Weighted>(l, target, weight, smoothing)
+                                                                                     : class_loss<R, Weighted, Smooth>(l, target, ignore, weight, smoothing);
   }
 };
 
 }  // namespace composed
 
+#define SINTER_LOSS(name)                                                                                                       \
+  template <class A, class B, reduction_tag R = reduction_kind::mean_t> requires operands<A, B>                                 \
+  constexpr applied<composed::name<R>, A, B> name(A&& input, B&& target, R = {}) {                                              \
+    return apply<composed::name<R>>(static_cast<A&&>(input), static_cast<B&&>(target));                                         \
+  }
 /// mean((a - b)^2) over all elements. https://pytorch.org/docs/stable/generated/torch.nn.functional.mse_loss.html
-template <class A, class B> requires operands<A, B> constexpr applied<composed::mse_loss, A, B> mse_loss(A&& a, B&& b) {
-  return apply<composed::mse_loss>(static_cast<A&&>(a), static_cast<B&&>(b));
+SINTER_LOSS(mse_loss)
+/// mean(|a - b|)
+SINTER_LOSS(l1_loss)
+#undef SINTER_LOSS
+/// Quadratic below beta, linear beyond. https://pytorch.org/docs/stable/generated/torch.nn.functional.smooth_l1_loss.html
+template <class A, class B, reduction_tag R = reduction_kind::mean_t> requires operands<A, B>
+constexpr applied<composed::smooth_l1_loss<R>, A, B, double> smooth_l1_loss(A&& input, B&& target, R = {}, double beta = 1) {
+  return apply<composed::smooth_l1_loss<R>>(static_cast<A&&>(input), static_cast<B&&>(target), double{beta});
 }
-/// Cross-entropy of logits x [N, C, ...] against int64 class numbers target [N, ...], mean over all rows.
-/// https://pytorch.org/docs/stable/generated/torch.nn.functional.cross_entropy.html
-template <expression X, expression T> constexpr applied<composed::cross_entropy, X, T> cross_entropy(X&& logits, T&& target) {
-  return apply<composed::cross_entropy>(static_cast<X&&>(logits), static_cast<T&&>(target));
+/// Quadratic up to delta, linear beyond. https://pytorch.org/docs/stable/generated/torch.nn.functional.huber_loss.html
+template <class A, class B, reduction_tag R = reduction_kind::mean_t> requires operands<A, B>
+constexpr applied<composed::huber_loss<R>, A, B, double> huber_loss(A&& input, B&& target, R = {}, double delta = 1) {
+  return apply<composed::huber_loss<R>>(static_cast<A&&>(input), static_cast<B&&>(target), double{delta});
 }
+/// Cross-entropy of probabilities against targets in [0, 1]; a logarithm below -100 counts as -100.
+template <class A, class B, reduction_tag R = reduction_kind::mean_t> requires operands<A, B>
+constexpr applied<composed::bce<R>, A, B> binary_cross_entropy(A&& input, B&& target, R = {}) {
+  return apply<composed::bce<R>>(static_cast<A&&>(input), static_cast<B&&>(target));
+}
+/// The same with a weight for each element.
+template <class A, class B, class W, reduction_tag R = reduction_kind::mean_t> requires(operands<A, B, W> && !reduction_tag<detail::bare<W>>)
+constexpr applied<composed::bce<R>, A, B, W> binary_cross_entropy(A&& input, B&& target, W&& weight, R = {}) {
+  return apply<composed::bce<R>>(static_cast<A&&>(input), static_cast<B&&>(target), static_cast<W&&>(weight));
+}
+/// The same for logits, without overflow.
+template <class A, class B, reduction_tag R = reduction_kind::mean_t> requires operands<A, B>
+constexpr applied<composed::bce_with_logits<R>, A, B> binary_cross_entropy_with_logits(A&& input, B&& target, R = {}) {
+  return apply<composed::bce_with_logits<R>>(static_cast<A&&>(input), static_cast<B&&>(target));
+}
+/// The same, positive targets weighted.
+template <class A, class B, class W, reduction_tag R = reduction_kind::mean_t> requires(operands<A, B, W> && !reduction_tag<detail::bare<W>>)
+constexpr applied<composed::bce_with_logits<R>, A, B, W> binary_cross_entropy_with_logits(A&& input, B&& target, W&& pos_weight, R = {}) {
+  return apply<composed::bce_with_logits<R>>(static_cast<A&&>(input), static_cast<B&&>(target), static_cast<W&&>(pos_weight));
+}
+/// `kl_div(x, t, log_target)`: t is a logarithm, too.
+struct log_target_t {};
+inline constexpr log_target_t log_target{};
+/// mean(t (log t - x)) for log probabilities x; divide reduction_kind::sum by the batch for the divergence itself.
+template <class A, class B, reduction_tag R = reduction_kind::mean_t> requires operands<A, B>
+constexpr applied<composed::kl_div<R, false>, A, B> kl_div(A&& input, B&& target, R = {}) {
+  return apply<composed::kl_div<R, false>>(static_cast<A&&>(input), static_cast<B&&>(target));
+}
+template <class A, class B, reduction_tag R = reduction_kind::mean_t> requires operands<A, B>
+constexpr applied<composed::kl_div<R, true>, A, B> kl_div(A&& input, B&& target, log_target_t, R = {}) {
+  return apply<composed::kl_div<R, true>>(static_cast<A&&>(input), static_cast<B&&>(target));
+}
+
+// Both take class numbers, int64 [N, ...] for x [N, C, ...] (or [] for [C]); a number outside [0, C) that is not
+// ignore_index makes the loss NaN.
+#define SINTER_CLASS_LOSS(name, logits)                                                                                                  \
+  template <expression X, expression T, reduction_tag R = reduction_kind::mean_t>                                                        \
+  constexpr applied<composed::class_loss_of<R, logits, false, false>, X, T> name(X&& input, T&& target, R = {}) {                        \
+    return apply<composed::class_loss_of<R, logits, false, false>>(static_cast<X&&>(input), static_cast<T&&>(target));                   \
+  }                                                                                                                                      \
+  template <expression X, expression T, expression W, reduction_tag R = reduction_kind::mean_t>                                          \
+  constexpr applied<composed::class_loss_of<R, logits, true, false>, X, T, int64, W> name(X&& input, T&& target, W&& weight, R = {}) {   \
+    return apply<composed::class_loss_of<R, logits, true, false>>(static_cast<X&&>(input), static_cast<T&&>(target), int64{-100},        \
+                                                                  static_cast<W&&>(weight));                                             \
+  }                                                                                                                                      \
+  template <expression X, expression T, reduction_tag R = reduction_kind::mean_t>                                                        \
+  constexpr applied<composed::class_loss_of<R, logits, false, true>, X, T, int64, int64, double>                                         \
+  name(X&& input, T&& target, const class_options& o, R = {}) {                                                                          \
+    return apply<composed::class_loss_of<R, logits, false, true>>(static_cast<X&&>(input), static_cast<T&&>(target),                     \
+                                                                  int64{o.ignore_index}, int64{1}, double{o.label_smoothing});           \
+  }                                                                                                                                      \
+  template <expression X, expression T, expression W, reduction_tag R = reduction_kind::mean_t>                                          \
+  constexpr applied<composed::class_loss_of<R, logits, true, true>, X, T, int64, W, double>                                              \
+  name(X&& input, T&& target, W&& weight, const class_options& o, R = {}) {                                                              \
+    return apply<composed::class_loss_of<R, logits, true, true>>(static_cast<X&&>(input), static_cast<T&&>(target),                      \
+                                                                 int64{o.ignore_index}, static_cast<W&&>(weight), double{o.label_smoothing}); \
+  }
+/// Cross-entropy of logits [N, C, ...] against class numbers or, as floats of the logits' shape, probabilities; the mean over
+/// rows (by weight). https://pytorch.org/docs/stable/generated/torch.nn.functional.cross_entropy.html
+SINTER_CLASS_LOSS(cross_entropy, true)
+/// The same for log probabilities. https://pytorch.org/docs/stable/generated/torch.nn.functional.nll_loss.html
+SINTER_CLASS_LOSS(nll_loss, false)
+#undef SINTER_CLASS_LOSS
 
 }  // namespace sinter::inline v0

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// softmax, log_softmax, layer_norm: compositions, fused by the schedule. Device-clean. Next: op/loss.hpp.
+// softmax, log_softmax, layer_norm, rms_norm, batch_norm: compositions, fused by the schedule. Device-clean. Next: op/loss.hpp.
 #pragma once
 #include "reduction.hpp"
 
@@ -39,6 +39,39 @@ struct layer_norm {
   }
 };
 
+/// x / sqrt(mean(x^2) + eps), then * weight; over the dims d
+struct rms_norm {
+  using composition = void;
+  static constexpr op_info info{.name = "rms_norm"};
+  static constexpr auto compose(auto x, axes d, auto eps) { return x * rsqrt(reduce_sym<op::sum>(x * x, d) / extent_along(x, d) + eps); }
+  static constexpr auto compose(auto x, axes d, auto weight, auto eps) { return compose(x, d, eps) * weight; }
+};
+/// (x - mean) / sqrt(var + eps), then * weight + bias, for each place c of dim 1; mean and var (biased) over all other dims, or given
+struct batch_norm {
+  using composition = void;
+  static constexpr op_info info{.name = "batch_norm"};
+  static constexpr auto compose(auto x, auto eps) {
+    const axes d = all_but_channels(x);
+    auto c = x - apply<mean>(x, d);
+    return c * rsqrt(reduce_sym<op::sum>(c * c, d) / extent_along(x, d) + eps);
+  }
+  static constexpr auto compose(auto x, auto weight, auto bias, auto eps) { return compose(x, eps) * channels(weight, x) + channels(bias, x); }
+  static constexpr auto compose(auto x, auto mean, auto var, auto weight, auto bias, auto eps) {
+    return (x - channels(mean, x)) * (rsqrt(channels(var, x) + eps) * channels(weight, x)) + channels(bias, x);
+  }
+
+ private:
+  static constexpr axes all_but_channels(auto x) {
+    const int rank = rank_of(x);
+    return {((1u << rank) - 1) & ~2u, rank - 1};
+  }
+  /// [C] as [C, 1, ...]
+  static constexpr auto channels(auto v, auto x) {
+    const int more = rank_of(x) > 2 ? rank_of(x) - 2 : 0;
+    return unsqueeze(v, axes{((1u << more) - 1) << 1, more});
+  }
+};
+
 }  // namespace composed
 
 /// exp(x) / sum(exp(x)) along dim d, shifted by the maximum.
@@ -55,7 +88,27 @@ template <expression X, expression W, expression B>
 constexpr applied<composed::layer_norm, X, dim_t<-1>, W, B, double> layer_norm(X&& x, W&& weight, B&& bias, double eps = 1e-5) {
   return apply<composed::layer_norm>(static_cast<X&&>(x), dim_t<-1>{}, static_cast<W&&>(weight), static_cast<B&&>(bias), eps);
 }
-/// The same without weight and bias.
+/// x / sqrt(mean(x^2) + eps) * weight over the last dim. https://arxiv.org/abs/1910.07467
+template <expression X, expression W> constexpr applied<composed::rms_norm, X, dim_t<-1>, W, double> rms_norm(X&& x, W&& weight, double eps = 1e-6) {
+  return apply<composed::rms_norm>(static_cast<X&&>(x), dim_t<-1>{}, static_cast<W&&>(weight), double{eps});
+}
+/// The same without weight.
+template <expression X> constexpr applied<composed::rms_norm, X, dim_t<-1>, double> rms_norm(X&& x, double eps = 1e-6) {
+  return apply<composed::rms_norm>(static_cast<X&&>(x), dim_t<-1>{}, double{eps});
+}
+/// Batch normalisation of x [N, C, ...] by its own mean and biased variance over all dims but C; weight, bias [C].
+/// https://arxiv.org/abs/1502.03167
+template <expression X, expression W, expression B>
+constexpr applied<composed::batch_norm, X, W, B, double> batch_norm(X&& x, W&& weight, B&& bias, double eps = 1e-5) {
+  return apply<composed::batch_norm>(static_cast<X&&>(x), static_cast<W&&>(weight), static_cast<B&&>(bias), double{eps});
+}
+/// The same by a given mean and variance [C], as in use.
+template <expression X, expression M, expression V, expression W, expression B>
+constexpr applied<composed::batch_norm, X, M, V, W, B, double> batch_norm(X&& x, M&& mean, V&& var, W&& weight, B&& bias, double eps = 1e-5) {
+  return apply<composed::batch_norm>(static_cast<X&&>(x), static_cast<M&&>(mean), static_cast<V&&>(var), static_cast<W&&>(weight),
+                                     static_cast<B&&>(bias), double{eps});
+}
+/// layer_norm without weight and bias.
 template <expression X> constexpr applied<composed::layer_norm, X, dim_t<-1>, double> layer_norm(X&& x, double eps = 1e-5) {
   return apply<composed::layer_norm>(static_cast<X&&>(x), dim_t<-1>{}, eps);
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Reductions: sum, max, argmax as structs; mean and var as compositions. Device-clean. Next: op/normalization.hpp.
+// Reductions: sum, prod, max, min, argmax, argmin as structs; mean, var, norms and others as compositions. Device-clean. Next: op/normalization.hpp.
 #pragma once
 #include "exponential.hpp"
+#include "logical.hpp"
 
 namespace sinter::inline v0 {
 
@@ -30,27 +31,53 @@ struct sum {
   static constexpr auto grad(auto dy, auto, auto x, axes) { return expand_as(dy, x); }
 };
 
+/// The product; 1 over nothing
+struct prod {
+  using reduction = void;
+  static constexpr op_info info{.name = "prod", .samples = {0.5, 1.5}, .result = result_type::wide, .integers = true};
+  static constexpr auto init(lane auto like) { return decltype(like)(1); }
+  static constexpr auto push(lane auto s, lane auto x, auto) { return s * x; }
+  static constexpr auto merge(lane auto a, lane auto b) { return a * b; }
+  static constexpr auto result(lane auto s) { return s; }
+  static constexpr auto grad(auto dy, auto, auto x, axes d) {
+    // of the other elements: with one 0 among them only its own product is not 0
+    auto zero = x == 0;
+    auto filled = sinter::where(zero, 1, x);
+    auto zeros = reduce_sym<sum>(zero, d);
+    auto others = expand_as(dy * reduce_sym<prod>(filled, d), x) / filled;
+    return sinter::where(expand_as(zeros, x) == 0, others, sinter::where(zero & (expand_as(zeros, x) == 1), others, 0));
+  }
+};
+
 /// The position of the largest element along the dims, the first of equals; a NaN counts as largest
 struct argmax {
   using reduction = void;
   static constexpr op_info info{.name = "argmax", .result = result_type::index, .discontinuous = true, .nonempty = true, .integers = true};
   using indexed = void;  // push needs the element's position
   template <lane V> static constexpr auto init(V like) { return parts<V, index_lane<V>>{lowest(like), index_lane<V>(-1)}; }
-  static constexpr auto push(auto s, lane auto x, auto i) { return better(s, parts{x, i}); }
-  static constexpr auto merge(auto a, auto b) { return better(a, b); }
+  static constexpr auto push(auto s, lane auto x, auto i) { return better(s, parts{x, i}, x > s.first); }
+  static constexpr auto merge(auto a, auto b) { return better(a, b, b.first > a.first); }
   static constexpr auto result(auto s) { return s.second; }
   static constexpr auto grad(auto, auto, auto, axes) { return no_gradient; }
 
- private:
-  template <class S> static constexpr S better(S a, S b) {
+ protected:
+  template <class S> static constexpr S better(S a, S b, auto beyond) {
     using math::select;
-    // b wins if it is larger, or first among equals, or the first NaN; an empty state (-1) always loses
-    auto larger = (b.first > a.first) | ((b.first != b.first) & (a.first == a.first));
+    // b wins if it is beyond a, or first among equals, or the first NaN; an empty state (-1) always loses
+    auto larger = beyond | ((b.first != b.first) & (a.first == a.first));
     auto equal = (b.first == a.first) | ((b.first != b.first) & (a.first != a.first));
     auto wins = (b.second >= decltype(b.second)(0)) &
                 ((a.second < decltype(a.second)(0)) | larger | (equal & (b.second < a.second)));
     return {select(wins, b.first, a.first), select(wins, b.second, a.second)};
   }
+};
+
+/// The position of the smallest element along the dims, the first of equals; a NaN counts as smallest
+struct argmin : argmax {
+  static constexpr op_info info{.name = "argmin", .result = result_type::index, .discontinuous = true, .nonempty = true, .integers = true};
+  template <lane V> static constexpr auto init(V like) { return parts<V, index_lane<V>>{highest(like), index_lane<V>(-1)}; }
+  static constexpr auto push(auto s, lane auto x, auto i) { return better(s, parts{x, i}, x < s.first); }
+  static constexpr auto merge(auto a, auto b) { return better(a, b, b.first < a.first); }
 };
 
 /// The largest element; NaN wins. The gradient goes to the element that argmax names
@@ -70,6 +97,38 @@ struct max {
   static constexpr auto grad(auto dy, auto, auto x, axes d) {
     return sinter::where(index_along(x, d) == apply<composed::kept<argmax>>(x, d), expand_as(dy, x), 0);
   }
+};
+
+/// The smallest element; NaN wins. The gradient goes to the element that argmin names
+struct min {
+  using reduction = void;
+  static constexpr op_info info{.name = "min", .nonempty = true, .integers = true};
+  static constexpr auto init(lane auto like) { return highest(like); }
+  static constexpr auto push(lane auto s, lane auto x, auto) {
+    using math::min;
+    return min(x, s);
+  }
+  static constexpr auto merge(lane auto a, lane auto b) {
+    using math::min;
+    return min(a, b);
+  }
+  static constexpr auto result(lane auto s) { return s; }
+  static constexpr auto grad(auto dy, auto, auto x, axes d) {
+    return sinter::where(index_along(x, d) == apply<composed::kept<argmin>>(x, d), expand_as(dy, x), 0);
+  }
+};
+/// The largest element; equals share the gradient
+struct amax : max {
+  static constexpr op_info info{.name = "amax", .nonempty = true, .integers = true};
+  static constexpr auto grad(auto dy, auto y, auto x, axes d) {
+    auto hit = x == expand_as(y, x);
+    return sinter::where(hit, expand_as(dy / reduce_sym<sum>(hit, d), x), 0);
+  }
+};
+/// The smallest element; equals share the gradient
+struct amin : min {
+  static constexpr op_info info{.name = "amin", .nonempty = true, .integers = true};
+  static constexpr auto grad(auto dy, auto y, auto x, axes d) { return amax::grad(dy, y, x, d); }
 };
 
 /// x, without a gradient
@@ -114,6 +173,68 @@ struct var {
     return reduce_sym<op::sum>(c * c, d) / maximum(extent_along(f, d) - correction, 0);
   }
 };
+/// sqrt var
+struct std {
+  using composition = void;
+  static constexpr op_info info{.name = "std"};
+  static constexpr auto compose(auto x, axes d) { return sqrt(var::compose(x, d)); }
+  static constexpr auto compose(auto x, axes d, auto correction) { return sqrt(var::compose(x, d, correction)); }
+};
+/// log sum_j e^(x_j), shifted by the maximum
+struct logsumexp {
+  using composition = void;
+  static constexpr op_info info{.name = "logsumexp"};
+  static constexpr auto compose(auto x, axes d) {
+    auto f = floating(x);
+    auto m = detach(reduce_sym<op::max>(f, d));
+    auto shift = where(isinf(m), 0, m);
+    return log(reduce_sym<op::sum>(exp(f - shift), d)) + shift;
+  }
+};
+/// Is any element not 0? false over nothing
+struct any {
+  using composition = void;
+  static constexpr op_info info{.name = "any"};
+  static constexpr auto compose(auto x, axes d) { return reduce_sym<op::sum>(x != 0, d) > 0; }
+};
+/// Is no element 0? true over nothing
+struct all {
+  using composition = void;
+  static constexpr op_info info{.name = "all"};
+  static constexpr auto compose(auto x, axes d) { return reduce_sym<op::sum>(x == 0, d) == 0; }
+};
+/// How many elements are not 0
+struct count_nonzero {
+  using composition = void;
+  static constexpr op_info info{.name = "count_nonzero"};
+  static constexpr auto compose(auto x, axes d) { return reduce_sym<op::sum>(x != 0, d); }
+};
+/// (sum_j |x_j|^p)^(1/p), p > 0; the gradient at 0 is 0
+struct norm {
+  using composition = void;
+  static constexpr op_info info{.name = "norm"};
+  static constexpr auto compose(auto x, axes d) {  // p = 2
+    auto f = floating(x);
+    auto s = reduce_sym<op::sum>(f * f, d);
+    return where(s == 0, 0, sqrt(where(s == 0, 1, s)));
+  }
+  static constexpr auto compose(auto x, axes d, auto p) {
+    auto s = reduce_sym<op::sum>(pow(abs(floating(x)), p), d);
+    return where(s == 0, 0, pow(where(s == 0, 1, s), 1 / p));
+  }
+};
+/// sum_j |x_j|
+struct norm1 {
+  using composition = void;
+  static constexpr op_info info{.name = "norm1"};
+  static constexpr auto compose(auto x, axes d) { return reduce_sym<op::sum>(abs(floating(x)), d); }
+};
+/// max_j |x_j|
+struct norm_inf {
+  using composition = void;
+  static constexpr op_info info{.name = "norm_inf"};
+  static constexpr auto compose(auto x, axes d) { return reduce_sym<op::amax>(abs(floating(x)), d); }
+};
 template <class C> struct squeezed {
   using composition = void;
   static constexpr op_info info = C::info;
@@ -147,6 +268,32 @@ SINTER_REDUCTION(argmax, composed::reduced<op::argmax>, composed::kept<op::argma
 SINTER_REDUCTION(mean, composed::squeezed<composed::mean>, composed::mean)
 /// Variance over the dims with Bessel's correction (n - 1), as torch.var; `var(x, d, correction)` for another.
 SINTER_REDUCTION(var, composed::squeezed<composed::var>, composed::var)
+/// Product over the dims; integers and bool as int64; 1 over nothing.
+SINTER_REDUCTION(prod, composed::reduced<op::prod>, composed::kept<op::prod>)
+/// The smallest element along the dims; NaN wins; the gradient goes to the first of equals.
+SINTER_REDUCTION(min, composed::reduced<op::min>, composed::kept<op::min>)
+/// The position of the smallest element along the dims (row-major over them): int64.
+SINTER_REDUCTION(argmin, composed::reduced<op::argmin>, composed::kept<op::argmin>)
+/// The largest element along the dims; equals share the gradient.
+SINTER_REDUCTION(amax, composed::reduced<op::amax>, composed::kept<op::amax>)
+/// The smallest element along the dims; equals share the gradient.
+SINTER_REDUCTION(amin, composed::reduced<op::amin>, composed::kept<op::amin>)
+/// Is any element not 0?
+SINTER_REDUCTION(any, composed::squeezed<composed::any>, composed::any)
+/// Is no element 0?
+SINTER_REDUCTION(all, composed::squeezed<composed::all>, composed::all)
+/// How many elements are not 0: int64.
+SINTER_REDUCTION(count_nonzero, composed::squeezed<composed::count_nonzero>, composed::count_nonzero)
+/// Standard deviation with Bessel's correction; `std(x, d, correction)` for another.
+SINTER_REDUCTION(std, composed::squeezed<composed::std>, composed::std)
+/// log(sum(exp(x))) without overflow.
+SINTER_REDUCTION(logsumexp, composed::squeezed<composed::logsumexp>, composed::logsumexp)
+/// The 2-norm sqrt(sum(x^2)); the gradient at 0 is 0. `norm(x, d, p)` for another p > 0.
+SINTER_REDUCTION(norm, composed::squeezed<composed::norm>, composed::norm)
+/// The 1-norm: sum of absolute values.
+SINTER_REDUCTION(norm1, composed::squeezed<composed::norm1>, composed::norm1)
+/// The maximum norm: the largest absolute value.
+SINTER_REDUCTION(norm_inf, composed::squeezed<composed::norm_inf>, composed::norm_inf)
 #undef SINTER_REDUCTION
 
 namespace detail::inline SINTER_TARGET {
@@ -162,11 +309,28 @@ template <expression X, detail::mistaken_dims D> constexpr auto max(X&& x, const
 template <expression X, detail::mistaken_dims D> constexpr auto argmax(X&& x, const D&, auto...) { return detail::explain_dims(x); }
 template <expression X, detail::mistaken_dims D> constexpr auto mean(X&& x, const D&, auto...) { return detail::explain_dims(x); }
 template <expression X, detail::mistaken_dims D> constexpr auto var(X&& x, const D&, auto...) { return detail::explain_dims(x); }
+template <expression X, detail::mistaken_dims D> constexpr auto prod(X&& x, const D&, auto...) { return detail::explain_dims(x); }
+template <expression X, detail::mistaken_dims D> constexpr auto min(X&& x, const D&, auto...) { return detail::explain_dims(x); }
+template <expression X, detail::mistaken_dims D> constexpr auto argmin(X&& x, const D&, auto...) { return detail::explain_dims(x); }
+template <expression X, detail::mistaken_dims D> constexpr auto amax(X&& x, const D&, auto...) { return detail::explain_dims(x); }
+template <expression X, detail::mistaken_dims D> constexpr auto amin(X&& x, const D&, auto...) { return detail::explain_dims(x); }
+template <expression X, detail::mistaken_dims D> constexpr auto std(X&& x, const D&, auto...) { return detail::explain_dims(x); }
+template <expression X, detail::mistaken_dims D> constexpr auto norm(X&& x, const D&, auto...) { return detail::explain_dims(x); }
+template <expression X, detail::mistaken_dims D> constexpr auto logsumexp(X&& x, const D&, auto...) { return detail::explain_dims(x); }
 
 /// Variance with n - correction in the denominator.
 template <expression X, dims_like D, number C> constexpr applied<composed::squeezed<composed::var>, X, dims_of<D>, C>
 var(X&& x, D d, C correction) {
   return apply<composed::squeezed<composed::var>>(static_cast<X&&>(x), dims_of<D>(d), correction);
+}
+/// Standard deviation with n - correction in the denominator.
+template <expression X, dims_like D, number C> constexpr applied<composed::squeezed<composed::std>, X, dims_of<D>, C>
+std(X&& x, D d, C correction) {
+  return apply<composed::squeezed<composed::std>>(static_cast<X&&>(x), dims_of<D>(d), correction);
+}
+/// The p-norm (sum |x|^p)^(1/p), p > 0.
+template <expression X, dims_like D> constexpr applied<composed::squeezed<composed::norm>, X, dims_of<D>, double> norm(X&& x, D d, double p) {
+  return apply<composed::squeezed<composed::norm>>(static_cast<X&&>(x), dims_of<D>(d), double{p});
 }
 /// x as a constant of differentiation.
 template <expression X> constexpr applied<op::detach, X> detach(X&& x) { return apply<op::detach>(static_cast<X&&>(x)); }
