@@ -253,3 +253,66 @@ TEST_CASE("sums of large tensors run in chunks") {
   CHECK_ELEMENTS(st::tensor(st::sum(x, 1)), sizes<1>{300}, [&](auto i) { return rows[static_cast<std::size_t>(i[0])]; }, 1e4);
   CHECK(st::tensor(st::sum(x)).item() == Approx(all));
 }
+TEST_CASE("products, extremes, norms and counts along every dim") {
+  const sizes<2> n{6, 7};
+  auto x = samples<double>(n, rotated);
+  x.data()[3] = 0;
+  for (int d = 0; d < 2; ++d) {
+    const sizes<1> m{n[1 - d]};
+    auto fold = [&](auto i, double first, auto f) {
+      double s = first;
+      for (int64 k = 0; k < n[d]; ++k) s = f(s, d ? x(i[0], k) : x(k, i[0]));
+      return s;
+    };
+    auto sum = [&](auto i, auto f) { return fold(i, 0, [&](double s, double v) { return s + f(v); }); };
+    CAPTURE(d);
+    CHECK_ELEMENTS(st::tensor(st::prod(x, d)), m, [&](auto i) { return fold(i, 1, [](double s, double v) { return s * v; }); });
+    CHECK_ELEMENTS(st::tensor(st::min(x, d)), m, [&](auto i) { return fold(i, 1e9, [](double s, double v) { return std::min(s, v); }); });
+    CHECK_ELEMENTS(st::tensor(st::amax(x, d)), m, [&](auto i) { return fold(i, -1e9, [](double s, double v) { return std::max(s, v); }); });
+    CHECK_ELEMENTS(st::tensor(st::norm(x, d)), m, [&](auto i) { return std::sqrt(sum(i, [](double v) { return v * v; })); });
+    CHECK_ELEMENTS(st::tensor(st::norm(x, d, 3)), m, [&](auto i) { return std::cbrt(sum(i, [](double v) { return std::abs(v * v * v); })); });
+    CHECK_ELEMENTS(st::tensor(st::norm1(x, d)), m, [&](auto i) { return sum(i, [](double v) { return std::abs(v); }); });
+    CHECK_ELEMENTS(st::tensor(st::norm_inf(x, d)), m, [&](auto i) { return fold(i, 0, [](double s, double v) { return std::max(s, std::abs(v)); }); });
+    CHECK_ELEMENTS(st::tensor(st::logsumexp(x, d)), m, [&](auto i) { return std::log(sum(i, [](double v) { return std::exp(v); })); });
+    CHECK_ELEMENTS(st::tensor(st::count_nonzero(x, d)), m, [&](auto i) { return sum(i, [](double v) { return v != 0; }); });
+    CHECK_ELEMENTS(st::tensor(st::any(x > 1.9, d)), m, [&](auto i) { return sum(i, [](double v) { return v > 1.9; }) > 0; });
+    CHECK_ELEMENTS(st::tensor(st::all(x < 1.9, d)), m, [&](auto i) { return sum(i, [](double v) { return v >= 1.9; }) == 0; });
+    CHECK_ELEMENTS(st::tensor(st::std(x, d)), m, [&](auto i) {
+      const double k = static_cast<double>(n[d]), mean = sum(i, [](double v) { return v; }) / k;
+      return std::sqrt(sum(i, [&](double v) { return (v - mean) * (v - mean); }) / (k - 1));
+    });
+    CHECK_ELEMENTS(st::tensor(st::argmin(x, d)), m, [&](auto i) {
+      int64 best = 0;
+      for (int64 k = 1; k < n[d]; ++k)
+        if ((d ? x(i[0], k) : x(k, i[0])) < (d ? x(i[0], best) : x(best, i[0]))) best = k;
+      return best;
+    });
+  }
+}
+TEST_CASE("reductions over nothing, of infinities and of zeros") {
+  const auto none = st::zeros<double>({0, 3});
+  CHECK(st::tensor(st::prod(none, 0))(1) == 1);
+  CHECK(st::tensor(st::prod(st::array<int64>({2, 3, 7}), 0)).item() == 42);
+  CHECK_FALSE(st::tensor(st::any(none)).item());
+  CHECK(st::tensor(st::all(none)).item());
+  CHECK_THROWS_AS(st::tensor(st::min(none, 0)), st::shape_error);
+  const double inf = std::numeric_limits<double>::infinity();
+  CHECK(st::tensor(st::logsumexp(st::array<double>({-inf, -inf}), 0)).item() == -inf);
+  CHECK(st::tensor(st::logsumexp(st::array<double>({1, inf}), 0)).item() == inf);
+  CHECK(st::tensor(st::logsumexp(st::array<double>({1000, 1000}), 0)).item() == Approx(1000 + std::log(2)));
+  CHECK(is_nan(st::tensor(st::min(st::array<double>({1, std::nan(""), -1}), 0)).item()));
+  CHECK(st::tensor(st::argmin(st::array<double>({1, std::nan(""), -1}), 0)).item() == 1);
+  auto slopes = [](auto f, const st::tensor<double, st::rank<1>>& at) {
+    st::variable x = st::clone(at);
+    st::variable y = f(x);
+    y.backward();
+    return x.grad();
+  };
+  // one zero: only its own derivative is left; two: none
+  CHECK_ELEMENTS(slopes([](auto x) { return st::prod(x, 0); }, st::array<double>({2, 0, 3})), (sizes<1>{3}), [](auto i) { return i[0] == 1 ? 6 : 0; });
+  CHECK_ELEMENTS(slopes([](auto x) { return st::prod(x, 0); }, st::array<double>({2, 0, 0})), (sizes<1>{3}), [](auto) { return 0; });
+  CHECK_ELEMENTS(slopes([](auto x) { return st::norm(x, 0); }, st::array<double>({0, 0})), (sizes<1>{2}), [](auto) { return 0; });
+  // equals share amax's gradient, the first has max's
+  CHECK_ELEMENTS(slopes([](auto x) { return st::amax(x, 0); }, st::array<double>({5, 1, 5})), (sizes<1>{3}), [](auto i) { return i[0] == 1 ? 0 : 0.5; });
+  CHECK_ELEMENTS(slopes([](auto x) { return st::max(x, 0); }, st::array<double>({5, 1, 5})), (sizes<1>{3}), [](auto i) { return i[0] == 0; });
+}
