@@ -32,20 +32,20 @@ template <class T, class E, class D> struct variable_state final : grad_slot {
 }  // namespace detail
 
 /// A tensor that takes part in differentiation. Copies share value and gradient, as in PyTorch.
-template <class T, class E, class D = cpu_t> class variable {
+template <class V, class E, class D = cpu_t> class variable {
  public:
-  using value_type = std::remove_const_t<T>;
+  using value_type = std::remove_const_t<V>;
   using extents_type = E;
   using device_type = D;
   using expression_tag = void;
   using handle_type = variable;
   static constexpr int rank = E::rank;
-  using state = detail::variable_state<T, E, D>;
+  using state = detail::variable_state<V, E, D>;
 
   variable() = default;
   /// A leaf that requires a gradient (not under no_grad). Shares the tensor's elements.
-  SINTER_INLINE variable(const tensor<T, E, D>& t) : variable(t, is_grad_enabled()) {}
-  SINTER_INLINE variable(tensor<T, E, D> t, bool requires_grad) : state_(new state(static_cast<tensor<T, E, D>&&>(t))) { state_->requires_grad = requires_grad; }
+  SINTER_INLINE variable(const tensor<V, E, D>& t) : variable(t, is_grad_enabled()) {}
+  SINTER_INLINE variable(tensor<V, E, D> t, bool requires_grad) : state_(new state(static_cast<tensor<V, E, D>&&>(t))) { state_->requires_grad = requires_grad; }
   SINTER_INLINE variable(const variable& o) noexcept : state_(o.state_) {
     if (state_) state_->handles.fetch_add(1, std::memory_order_relaxed);
   }
@@ -66,23 +66,23 @@ template <class T, class E, class D = cpu_t> class variable {
 
   SINTER_INLINE bool defined() const { return state_ && state_->value.defined(); }
   /// The value as a tensor that nothing records; it shares the elements.
-  SINTER_INLINE tensor<T, E, D> detach() const { return value(); }
-  SINTER_INLINE const tensor<T, E, D>& value() const {
+  SINTER_INLINE tensor<V, E, D> detach() const { return value(); }
+  SINTER_INLINE const tensor<V, E, D>& value() const {
     if (!state_) [[unlikely]] fail<error>("an undefined variable has no value");
     return state_->value;
   }
   /// Lets all handles of this variable hold the elements of `t`, which has the same shape. Throws shape_error.
-  SINTER_INLINE void set_data(const tensor<T, E, D>& t) const {
+  SINTER_INLINE void set_data(const tensor<V, E, D>& t) const {
     if (!(t.sizes() == sizes()))
       fail<shape_error>("set_data: shape ", shape_text{t.sizes().data(), rank}, " is not that of the variable, ", shape_text{sizes().data(), rank});
     state_->value = t;
   }
   /// Sum of what backward() has found so far; undefined before.
-  SINTER_INLINE tensor<T, E, D> grad() const {
+  SINTER_INLINE tensor<V, E, D> grad() const {
     if (!state_ || !state_->grad.block) return {};
     index_list<rank> sizes, strides;
     for (int d = 0; d < rank; ++d) sizes[d] = state_->shape[d], strides[d] = state_->grad.strides[d];
-    return {state_->grad.block, reinterpret_cast<T*>(state_->grad.data), sizes, strides};
+    return {state_->grad.block, reinterpret_cast<V*>(state_->grad.data), sizes, strides};
   }
   /// Forgets the gradient; the next backward() allocates a new one.
   SINTER_INLINE void zero_grad() const { if (state_) state_->grad = detail::result{}; }
@@ -105,7 +105,7 @@ template <class T, class E, class D = cpu_t> class variable {
     start_backward<Arch>(nullptr, retain_graph);
   }
   /// The same for any shape, from the given gradient of this result.
-  template <class Arch = native> void backward(const tensor<T, E, D>& seed, bool retain_graph = false) const {
+  template <class Arch = native> void backward(const tensor<V, E, D>& seed, bool retain_graph = false) const {
     if (!(seed.sizes() == value().sizes()))
       fail<shape_error, Arch>("backward: the gradient's shape ", shape_text{seed.sizes().data(), rank}, " is not that of the result, ",
                               shape_text{value().sizes().data(), rank});
@@ -118,17 +118,21 @@ template <class T, class E, class D = cpu_t> class variable {
   SINTER_INLINE const index_list<rank>& strides() const { return value().strides(); }
   SINTER_INLINE int64 numel() const { return value().numel(); }
   SINTER_INLINE value_type item() const { return value().item(); }
-  SINTER_INLINE T* data() const { return value().data(); }
+  SINTER_INLINE V* data() const { return value().data(); }
   SINTER_INLINE uint64 version() const { return value().version(); }
+  /// `v(i, slice(0, 2))` is a recorded view (autograd/views.hpp); with an integer for every dim, one of rank 0.
+  template <class... A> auto operator()(A... a) const;
+  /// The transposed view of a matrix.
+  auto T() const requires(E::rank == 2);
   SINTER_INLINE detail::grad_slot* slot() const { return state_; }
 
  private:
-  template <class Arch> void start_backward(const tensor<T, E, D>* seed, bool retain_graph) const {
+  template <class Arch> void start_backward(const tensor<V, E, D>* seed, bool retain_graph) const {
     if (!requires_grad()) fail<autograd_error, Arch>("backward: this variable does not require a gradient: nothing was recorded");
     const bool accumulates = is_leaf() || state_->retain;
     if (!accumulates) state_->grad = detail::result{};
     const detail::result to = detail::gradient_target<Arch>(*state_);
-    T* p = reinterpret_cast<T*>(to.data);
+    V* p = reinterpret_cast<V*>(to.data);
     const int64 n = value().numel();
     if (seed) {
       detail::operand from;
@@ -137,7 +141,7 @@ template <class T, class E, class D = cpu_t> class variable {
       detail::sum_into<Arch>(dtype_of<value_type>, reinterpret_cast<const char*>(seed->data()), from.shape, from.strides, to.data, to.shape,
                              to.strides, to.mode == detail::write_accumulate);
     } else {
-      for (int64 i = 0; i < n; ++i) p[i] = to.mode == detail::write_accumulate ? static_cast<T>(p[i] + T(1)) : T(1);
+      for (int64 i = 0; i < n; ++i) p[i] = to.mode == detail::write_accumulate ? static_cast<V>(p[i] + V(1)) : V(1);
     }
     detail::run_backward<Arch>(*state_, retain_graph);
   }

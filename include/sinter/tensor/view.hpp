@@ -182,6 +182,54 @@ template <class T, class E, class D> tensor<T, rank<E::rank - 1>, D> squeeze(con
   return select(t, at, 0);
 }
 
+/// Dim `from` moved to place `to`, the others in their order. Throws index_error.
+template <class T, class E, class D> tensor<T, rank<E::rank>, D> movedim(const tensor<T, E, D>& t, int from, int to) {
+  const int a = detail::wrap_dim(from, E::rank, "movedim"), b = detail::wrap_dim(to, E::rank, "movedim");
+  index_list<E::rank> order;
+  for (int i = 0, d = 0; i < E::rank; ++i) {
+    if (i == b) {
+      order[i] = a;
+    } else {
+      if (d == a) ++d;
+      order[i] = d++;
+    }
+  }
+  return permute(t, order);
+}
+
+/// The diagonal of dims d0 and d1, as the last dim: elements (i, i + offset). Throws index_error.
+/// https://pytorch.org/docs/stable/generated/torch.diagonal.html
+template <class T, class E, class D>
+tensor<T, rank<E::rank - 1>, D> diagonal(const tensor<T, E, D>& t, int64 offset = 0, int d0 = 0, int d1 = 1) {
+  static_assert(E::rank >= 2, "sinter: diagonal needs two dims");
+  const int a = detail::wrap_dim(d0, E::rank, "diagonal"), b = detail::wrap_dim(d1, E::rank, "diagonal");
+  if (a == b) fail<index_error>("diagonal: both dims are ", a);
+  const int64 rows = t.sizes()[a], columns = t.sizes()[b], row = offset < 0 ? -offset : 0, column = offset > 0 ? offset : 0;
+  int64 n = rows - row < columns - column ? rows - row : columns - column;
+  if (n < 0) n = 0;
+  index_list<E::rank - 1> sizes, strides;
+  int k = 0;
+  for (int d = 0; d < E::rank; ++d)
+    if (d != a && d != b) sizes[k] = t.sizes()[d], strides[k++] = t.strides()[d];
+  sizes[k] = n, strides[k] = t.strides()[a] + t.strides()[b];
+  const int64 at = n ? row * t.strides()[a] + column * t.strides()[b] : 0;
+  return {t.storage_handle(), at ? t.data() + at : t.data(), sizes, strides};
+}
+
+/// Windows of `size` indices of dim `dim`, `step` apart; what is in a window becomes the last dim. Windows may share elements.
+/// Throws index_error. https://pytorch.org/docs/stable/generated/torch.Tensor.unfold.html
+template <class T, class E, class D> tensor<T, rank<E::rank + 1>, D> unfold(const tensor<T, E, D>& t, int dim, int64 size, int64 step) {
+  static_assert(E::rank > 0, "sinter: unfold needs at least one dim");
+  const int at = detail::wrap_dim(dim, E::rank, "unfold");
+  const int64 n = t.sizes()[at];
+  if (size < 0 || size > n || step <= 0) fail<index_error>("unfold: windows of ", size, ", ", step, " apart, in dim ", at, " of size ", n);
+  index_list<E::rank + 1> sizes, strides;
+  for (int d = 0; d < E::rank; ++d) sizes[d] = t.sizes()[d], strides[d] = t.strides()[d];
+  sizes[at] = (n - size) / step + 1, strides[at] = step * t.strides()[at];
+  sizes[E::rank] = size, strides[E::rank] = t.strides()[at];
+  return {t.storage_handle(), t.data(), sizes, strides};
+}
+
 /// `length` indices of dim `dim` from `start` on. Throws index_error.
 template <class T, class E, class D>
 tensor<T, rank<E::rank>, D> narrow(const tensor<T, E, D>& t, int dim, int64 start, int64 length) {

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Linear maps between tensors, as views, selections and scans are: y += M x, and the transposed x += M^T y, which is their
+// derivative. Not here: who records them (autograd/linear.hpp). Next: index.hpp, scan.hpp.
+#pragma once
+#include <memory>
+#include <utility>
+
+#include "../cpu/operand.hpp"
+#include "../cpu/strided.hpp"
+#include "copy.hpp"
+
+namespace sinter::inline v0::detail {
+struct grad_slot;
+}
+namespace sinter::inline v0::detail::inline SINTER_TARGET {
+
+/// M for run-time shapes and dtypes. Immutable, and shared by all that was recorded with it.
+struct linear_map {
+  shape_value in, out;
+  linear_map(const shape_value& from, const shape_value& to) : in(from), out(to) {}
+  virtual ~linear_map() = default;
+  linear_map(const linear_map&) = delete;
+  linear_map& operator=(const linear_map&) = delete;
+  virtual void forward(dtype t, const operand& x, const operand& y) const = 0;  ///< y += M x
+  virtual void adjoint(dtype t, const operand& y, const operand& x) const = 0;  ///< x += M^T y
+};
+using linear_map_ptr = std::shared_ptr<const linear_map>;
+
+/// One summand of a recorded linear statement: M x, or M^T x if `transposed`, of the variable that `slot` belongs to.
+struct linear_term {
+  linear_map_ptr map;
+  bool transposed = false;
+  grad_slot* slot = nullptr;  ///< counted by whoever keeps the term
+};
+
+template <int R> shape_value shape_of(const index_list<R>& sizes) {
+  static_assert(R <= max_rank, "sinter: at most 8 dims");
+  shape_value s;
+  s.rank = R;
+  for (int d = 0; d < R; ++d) s[d] = sizes[d];
+  return s;
+}
+template <class T, class E, class D> operand operand_of(const tensor<T, E, D>& t) {
+  operand o;
+  o.data = reinterpret_cast<char*>(const_cast<std::remove_const_t<T>*>(t.data()));
+  o.shape = shape_of(t.sizes());
+  for (int d = 0; d < E::rank; ++d) o.strides[d] = t.strides()[d];
+  return o;
+}
+/// A handle without storage to an operand's elements: for as long as somebody else holds them.
+template <class T, int R> tensor<T, rank<R>> borrowed(const operand& o) {
+  index_list<R> sizes, strides;
+  for (int d = 0; d < R; ++d) sizes[d] = o.shape[d], strides[d] = o.strides[d];
+  return {storage_ptr{}, reinterpret_cast<T*>(o.data), sizes, strides};
+}
+/// f(T{}) for the C++ type of a dtype.
+template <class F> void with_type(dtype t, F f) {
+  switch (t) {
+    case dtype::b8: return f(bool{});
+    case dtype::u8: return f(uint8{});
+    case dtype::i8: return f(int8{});
+    case dtype::i16: return f(int16{});
+    case dtype::i32: return f(int32{});
+    case dtype::i64: return f(int64{});
+    case dtype::f32: return f(float{});
+    case dtype::f64: return f(double{});
+    default: fail<dtype_error>("not supported for ", t);
+  }
+}
+/// The same for what can have a gradient.
+template <class F> void with_floating_type(dtype t, F f) {
+  if (t == dtype::f32) return f(float{});
+  if (t == dtype::f64) return f(double{});
+  fail<dtype_error>("gradients are not supported for ", t);
+}
+/// to += from, element by element. Several elements of `to` may be one in memory: they collect all.
+template <class T, int R> void add_elements(const tensor<T, rank<R>>& to, const tensor<T, rank<R>>& from) {
+  if (from.numel() == 0) return;
+  const operand a = operand_of(from), b = operand_of(to);
+  sum_strided<T, native>(from.data(), a.shape, a.strides, to.data(), b.strides);
+}
+
+/// A view: M x is view(x), and x += M^T y is view(x) += y.
+template <int R, int R2, class F> struct view_map final : linear_map {
+  F view;
+  view_map(const shape_value& from, const shape_value& to, F f) : linear_map(from, to), view(static_cast<F&&>(f)) {}
+  void forward(dtype t, const operand& x, const operand& y) const override {
+    with_floating_type(t, [&]<class T>(T) { add_elements<T, R2>(borrowed<T, R2>(y), tensor<T, rank<R2>>(view(borrowed<T, R>(x)))); });
+  }
+  void adjoint(dtype t, const operand& y, const operand& x) const override {
+    with_floating_type(t, [&]<class T>(T) { add_elements<T, R2>(tensor<T, rank<R2>>(view(borrowed<T, R>(x))), borrowed<T, R2>(y)); });
+  }
+};
+
+/// A selection: element k of M x (row-major) is element from[k] of x, or 0 where that is -1.
+struct index_map final : linear_map {
+  std::unique_ptr<int64[]> from;
+  index_map(const shape_value& x, const shape_value& y) : linear_map(x, y), from(new int64[static_cast<std::size_t>(y.numel()) + 1]) {}
+
+  template <class T> void take(const T* x, T* y) const {
+    for (int64 k = 0, n = out.numel(); k < n; ++k) y[k] = from[k] < 0 ? T(0) : x[from[k]];
+  }
+  void forward(dtype t, const operand& x, const operand& y) const override { run<false>(t, x, y); }
+  void adjoint(dtype t, const operand& y, const operand& x) const override { run<true>(t, x, y); }
+
+ private:
+  template <bool Transposed> void run(dtype t, const operand& x, const operand& y) const {
+    with_floating_type(t, [&]<class T>(T) {
+      row_major_access<T> xs(x), ys(y);
+      for (int64 k = 0, n = out.numel(); k < n; ++k) {
+        if (from[k] < 0) continue;
+        if constexpr (Transposed) xs[from[k]] += ys[k];
+        else ys[k] += xs[from[k]];
+      }
+    });
+  }
+  /// Elements by their row-major number, whatever the strides.
+  template <class T> struct row_major_access {
+    T* data;
+    const operand& o;
+    bool dense = true;
+    explicit row_major_access(const operand& x) : data(reinterpret_cast<T*>(x.data)), o(x) {
+      int64 step = 1;
+      for (int d = x.shape.rank - 1; d >= 0; --d) {
+        dense = dense && (x.shape[d] == 1 || x.strides[d] == step);
+        step *= x.shape[d];
+      }
+    }
+    T& operator[](int64 k) const {
+      if (dense) return data[k];
+      int64 at = 0;
+      for (int d = o.shape.rank - 1; d >= 0; --d) at += k % o.shape[d] * o.strides[d], k /= o.shape[d];
+      return data[at];
+    }
+  };
+};
+
+}  // namespace sinter::inline v0::detail::inline SINTER_TARGET
+
+namespace sinter::inline v0 {
+
+/// M t as a tensor of its own. The same name records it for a variable (autograd/linear.hpp).
+template <class Out, class T, class E> tensor<std::remove_const_t<T>, Out> map_linear(const tensor<T, E, cpu_t>& t, const std::shared_ptr<const detail::index_map>& m) {
+  using V = std::remove_const_t<T>;
+  index_list<Out::rank> sizes;
+  for (int d = 0; d < Out::rank; ++d) sizes[d] = m->out[d];
+  auto y = detail::new_tensor<V, Out>(sizes);
+  const auto x = contiguous(t);
+  m->template take<V>(x.data(), y.data());
+  return y;
+}
+
+}  // namespace sinter::inline v0
