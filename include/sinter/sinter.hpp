@@ -22,5 +22,6 @@
 #include "autograd/grad.hpp"
 #include "autograd/views.hpp"
 #include "tensor/index.hpp"
+#include "tensor/join.hpp"
 #include "nn/nn.hpp"
 #include "optim/optim.hpp"

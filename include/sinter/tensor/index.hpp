@@ -135,7 +135,7 @@ template <int N, class... I> auto coordinates_map(const index_list<N>& sizes, co
 }
 
 /// t's elements number m->from[k] become element k of `value`, which has t's dtype and m's sizes.
-template <class T, class E, int R> void write_selected(const tensor<T, E, cpu_t>& t, const index_map& m, const tensor<T, rank<R>>& value) {
+template <class T, class E, class V> void write_selected(const tensor<T, E, cpu_t>& t, const index_map& m, const V& value) {
   const auto v = contiguous(value);
   const bool dense = t.is_contiguous();
   for (int64 k = 0, n = m.out.numel(); k < n; ++k) {
@@ -421,6 +421,19 @@ template <class T, class E, detail::mask_tensor M, class V> void masked_fill_(co
 }
 
 #undef SINTER_OF_EXPRESSION
+
+/// x(mask) and x(index, ...): see tensor::operator().
+template <class X, class... A> auto select_elements(const X& x, const A&... index) {
+  constexpr bool mask = sizeof...(A) == 1 && (detail::mask_tensor<A> && ...);
+  static_assert(mask || (detail::index_tensor<A> && ...), "sinter: an index tensor holds integers, or is one mask of bool");
+  auto map = [&] {
+    if constexpr (mask) return std::pair<detail::index_map_ptr, std::integral_constant<int, X::rank + 1 - std::max({int(A::rank)...})>>{detail::mask_map(x.sizes(), index..., "mask"), {}};
+    else return detail::coordinates_map(x.sizes(), index...);
+  }();
+  constexpr int R = decltype(map.second)::value;
+  if constexpr (tensor_like<X>) return detail::selection<typename X::element_type, typename X::extents_type, R>(x, map.first);
+  else return detail::selected<R>(x, map.first);
+}
 
 }  // namespace sinter::inline v0
 #pragma GCC visibility pop

@@ -17,6 +17,7 @@ template <class T, class E, class D> class tensor;
 
 template <class Arch = native, class T, class E, class D, class... A>
 auto subview(const tensor<T, E, D>& t, A... args);  // view.hpp
+template <class X, class... A> auto select_elements(const X& x, const A&... index);  // index.hpp
 
 namespace detail::inline SINTER_TARGET {
 
@@ -194,8 +195,12 @@ template <class V, class E, class D = cpu_t> class tensor {
   /// `t(i, j)`: with one integer per dim the element itself, `V&`; negative indices count from the end. With fewer,
   /// or with `slice`, `full_extent`, `newaxis` among them, a view (see `subview`). Throws index_error; for elements only
   /// where SINTER_CHECKS is on. Writing an element is raw access and does not bump the version.
+  /// `t(mask)` and `t(index, ...)`, with tensors of bool or integers for the leading dims, are selections (index.hpp):
+  /// elements of their own, and assigning to them writes into t.
   template <class Arch = native, class... A> decltype(auto) operator()(A... a) const {
-    if constexpr (sizeof...(A) == rank && (detail::integer<A> && ... && true)) {
+    if constexpr (sizeof...(A) > 0 && (tensor_like<A> && ... && true)) {
+      return select_elements(*this, a...);
+    } else if constexpr (sizeof...(A) == rank && (detail::integer<A> && ... && true)) {
       static_assert(std::is_same_v<D, cpu_t>, "sinter: elements of a device tensor are read through .to(st::cpu)");
       return element_at<Arch>(index_type(a...));
     } else {

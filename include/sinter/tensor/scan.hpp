@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Running sums and products along a dim.
+#pragma once
+#include "../autograd/variable.hpp"
+#include "join.hpp"
+
+#pragma GCC visibility push(hidden)
+namespace sinter::inline v0 {
+
+namespace detail::inline SINTER_TARGET {
+/// to[i] += the sum of from[0 .. i] along dim d, or of from[i ..] if `back`.
+template <class T> void add_running_sums(const operand& from, const operand& to, int d, bool back) {
+  const int64 n = from.shape[d], a = from.strides[d], b = to.strides[d];
+  shape_value rows = from.shape;
+  rows[d] = 1;
+  int64 at[max_rank] = {};
+  for (int64 row = 0, count = from.shape.numel() ? rows.numel() : 0; row < count; ++row) {
+    const T* p = reinterpret_cast<const T*>(from.data);
+    T* q = reinterpret_cast<T*>(to.data);
+    for (int e = 0; e < rows.rank; ++e) p += at[e] * from.strides[e], q += at[e] * to.strides[e];
+    std::conditional_t<std::is_same_v<T, float>, double, T> s{};  // as PyTorch: floats are summed in double
+    for (int64 i = 0; i < n; ++i) {
+      const int64 k = back ? n - 1 - i : i;
+      s += p[k * a];
+      q[k * b] = static_cast<T>(q[k * b] + s);
+    }
+    for (int e = rows.rank - 1; e >= 0 && ++at[e] == rows[e]; --e) at[e] = 0;
+  }
+}
+struct running_sum_map final : linear_map {
+  int dim;
+  running_sum_map(const shape_value& s, int d) : linear_map(s, s), dim(d) {}
+  void forward(dtype t, const operand& x, const operand& y) const override {
+    with_floating_type(t, [&]<class T>(T) { add_running_sums<T>(x, y, dim, false); });
+  }
+  void adjoint(dtype t, const operand& y, const operand& x) const override {
+    with_floating_type(t, [&]<class T>(T) { add_running_sums<T>(y, x, dim, true); });
+  }
+};
+template <class T> using sum_of = std::conditional_t<std::is_floating_point_v<T>, T, int64>;
+}  // namespace detail::inline SINTER_TARGET
+
+/// Running sums along `dim`; integers and bool as int64. https://pytorch.org/docs/stable/generated/torch.cumsum.html
+template <class T, class E> auto cumsum(const tensor<T, E, cpu_t>& x, int dim) {
+  using V = detail::sum_of<std::remove_const_t<T>>;
+  static_assert(E::rank > 0, "sinter: cumsum needs at least one dim");
+  const int d = detail::wrap_dim(dim, E::rank, "cumsum");
+  auto out = zeros<V>(index_list<E::rank>(x.sizes()));
+  if constexpr (std::is_same_v<V, std::remove_const_t<T>>) {
+    detail::add_running_sums<V>(detail::operand_of(x), detail::operand_of(out), d, false);
+  } else {
+    auto wide = detail::new_tensor<V, rank<E::rank>>(x.sizes());
+    wide.copy_(x);
+    detail::add_running_sums<V>(detail::operand_of(wide), detail::operand_of(out), d, false);
+  }
+  return out;
+}
+template <class T, class E> auto cumsum(const variable<T, E, cpu_t>& x, int dim) {
+  const int d = detail::wrap_dim(dim, E::rank, "cumsum");
+  detail::vec<detail::linear_term> terms;
+  terms.push({std::make_shared<const detail::running_sum_map>(detail::shape_of(x.sizes()), d), false, x.slot()});
+  return detail::linear_variable<T, rank<E::rank>>(cumsum(x.value(), d), terms);
+}
+template <detail::formula X> auto cumsum(const X& x, int dim) { return cumsum(eval(x), dim); }
+
+/// Running products along `dim`; integers and bool as int64. https://pytorch.org/docs/stable/generated/torch.cumprod.html
+template <class T, class E> auto cumprod(const tensor<T, E, cpu_t>& x, int dim) {
+  using V = detail::sum_of<std::remove_const_t<T>>;
+  static_assert(E::rank > 0, "sinter: cumprod needs at least one dim");
+  const int d = detail::wrap_dim(dim, E::rank, "cumprod");
+  auto out = detail::new_tensor<V, rank<E::rank>>(x.sizes());
+  index_list<E::rank> rows = x.sizes();
+  const int64 n = rows[d];
+  rows[d] = n ? 1 : 0;
+  detail::for_indices(rows, [&](const index_list<E::rank>& at) {
+    const auto* p = x.data();
+    V* q = out.data();
+    for (int e = 0; e < E::rank; ++e) p += at[e] * x.strides()[e], q += at[e] * out.strides()[e];
+    V s(1);
+    for (int64 i = 0; i < n; ++i) q[i * out.strides()[d]] = s = static_cast<V>(s * p[i * x.strides()[d]]);
+  });
+  return out;
+}
+/// Of a variable: a product of growing parts of x, one statement a place of `dim`; right where x is 0, too.
+template <class T, class E> auto cumprod(const variable<T, E, cpu_t>& x, int dim) {
+  const int d = detail::wrap_dim(dim, E::rank, "cumprod");
+  using part = variable<T, rank<E::rank>>;
+  std::vector<part> parts(static_cast<std::size_t>(x.size(d)));
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    part one = narrow(x, d, static_cast<int64>(i), 1);
+    if (i) parts[i] = part(parts[i - 1] * one);
+    else parts[i] = one;
+  }
+  return cat(parts, d);
+}
+template <detail::formula X> auto cumprod(const X& x, int dim) { return cumprod(eval(x), dim); }
+
+}  // namespace sinter::inline v0
+#pragma GCC visibility pop
