@@ -67,8 +67,8 @@ struct node_base {
   virtual void backward(const operand& dy) = 0;
   /// The same as recorded statements: the gradient of input(i) goes to to[i]; it stays undefined if there is none.
   virtual void backward_recorded(const any_variable& dy, any_variable* to) = 0;
-  /// Frees what was saved for backward.
-  virtual void release() = 0;
+  /// Frees what was saved for backward. Was there anything, so that it cannot run again?
+  virtual bool release() = 0;
   /// The slots it passes gradients to.
   virtual int input_count() const = 0;
   virtual grad_slot* input(int i) const = 0;  // null: none
@@ -194,7 +194,7 @@ template <class Arch> void run_backward(grad_slot& root, bool retain_graph) {
       grad_slot* s = n->input(i);
       if (s && s->producer && s->grad.block) queue.push(s->producer);
     }
-    if (!retain_graph) n->release(), n->spent = true;
+    if (!retain_graph) n->spent = n->release();
   }
 }
 

@@ -42,7 +42,7 @@ class linear_node final : public node_base {
     for (int i = 0; i < terms_.size(); ++i)
       if (terms_[i].slot) to[i] = record_linear(turned(i), dy);
   }
-  void release() override {}
+  bool release() override { return false; }
   int input_count() const override { return terms_.size(); }
   grad_slot* input(int i) const override { return terms_[i].slot; }
   void forget(int i) override { terms_[i].slot = nullptr; }

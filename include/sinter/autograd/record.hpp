@@ -74,8 +74,10 @@ template <class Arch> class graph_node final : public node_base {
     for (int i = 0; i < in_.size(); ++i)
       if (grad_of[i] >= 0) out[i] = record<Arch>(result_of(b, grad_of[i]), all, slots_, in_[i].slot->shape);
   }
-  void release() override {
-    for (int i = 0; i < in_.size(); ++i) in_[i].block = {};
+  bool release() override {
+    bool any = false;
+    for (int i = 0; i < in_.size(); ++i) any = any || in_[i].block, in_[i].block = {};
+    return any;
   }
   int input_count() const override { return in_.size(); }
   grad_slot* input(int i) const override { return in_[i].slot; }

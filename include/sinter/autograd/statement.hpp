@@ -189,8 +189,10 @@ template <class Arch> class statement_node final : public node_base {
     for (int i = 0; i < n; ++i)
       if (inputs_[i] && e_.grad_of[i] >= 0) out[i] = record<Arch>(result_of(again, e_.grad_of[i]), in, slots_, inputs_[i]->shape);
   }
-  void release() override {
-    for (int i = 0; i < kept_.size(); ++i) kept_[i] = {};
+  bool release() override {
+    bool any = false;
+    for (int i = 0; i < kept_.size(); ++i) any = any || kept_[i], kept_[i] = {};
+    return any;
   }
   int input_count() const override { return inputs_.size(); }
   grad_slot* input(int i) const override { return inputs_[i]; }

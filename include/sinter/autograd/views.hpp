@@ -51,9 +51,6 @@ template <class V, class E, class D> auto variable<V, E, D>::T() const requires(
 }
 
 namespace detail::inline SINTER_TARGET {
-template <class T, class E, int R> auto leading_part(const variable<T, E>& v, const index_list<R>& sizes) {
-  return viewed(v, [=](const auto& t) { return leading_part(t, sizes); });
-}
 /// part(i) for i below n, as a vector.
 template <class F> auto parts_of(int64 n, F part) {
   std::vector<decltype(part(int64{0}))> out(static_cast<std::size_t>(n));

@@ -20,8 +20,6 @@ template <class X> const auto& tensor_behind(const X& x) {
   else return x.value();
 }
 using index_map_ptr = std::shared_ptr<const index_map>;
-/// The first sizes[d] indices of each dim, as a view.
-template <class T, class E, int R> tensor<T, rank<R>> leading_part(const tensor<T, E>& t, const index_list<R>& sizes) { return {t.storage_handle(), t.data(), sizes, t.strides()}; }
 
 /// The row-major number of an element.
 template <int R> int64 number_at(const index_list<R>& sizes, const index_list<R>& at) {
@@ -57,8 +55,8 @@ template <class I, int R> int64 element_at(const I& index, const index_list<R>& 
   for (int d = 0; d < R; ++d) offset += at[d] * index.strides()[d];
   return static_cast<int64>(index.data()[offset]);
 }
-inline int64 checked_index(int64 i, int64 n, int dim, const char* who) {
-  if (i < -n || i >= n) [[unlikely]] fail<index_error>(who, ": index ", i, " is out of range for dim ", dim, " of size ", n);
+inline int64 checked_index(int64 i, int64 n, int dim, const char* who, bool from_the_end = false) {
+  if (i < (from_the_end ? -n : 0) || i >= n) [[unlikely]] fail<index_error>(who, ": index ", i, " is out of range for dim ", dim, " of size ", n);
   return i < 0 ? i + n : i;
 }
 
@@ -125,7 +123,7 @@ template <int N, class... I> auto coordinates_map(const index_list<N>& sizes, co
       constexpr int r = std::remove_cvref_t<decltype(i)>::rank;
       index_list<r> mine;
       for (int e = 0; e < r; ++e) mine[e] = i.sizes()[e] == 1 ? 0 : at[e + R - r];
-      row = row * sizes[d] + checked_index(element_at(i, mine), sizes[d], d, "index");
+      row = row * sizes[d] + checked_index(element_at(i, mine), sizes[d], d, "index", true);
       ++d;
     };
     (take(index), ...);
@@ -176,7 +174,7 @@ namespace sinter::inline v0 {
 #define SINTER_OF_EXPRESSION(name)                                                                  \
   template <detail::formula X, class... A> auto name(const X& x, const A&... args) { return name(eval(x), args...); }
 
-/// The slices of x at `index` (1-d, integers) along `dim`, in that order. Throws index_error for an index outside [-n, n).
+/// The slices of x at `index` (1-d, integers) along `dim`, in that order. Throws index_error for an index outside [0, n).
 /// https://pytorch.org/docs/stable/generated/torch.index_select.html
 template <detail::array X, detail::index_tensor I> auto index_select(const X& x, int dim, const I& index) {
   constexpr int R = X::rank;
@@ -206,7 +204,7 @@ SINTER_OF_EXPRESSION(take_along_dim)
 template <detail::array X, detail::index_tensor I> auto take(const X& x, const I& index) {
   const int64 n = x.numel();
   return detail::selected<I::rank>(x, detail::make_index_map(x.sizes(), index.sizes(), [&](const index_list<I::rank>& at) {
-    return detail::checked_index(detail::element_at(index, at), n, 0, "take");
+    return detail::checked_index(detail::element_at(index, at), n, 0, "take", true);
   }));
 }
 SINTER_OF_EXPRESSION(take)
@@ -222,7 +220,7 @@ template <expression X, expression M, class V> auto masked_fill(X&& x, M&& mask,
   return where(static_cast<M&&>(mask), static_cast<V&&>(value), static_cast<X&&>(x));
 }
 
-/// x[i0, i1, ...]: index tensors for the leading dims, broadcast together; the other dims follow.
+/// x[i0, i1, ...]: index tensors for the leading dims, broadcast together, negative ones from the end; the other dims follow.
 template <detail::array X, detail::index_tensor... I> requires(sizeof...(I) > 0) auto index(const X& x, const I&... i) {
   auto [map, rank_of_result] = detail::coordinates_map(x.sizes(), i...);
   return detail::selected<decltype(rank_of_result)::value>(x, map);
@@ -375,7 +373,11 @@ template <class I, class S> void check_as_large(const I& index, const S& src, co
       fail<shape_error>(who, ": an index of sizes ", shape_text{index.sizes().data(), I::rank}, " for a source of sizes ", shape_text{src.sizes().data(), S::rank});
 }
 /// The part of src that the index covers.
-template <class I, class S> auto covered(const I& index, const S& src) { return leading_part(src, index.sizes()); }
+template <class I, class S> auto covered(const I& index, const S& src) {
+  auto part = narrow(src, 0, 0, index.sizes()[0]);
+  for (int d = 1; d < I::rank; ++d) part = narrow(part, d, 0, index.sizes()[d]);
+  return part;
+}
 }  // namespace detail::inline SINTER_TARGET
 
 /// x with x[.., index[.., i, ..], ..] = src[.., i, ..] along `dim`, as a new tensor; of several writes to one place the last counts.

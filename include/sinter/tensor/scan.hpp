@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Running sums and products along a dim.
 #pragma once
-#include "../autograd/variable.hpp"
+#include "../autograd/linear.hpp"
 #include "join.hpp"
 
 #pragma GCC visibility push(hidden)
