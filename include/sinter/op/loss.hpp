@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Losses: compositions with PyTorch's names and defaults (the mean over all elements). Device-clean.
 #pragma once
+#include "activation.hpp"
 #include "normalization.hpp"
 
 namespace sinter::inline v0 {
@@ -98,47 +99,55 @@ template <class R, bool Log> struct kl_div {
   }
 };
 
-/// -weight_t l_t by class number t, for l = log probabilities [N, C, ...]; the mean is over the weights of the rows that
-/// count. A class out of range gives NaN.
-template <class R, bool Weighted, bool Smooth> constexpr auto class_loss(auto l, auto target, auto ignore, auto weight, auto smoothing) {
-  const axes d{rank_of(l) > 1 ? 2u : 1u, 1};  // the classes are dim 1, or the only one
-  const int more = rank_of(l) > 2 ? rank_of(l) - 2 : 0;
-  auto t = unsqueeze(target, d);
-  auto counts = t != ignore, hit = index_along(l, d) == t;
-  auto one = extent_along(l, axes{0, 0});
-  auto w = [&] {
-    if constexpr (Weighted) return unsqueeze(weight, axes{((1u << more) - 1) << 1, more});  // [C, 1, ...]
-    else return one;
-  }();
-  auto weighted = [&] {
-    if constexpr (Weighted) return w * l;
-    else return l;
-  }();
-  auto inside = (t >= 0) & (t < l.g->extent(l, d, dtype::i64));
-  auto row = where(inside, -reduce_sym<op::sum>(where(hit, weighted, 0), d), __builtin_nan(""));
-  if constexpr (Smooth) row = row * (1 - smoothing) - reduce_sym<op::sum>(weighted, d) * (smoothing / extent_along(l, d));
-  row = squeeze(where(counts, row, 0), d);
-  if constexpr (detail::same<R, reduction_kind::mean_t>) {
-    auto share = [&] {
-      if constexpr (Weighted) return reduce_sym<op::sum>(where(hit, w, 0), d);
-      else return one;
-    }();
-    auto shares = squeeze(where(counts, share, 0), d);
-    return reduced_loss<reduction_kind::sum_t>(row) / reduced_loss<reduction_kind::sum_t>(shares);
-  } else {
-    return reduced_loss<R>(row);
+/// The classes are dim 1, or the only one.
+constexpr axes class_dim(auto x) { return {rank_of(x) > 1 ? 2u : 1u, 1}; }
+/// [C] as [C, 1, ...], to meet x [N, C, ...]
+constexpr auto of_classes(auto weight, auto x) {
+  const int more = rank_of(x) > 2 ? rank_of(x) - 2 : 0;
+  return unsqueeze(weight, axes{((1u << more) - 1) << 1, more});
+}
+/// The element of each row of x that target numbers; NaN for a number out of range.
+constexpr auto pick_class(auto x, auto target) {
+  const axes d = class_dim(x);
+  auto t = unsqueeze(target, d), one = extent_along(x, axes{0, 0});
+  auto missed = where(t >= 0, where(t < x.g->extent(x, d, dtype::i64), one - one, __builtin_nan("")), __builtin_nan(""));
+  return reduce_sym<op::sum>(where(index_along(x, d) == t, x, detach(missed)), d);
+}
+/// mean over rows of log sum_j exp(x_j) - x_target: one pass over the rows, and one backward
+template <class R> constexpr auto plain_cross_entropy(auto x, auto target) {
+  const axes d = class_dim(x);
+  auto c = x - detach(reduce_sym<op::max>(x, d));
+  auto row = log(reduce_sym<op::sum>(exp(c), d)) - pick_class(c, target);
+  if constexpr (detail::same<R, reduction_kind::none_t>) return squeeze(row, d);
+  else return reduced_loss<R>(row);
+}
+/// -weight_t l_t by class number t, for l = log probabilities; the mean is over the weights of the rows. `Options`: some rows do
+/// not count, and labels are smoothed.
+template <class R, bool Weighted, bool Options> constexpr auto class_loss(auto l, auto target, auto ignore, auto weight, auto smoothing) {
+  const axes d = class_dim(l);
+  auto share = extent_along(l, axes{0, 0}), weighted = l;  // 1
+  if constexpr (Weighted) {
+    auto w = of_classes(weight, l);
+    weighted = w * l, share = squeeze(pick_class(expand_as(w, l), target), d);
   }
+  auto row = -squeeze(pick_class(weighted, target), d);
+  if constexpr (Options) {
+    auto counts = target != ignore;
+    row = row * (1 - smoothing) - squeeze(reduce_sym<op::sum>(weighted, d), d) * (smoothing / extent_along(l, d));
+    row = where(counts, row, 0), share = where(counts, share, 0);
+  }
+  if constexpr (!detail::same<R, reduction_kind::mean_t> || (!Weighted && !Options)) return reduced_loss<R>(row);
+  else return reduced_loss<reduction_kind::sum_t>(row) / reduced_loss<reduction_kind::sum_t>(share);  // after the pass over the rows
 }
 /// -sum_c weight_c t_c l_c for target probabilities t; the mean is over the rows.
 template <class R, bool Weighted> constexpr auto probability_loss(auto l, auto t, auto weight, auto smoothing) {
-  const axes d{rank_of(l) > 1 ? 2u : 1u, 1};
-  const int more = rank_of(l) > 2 ? rank_of(l) - 2 : 0;
+  const axes d = class_dim(l);
   auto soft = t * (1 - smoothing) + smoothing / extent_along(l, d);
-  if constexpr (Weighted) soft = soft * unsqueeze(weight, axes{((1u << more) - 1) << 1, more});
+  if constexpr (Weighted) soft = soft * of_classes(weight, l);
   return reduced_loss<R>(squeeze(-reduce_sym<op::sum>(soft * l, d), d));
 }
 /// nll_loss, or cross_entropy: that of log_softmax(x)
-template <class R, bool FromLogits, bool Weighted, bool Smooth> struct class_loss_of {
+template <class R, bool FromLogits, bool Weighted, bool Options> struct class_loss_of {
   using composition = void;
   static constexpr op_info info{.name = FromLogits ? "cross_entropy" : "nll_loss"};
   static constexpr auto compose(auto x, auto target) { return compose(x, target, int64{-100}, x, 0.0); }
@@ -146,9 +155,11 @@ template <class R, bool FromLogits, bool Weighted, bool Smooth> struct class_los
   static constexpr auto compose(auto x, auto target, auto ignore, auto weight) { return compose(x, target, ignore, weight, 0.0); }
   static constexpr auto compose(auto x, auto target, auto ignore, auto weight, auto smoothing) {
     auto l = x;
-    if constexpr (FromLogits) l = log_softmax::compose(x, axes{rank_of(x) > 1 ? 2u : 1u, 1});
-    return rank_of(target) == rank_of(x) && is_floating(target.g->at(target.id).type) ? probability_loss<R, Weighted>(l, target, weight, smoothing)
-                                                                                     : class_loss<R, Weighted, Smooth>(l, target, ignore, weight, smoothing);
+    if constexpr (FromLogits) l = log_softmax::compose(x, class_dim(x));
+    const bool probabilities = rank_of(target) == rank_of(x) && is_floating(target.g->at(target.id).type);
+    if constexpr (FromLogits && !Weighted && !Options)
+      if (!probabilities) return plain_cross_entropy<R>(x, target);
+    return probabilities ? probability_loss<R, Weighted>(l, target, weight, smoothing) : class_loss<R, Weighted, Options>(l, target, ignore, weight, smoothing);
   }
 };
 
@@ -207,8 +218,8 @@ constexpr applied<composed::kl_div<R, true>, A, B> kl_div(A&& input, B&& target,
   return apply<composed::kl_div<R, true>>(static_cast<A&&>(input), static_cast<B&&>(target));
 }
 
-// Both take class numbers, int64 [N, ...] for x [N, C, ...] (or [] for [C]); a number outside [0, C) that is not
-// ignore_index makes the loss NaN.
+// Both take class numbers, int64 [N, ...] for x [N, C, ...] (or [] for [C]). A number outside [0, C) makes the loss NaN; rows
+// of class_options::ignore_index do not count where options are given.
 #define SINTER_CLASS_LOSS(name, logits)                                                                                                  \
   template <expression X, expression T, reduction_tag R = reduction_kind::mean_t>                                                        \
   constexpr applied<composed::class_loss_of<R, logits, false, false>, X, T> name(X&& input, T&& target, R = {}) {                        \
