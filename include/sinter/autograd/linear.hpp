@@ -90,7 +90,7 @@ template <class T, class E> variable<T, E> linear_variable(const tensor<T, E>& v
   variable<T, E> out(value, false);
   bool record = false;
   for (int i = 0; i < terms.size(); ++i) record = record || (terms[i].slot && terms[i].slot->requires_grad);
-  if constexpr (std::is_floating_point_v<T>)
+  if constexpr (is_floating_element<T>)
     if (record && is_grad_enabled()) {
       vec<linear_term> kept;
       for (int i = 0; i < terms.size(); ++i)

@@ -8,26 +8,12 @@
 
 namespace sinter::inline v0::detail::inline SINTER_TARGET {
 
-/// Calls f(T{}) with the C++ type of t.
-template <class Arch, class F> void with_type(dtype t, F f) {
-  switch (t) {
-    case dtype::b8: return f(bool{});
-    case dtype::u8: return f(uint8{});
-    case dtype::i8: return f(int8{});
-    case dtype::i16: return f(int16{});
-    case dtype::i32: return f(int32{});
-    case dtype::i64: return f(int64{});
-    case dtype::f32: return f(float{});
-    case dtype::f64: return f(double{});
-    default: fail<dtype_error, Arch>("not supported yet for ", t);
-  }
-}
 /// v as an element of type T: integers wrap, what is not 0 is true.
 template <class T, class W> T element_of(W v) {
   if constexpr (std::is_same_v<T, bool>) return v != W(0);
   else if constexpr (std::is_floating_point_v<W> && std::is_integral_v<T>)
     return static_cast<T>(v >= -0x1p63 && v < 0x1p63 ? static_cast<int64>(v) : std::numeric_limits<int64>::min());
-  else return static_cast<T>(v);
+  else return static_cast<T>(static_cast<computed<T>>(v));
 }
 /// Exact in int64, not in double?
 constexpr bool counts(dtype t) { return t == dtype::b8 || is_integral(t); }
@@ -141,13 +127,13 @@ template <class Arch> class SINTER_HIDDEN interpreter {
   static void view(const strided_value& of, strided_value& v) { v.data = of.data, v.block = of.block; }
 
   template <class W> static void load(dtype t, const char* from, int64 stride, int64 n, W* to) {
-    with_type<Arch>(t, [=]<class T>(T) {
+    with_type(t, [=]<class T>(T) {
       const T* x = reinterpret_cast<const T*>(from);
       for (int64 i = 0; i < n; ++i) to[i] = element_of<W>(x[i * stride]);
     });
   }
   template <class W> static void store(dtype t, const W* from, char* to, int64 stride, int64 n) {
-    with_type<Arch>(t, [=]<class T>(T) {
+    with_type(t, [=]<class T>(T) {
       T* y = reinterpret_cast<T*>(to);
       for (int64 i = 0; i < n; ++i) y[i * stride] = element_of<T>(from[i]);
     });

@@ -6,6 +6,7 @@
 #include "../op/reduction.hpp"
 #include "operand.hpp"
 #include "pack.hpp"
+#include "pack_narrow.hpp"
 
 namespace sinter::inline v0 {
 
@@ -72,12 +73,17 @@ template <class T, int N> struct register_file<T, N, 0> {};
 
 /// One pack per value, by dtype; constant indices keep them in registers.
 template <class SP, int N> struct registers {
-  template <dtype D> using file = register_file<cpp_type<D>, N, slots_of<SP>.count[static_cast<int>(D)]>;
+  template <dtype D> using file = register_file<cpp_type<computed_in(D)>, N, slots_of<SP>.count[static_cast<int>(D)]>;
   [[no_unique_address]] file<dtype::f32> f32;
   [[no_unique_address]] file<dtype::f64> f64;
   [[no_unique_address]] file<dtype::i64> i64;
   [[no_unique_address]] file<dtype::i32> i32;
   [[no_unique_address]] file<dtype::b8> b8;
+  [[no_unique_address]] file<dtype::f16> f16;
+  [[no_unique_address]] file<dtype::bf16> bf16;
+  [[no_unique_address]] file<dtype::i16> i16;
+  [[no_unique_address]] file<dtype::i8> i8;
+  [[no_unique_address]] file<dtype::u8> u8;
   template <int I> SINTER_INLINE auto& get() {
     constexpr dtype t = SP::at(I).type;
     constexpr int s = slots_of<SP>.slot[I];
@@ -85,7 +91,12 @@ template <class SP, int N> struct registers {
     else if constexpr (t == dtype::f64) return f64.v[s];
     else if constexpr (t == dtype::i64) return i64.v[s];
     else if constexpr (t == dtype::i32) return i32.v[s];
-    else return b8.v[s];
+    else if constexpr (t == dtype::b8) return b8.v[s];
+    else if constexpr (t == dtype::f16) return f16.v[s];
+    else if constexpr (t == dtype::bf16) return bf16.v[s];
+    else if constexpr (t == dtype::i16) return i16.v[s];
+    else if constexpr (t == dtype::i8) return i8.v[s];
+    else return u8.v[s];
   }
 };
 
@@ -93,7 +104,7 @@ template <class SP, int N> struct registers {
 template <class SP, int I, class R> SINTER_INLINE void step(R& r) {
   constexpr instruction x = SP::at(I);
   if constexpr (x.op == code::cast) {
-    r.template get<I>() = convert<type_at<SP, I>>(r.template get<x.a>());
+    r.template get<I>() = as_element<type_at<SP, I>>(convert<computed<type_at<SP, I>>>(r.template get<x.a>()));
   } else if constexpr (x.op == code::expand) {
     r.template get<I>() = r.template get<x.a>();
   } else if constexpr (x.is_op()) {
@@ -102,6 +113,8 @@ template <class SP, int I, class R> SINTER_INLINE void step(R& r) {
     if constexpr (arity == 1) r.template get<I>() = Op::value(r.template get<x.a>());
     else if constexpr (arity == 2) r.template get<I>() = Op::value(r.template get<x.a>(), r.template get<x.b>());
     else r.template get<I>() = Op::value(r.template get<x.a>(), r.template get<x.b>(), r.template get<x.c>());
+    // small integers wrap after each op; half and bfloat16 are rounded where they are stored
+    if constexpr (x.type == dtype::u8 || x.type == dtype::i8 || x.type == dtype::i16) r.template get<I>() = as_element<type_at<SP, I>>(r.template get<I>());
   }
 }
 
@@ -134,39 +147,41 @@ template <class T> inline constexpr bool cheap_heads = SINTER_HAS_XSIMD && sizeo
 template <class T> inline constexpr bool cheap_heads = false;
 #endif
 
-template <class Arch, class T, int N> SINTER_NOINLINE pack<T, N> load_apart(uint64 address, int64 lane, int count) {
+template <class Arch, class T, int N> SINTER_NOINLINE pack<computed<T>, N> load_apart(uint64 address, int64 lane, int count) {
+  using M = packed<T, N>;
   const T* p = at_address<const T>(address);
-  if (lane == 0) return pack<T, N>::splat(*p);
-  if (lane == 1) return count == N ? pack<T, N>::load(p) : pack<T, N>::load(p, count);
-  return count == N ? pack<T, N>::gather(p, lane) : pack<T, N>::gather(p, lane, count);
+  if (lane == 0) return M::splat(*p);
+  if (lane == 1) return count == N ? M::load(p) : M::load(p, count);
+  return count == N ? M::gather(p, lane) : M::gather(p, lane, count);
 }
-template <class Arch, class T, int N> SINTER_NOINLINE void store_apart(uint64 address, int64 lane, int count, const pack<T, N>& x, uint8 mode) {
+template <class Arch, class T, int N> SINTER_NOINLINE void store_apart(uint64 address, int64 lane, int count, const pack<computed<T>, N>& x, uint8 mode) {
   T* p = at_address<T>(address);
-  T v[N];
+  computed<T> v[N];
   x.store(v);
   for (int i = 0; i < count; ++i, p += lane) {
-    if (mode == write_store) *p = v[i];
+    if (mode == write_store) *p = static_cast<T>(v[i]);
     else if constexpr (std::is_same_v<T, bool>) *p = *p || v[i];
-    else *p = static_cast<T>(wrap(*p) + wrap(v[i]));
+    else *p = static_cast<T>(wrap(static_cast<computed<T>>(*p)) + wrap(v[i]));
   }
 }
-template <class Arch, class T, int N> SINTER_INLINE pack<T, N> load_lanes(uint64 p, int64 lane, int count) {
+template <class Arch, class T, int N> SINTER_INLINE pack<computed<T>, N> load_lanes(uint64 p, int64 lane, int count) {
   if constexpr (cheap_heads<T>) {
-    if (lane == 1) [[likely]] return pack<T, N>::load(at_address<const T>(p), count);
+    if (lane == 1) [[likely]] return packed<T, N>::load(at_address<const T>(p), count);
   } else {
-    if (lane == 1 && count == N) [[likely]] return pack<T, N>::load(at_address<const T>(p));
+    if (lane == 1 && count == N) [[likely]] return packed<T, N>::load(at_address<const T>(p));
   }
   return load_apart<Arch, T, N>(p, lane, count);
 }
-template <class Arch, class T, int N> SINTER_INLINE void store_lanes(uint64 p, int64 lane, int count, pack<T, N> v, uint8 mode) {
+template <class Arch, class T, int N> SINTER_INLINE void store_lanes(uint64 p, int64 lane, int count, pack<computed<T>, N> v, uint8 mode) {
+  using M = packed<T, N>;
   if (mode == write_skip) return;
   if constexpr (cheap_heads<T>) {
-    if (lane == 1 && mode == write_store) [[likely]] return v.store(at_address<T>(p), count);
+    if (lane == 1 && mode == write_store) [[likely]] return M::store(v, at_address<T>(p), count);
   } else {
-    if (lane == 1 && count == N && mode == write_store) [[likely]] return v.store(at_address<T>(p));
+    if (lane == 1 && count == N && mode == write_store) [[likely]] return M::store(v, at_address<T>(p));
   }
   if constexpr (!std::is_same_v<T, bool>)
-    if (lane == 1 && count == N) return (pack<T, N>::load(at_address<const T>(p)) + v).store(at_address<T>(p));
+    if (lane == 1 && count == N) return M::store(M::load(at_address<const T>(p)) + v, at_address<T>(p));
   store_apart<Arch, T, N>(p, lane, count, v, mode);
 }
 /// Moves to the next of the rows that make up one row of several dims. False after the last.
@@ -197,7 +212,7 @@ template <class SP, class Arch> struct kernel {
   using addresses = uint64[walks];
   using steps = int64[walks];
   template <int I> using reduction_at = op_at<SP, SP::at(I).c>;
-  template <int I> using operand_type = type_at<SP, SP::at(I).a>;
+  template <int I> using operand_type = computed<type_at<SP, SP::at(I).a>>;
   template <int I> using operand_pack = pack<operand_type<I>, N>;
   template <int I> using state_at = decltype(reduction_at<I>::init(operand_pack<I>{}));
   static_assert(!lv.too_deep, "sinter: more than 15 dependent reductions in one row kernel; name an intermediate result");
@@ -284,7 +299,7 @@ template <class SP, class Arch> struct kernel {
         using T = type_at<SP, I>;
         if constexpr (x.op != code::leaf) step<SP, I>(r);
         else if constexpr (x.b == leaf_index) r.template get<I>() = pack<int64, N>(static_cast<int64>(p[x.a])) + ramp_of(f, x.a);
-        else if constexpr (Fast) r.template get<I>() = pack<T, N>::load(at_address<const T>(p[x.a]));
+        else if constexpr (Fast) r.template get<I>() = packed<T, N>::load(at_address<const T>(p[x.a]));
         else r.template get<I>() = load_lanes<Arch, T, N>(p[x.a], f.lane[x.a], count);
       });
       for_ids<pass_reductions<Pass>>([&]<int I>() { push<I, Fast>(state<I>(states), r, p[position], ramp_of(f, position), count); });
@@ -292,7 +307,7 @@ template <class SP, class Arch> struct kernel {
         for_ids<element_outputs>([&]<int I>() {
           constexpr int w = first_output + SP::at(I).b;
           using T = type_at<SP, I>;
-          if constexpr (Fast) r.template get<SP::at(I).a>().store(at_address<T>(p[w]));
+          if constexpr (Fast) packed<T, N>::store(r.template get<SP::at(I).a>(), at_address<T>(p[w]));
           else store_lanes<Arch, T, N>(p[w], f.lane[w], count, r.template get<SP::at(I).a>(), f.g.walks[w].mode);
         });
         for_ids<element_totals>([&]<int I>() {
@@ -329,7 +344,7 @@ template <class SP, class Arch> struct kernel {
       constexpr instruction x = SP::at(I);
       using T = type_at<SP, I>;
       if constexpr (x.op != code::leaf) step<SP, I>(r);
-      else if (along) r.template get<I>() = pack<T, N>::splat(*at_address<const T>(row[x.a]));
+      else if (along) r.template get<I>() = packed<T, N>::splat(*at_address<const T>(row[x.a]));
       else r.template get<I>() = load_lanes<Arch, T, N>(row[x.a], f.lane[x.a], part.lanes);
     });
     states_of<pass_reductions<Pass>> states;
@@ -353,7 +368,7 @@ template <class SP, class Arch> struct kernel {
             using T = type_at<SP, I>;
             if constexpr (x.op == code::leaf && x.b != leaf_index)
               if (f.lane[x.a] == 0) {
-                pack<T, N>::splat(*at_address<const T>(q[x.a])).store(reinterpret_cast<T*>(splats[x.a]));
+                packed<T, N>::store(packed<T, N>::splat(*at_address<const T>(q[x.a])), reinterpret_cast<T*>(splats[x.a]));
                 q[x.a] = address_of(splats[x.a]);
               }
           });
@@ -377,7 +392,7 @@ template <class SP, class Arch> struct kernel {
       using R = reduction_at<I>;
       using T = type_at<SP, I>;
       auto& s = state<I>(states);
-      if (along) r.template get<I>() = pack<T, N>::splat(static_cast<T>(R::result(fold_lanes(s, [](auto a, auto b) { return R::merge(a, b); }))));
+      if (along) r.template get<I>() = pack<computed<T>, N>::splat(static_cast<computed<T>>(R::result(fold_lanes(s, [](auto a, auto b) { return R::merge(a, b); }))));
       else r.template get<I>() = R::result(s);
     });
   }
@@ -388,10 +403,10 @@ template <class SP, class Arch> struct kernel {
   template <class R> static SINTER_INLINE void compute_constants(const geometry& g, R& r) {
     for_ids<constants>([&]<int I>() {
       constexpr instruction x = SP::at(I);
-      using T = type_at<SP, I>;
+      using T = computed<type_at<SP, I>>;
       if constexpr (x.op == code::scalar) r.template get<I>() = pack<T, N>::splat(static_cast<T>(g.numbers[x.a]));
       else if constexpr (x.op == code::literal) r.template get<I>() = pack<T, N>::splat(static_cast<T>(literal_value(SP::pool(x.a))));
-      else if constexpr (x.op == code::leaf) r.template get<I>() = pack<T, N>::splat(*at_address<const T>(g.walks[x.a].base));
+      else if constexpr (x.op == code::leaf) r.template get<I>() = packed<type_at<SP, I>, N>::splat(*at_address<const type_at<SP, I>>(g.walks[x.a].base));
       else step<SP, I>(r);
     });
   }
@@ -414,7 +429,7 @@ template <class SP, class Arch> struct kernel {
       passes(f, r, row, part, count_to<lv.passes + 1>{});
       for_ids<row_outputs>([&]<int I>() {
         constexpr int w = first_output + SP::at(I).b;
-        if (g.walks[w].mode != write_skip) store_apart<Arch, type_at<SP, I>, N>(row[w], f.lane[w], rows, pack<type_at<SP, I>, N>(r.template get<SP::at(I).a>()), g.walks[w].mode);
+        if (g.walks[w].mode != write_skip) store_apart<Arch, type_at<SP, I>, N>(row[w], f.lane[w], rows, r.template get<SP::at(I).a>(), g.walks[w].mode);
       });
       for_ids<row_totals>([&]<int I>() {
         constexpr int w = first_total + lv.total_number[I];
@@ -452,7 +467,7 @@ template <class SP, class Arch> struct kernel {
     });
   }
   /// Bytes of one element of total k.
-  static constexpr int64 total_size(int k) { return size_of(SP::at(SP::at(lv.total_ids[k]).a).type); }
+  static constexpr int64 total_size(int k) { return size_of(computed_in(SP::at(SP::at(lv.total_ids[k]).a).type)); }
 
   /// Computes n elements of the results that depend on totals, from element `first` on; result k goes to at[k], its
   /// elements lane[k] apart.

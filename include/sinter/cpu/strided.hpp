@@ -3,6 +3,7 @@
 // Not here: fused loops (cpu/kernel.hpp).
 #pragma once
 #include "../expr/shape.hpp"
+#include "../tensor/dispatch.hpp"
 #include "allocator.hpp"
 
 namespace sinter::inline v0::detail::inline SINTER_TARGET {
@@ -50,7 +51,7 @@ template <class T, class Arch> SINTER_KERNEL void sum_strided(const T* from, con
     const int64 ps = s.rank ? from_strides[last] : 0, qs = s.rank ? to_strides[last] : 0;
     for (int64 i = 0; i < n; ++i) {
       if constexpr (std::is_same_v<T, bool>) q[i * qs] = q[i * qs] || p[i * ps];
-      else q[i * qs] = static_cast<T>(q[i * qs] + p[i * ps]);
+      else q[i * qs] = static_cast<T>(static_cast<computed<T>>(q[i * qs]) + static_cast<computed<T>>(p[i * ps]));
     }
     int d = last - 1;
     while (d >= 0 && ++at[d] == s[d]) at[d--] = 0;
@@ -77,14 +78,7 @@ template <class Arch> SINTER_HIDDEN void sum_into(dtype t, const char* from, con
     }
     if (s.numel()) sum_strided<T, Arch>(reinterpret_cast<const T*>(from), s, from_strides, q, aligned);
   };
-  switch (t) {
-    case dtype::f32: run(static_cast<float*>(nullptr)); break;
-    case dtype::f64: run(static_cast<double*>(nullptr)); break;
-    case dtype::i64: run(static_cast<int64*>(nullptr)); break;
-    case dtype::i32: run(static_cast<int32*>(nullptr)); break;
-    case dtype::b8: run(static_cast<bool*>(nullptr)); break;
-    default: fail<dtype_error, Arch>("not supported yet for ", t);
-  }
+  with_type(t, [&]<class T>(T) { run(static_cast<T*>(nullptr)); });
 }
 
 }  // namespace sinter::inline v0::detail::inline SINTER_TARGET

@@ -154,9 +154,9 @@ class graph {
     return add_inferred(make(code::unsqueeze, in.type, in.rank + d.count, x.id, static_cast<int>(d.tag)));
   }
   constexpr sym contract(sym a, sym b, const contraction& labels) {
-    dtype t = promote(at(a.id).type, at(b.id).type);
-    a = cast(a, t), b = cast(b, t);
-    return add({make(code::contract, t, labels.rank_c, a.id, b.id, pool(labels.encode()))});
+    const dtype t = promote(at(a.id).type, at(b.id).type), in = computed_in(t);  // small types are summed in larger ones
+    a = cast(a, in), b = cast(b, in);
+    return cast(add({make(code::contract, in, labels.rank_c, a.id, b.id, pool(labels.encode()))}), t);
   }
   constexpr void output(sym x, int number, int summed_to = -1) {
     instruction i = make(code::output, at(x.id).type, at(x.id).rank, x.id, number, summed_to + 1);

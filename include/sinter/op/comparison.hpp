@@ -4,6 +4,20 @@
 #include "math.hpp"
 
 namespace sinter::inline v0 {
+namespace composed {
+/// x in another dtype
+template <dtype To> struct to {
+  using composition = void;
+  static constexpr op_info info{.name = "to"};
+  static constexpr auto compose(auto x) { return x.g->cast(x, To); }
+};
+}  // namespace composed
+
+/// x converted to elements of T: integers wrap, floats lose their fraction, what is not 0 is true. `to<half>(x)`
+/// https://pytorch.org/docs/stable/generated/torch.Tensor.to.html
+template <element T, expression X> constexpr applied<composed::to<dtype_of<T>>, X> to(X&& x) {
+  return apply<composed::to<dtype_of<T>>>(static_cast<X&&>(x));
+}
 namespace op {
 struct where;
 }

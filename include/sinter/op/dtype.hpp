@@ -1,38 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Element types: their codes, C++ types and promotion. Device-clean: read by NVRTC too. Next: op/lane.hpp.
 #pragma once
-#include "../config.hpp"
-
-#ifdef __CUDACC_RTC__
-namespace sinter::inline v0 {
-using int8 = signed char;
-using int16 = short;
-using int32 = int;
-using int64 = long;
-using uint8 = unsigned char;
-using uint16 = unsigned short;
-using uint32 = unsigned;
-using uint64 = unsigned long;
-}  // namespace sinter::inline v0
-#else
-#include <cstdint>
-namespace sinter::inline v0 {
-using int8 = std::int8_t;
-using int16 = std::int16_t;
-using int32 = std::int32_t;
-using int64 = std::int64_t;
-using uint8 = std::uint8_t;
-using uint16 = std::uint16_t;
-using uint32 = std::uint32_t;
-using uint64 = std::uint64_t;
-}  // namespace sinter::inline v0
-#endif
+#include "half.hpp"
 
 namespace sinter::inline v0 {
 
 /// Code of an element type. The numbers are part of the program format; new types are appended.
 enum class dtype : uint8 { b8, u8, i8, i16, i32, i64, f16, bf16, f32, f64, c64, c128 };
 
+inline namespace SINTER_TARGET {
 /// Size of one element in bytes.
 constexpr int64 size_of(dtype t) {
   constexpr int64 sizes[] = {1, 1, 1, 2, 4, 8, 2, 2, 4, 8, 8, 16};
@@ -57,6 +33,12 @@ constexpr dtype promote(dtype a, dtype b) {
   if (hi == dtype::c64 && lo == dtype::f64) return dtype::c128;
   return hi;
 }
+/// What values of a dtype are computed in: float16 and bfloat16 as float32, integers below 32 bits as int32 (and wrapped).
+constexpr dtype computed_in(dtype t) {
+  if (t == dtype::f16 || t == dtype::bf16) return dtype::f32;
+  return t == dtype::u8 || t == dtype::i8 || t == dtype::i16 ? dtype::i32 : t;
+}
+}  // namespace SINTER_TARGET
 
 namespace detail::inline SINTER_TARGET {
 template <dtype> struct cpp_type_;
@@ -71,6 +53,8 @@ SINTER_DTYPE(i8, int8)
 SINTER_DTYPE(i16, int16)
 SINTER_DTYPE(i32, int32)
 SINTER_DTYPE(i64, int64)
+SINTER_DTYPE(f16, half)
+SINTER_DTYPE(bf16, bfloat16)
 SINTER_DTYPE(f32, float)
 SINTER_DTYPE(f64, double)
 #undef SINTER_DTYPE
@@ -80,6 +64,10 @@ SINTER_DTYPE(f64, double)
 template <dtype D> using cpp_type = typename detail::cpp_type_<D>::type_;
 /// The dtype of a C++ type: `dtype_of<float>` is `dtype::f32`.
 template <class T> inline constexpr dtype dtype_of = detail::dtype_code<T>::value;
+/// The type that elements of type T are computed in.
+template <class T> using computed = cpp_type<computed_in(dtype_of<T>)>;
+/// half, bfloat16, float, double
+template <class T> inline constexpr bool is_floating_element = is_floating(dtype_of<T>);
 /// Types that a tensor may hold today.
 template <class T>
 concept element = requires { detail::dtype_code<T>::value; };

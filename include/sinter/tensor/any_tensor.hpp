@@ -2,6 +2,7 @@
 // any_tensor: a tensor whose dtype and rank are known at run time only, as files have them.
 // Not here: arithmetic; visit it or convert it with as<T, R>(). Next: tensor.hpp.
 #pragma once
+#include "dispatch.hpp"
 #include "tensor.hpp"
 
 namespace sinter::inline v0 {
@@ -81,18 +82,7 @@ class any_tensor {
   /// (the same type for all). Compiles `f` for every dtype and rank: `f` should be short. Host only (device_error).
   template <class F> SINTER_INLINE decltype(auto) visit(F&& f) const {
     if (device() >= 0) fail<device_error>("visit: this tensor lives on a CUDA device; copy it to the host first");
-    switch (dtype_) {
-      case sinter::dtype::b8: return visit_rank<bool>(f);
-      case sinter::dtype::u8: return visit_rank<uint8>(f);
-      case sinter::dtype::i8: return visit_rank<int8>(f);
-      case sinter::dtype::i16: return visit_rank<int16>(f);
-      case sinter::dtype::i32: return visit_rank<int32>(f);
-      case sinter::dtype::i64: return visit_rank<int64>(f);
-      case sinter::dtype::f64: return visit_rank<double>(f);
-      default:
-        if (dtype_ != sinter::dtype::f32) fail<dtype_error>("visit: ", dtype_, " elements are not supported");
-        return visit_rank<float>(f);
-    }
+    return detail::with_type(dtype_, [&]<class T>(T) -> decltype(auto) { return visit_rank<T>(f); });
   }
 
  private:

@@ -3,34 +3,25 @@
 // Next: any_tensor.hpp.
 #pragma once
 #include "any_tensor.hpp"
+#include "dispatch.hpp"
 
 namespace sinter::inline v0::detail::inline SINTER_TARGET {
 
 /// to[i] = from[i] for tensors of one shape, whatever their strides and, in `from`, dtype.
 template <class T, class U> void convert_elements(const any_tensor& to, const any_tensor& from) {
   const int64 n = to.numel();
-    for (int64 i = 0; i < n; ++i) {
+  for (int64 i = 0; i < n; ++i) {
     int64 rest = i, a = 0, b = 0;
     for (int d = to.dim() - 1; d >= 0; --d) {
       const int64 at = rest % to.sizes()[d];
       rest /= to.sizes()[d];
       a += at * to.strides()[d], b += at * from.strides()[d];
     }
-    static_cast<T*>(to.data())[a] = static_cast<T>(static_cast<const U*>(from.data())[b]);
+    static_cast<T*>(to.data())[a] = static_cast<T>(static_cast<computed<U>>(static_cast<const U*>(from.data())[b]));
   }
 }
 template <class T> void convert_elements(const any_tensor& to, const any_tensor& from) {
-  switch (from.dtype()) {
-    case dtype::b8: return convert_elements<T, bool>(to, from);
-    case dtype::u8: return convert_elements<T, uint8>(to, from);
-    case dtype::i8: return convert_elements<T, int8>(to, from);
-    case dtype::i16: return convert_elements<T, int16>(to, from);
-    case dtype::i32: return convert_elements<T, int32>(to, from);
-    case dtype::i64: return convert_elements<T, int64>(to, from);
-    case dtype::f32: return convert_elements<T, float>(to, from);
-    case dtype::f64: return convert_elements<T, double>(to, from);
-    default: fail<dtype_error>("elements of ", from.dtype(), " cannot be read yet");
-  }
+  with_type(from.dtype(), [&]<class U>(U) { convert_elements<T, U>(to, from); });
 }
 inline bool same_shape(const any_tensor& a, const any_tensor& b) {
   if (a.dim() != b.dim()) return false;

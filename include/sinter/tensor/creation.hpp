@@ -133,7 +133,7 @@ template <class T, class E, class D, class Arch = native> auto ones_like(const t
 
 namespace detail::inline SINTER_TARGET {
 // Bounds of ranges: double for floating types, so that a step of 0.1 keeps its digits; else int64.
-template <class T> using range_arg = std::conditional_t<std::is_floating_point_v<T>, double, int64>;
+template <class T> using range_arg = std::conditional_t<is_floating_element<T>, double, int64>;
 template <class Arch> int64 range_size(double start, double end, double step) {
   const double n = std::ceil((end - start) / step);
   if (!(step != 0 && n >= 0 && n < 9e18))

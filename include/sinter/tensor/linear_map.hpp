@@ -8,6 +8,7 @@
 #include "../cpu/operand.hpp"
 #include "../cpu/strided.hpp"
 #include "copy.hpp"
+#include "dispatch.hpp"
 
 namespace sinter::inline v0::detail {
 struct grad_slot;
@@ -53,26 +54,6 @@ template <class T, int R> tensor<T, rank<R>> borrowed(const operand& o) {
   for (int d = 0; d < R; ++d) sizes[d] = o.shape[d], strides[d] = o.strides[d];
   return {storage_ptr{}, reinterpret_cast<T*>(o.data), sizes, strides};
 }
-/// f(T{}) for the C++ type of a dtype.
-template <class F> void with_type(dtype t, F f) {
-  switch (t) {
-    case dtype::b8: return f(bool{});
-    case dtype::u8: return f(uint8{});
-    case dtype::i8: return f(int8{});
-    case dtype::i16: return f(int16{});
-    case dtype::i32: return f(int32{});
-    case dtype::i64: return f(int64{});
-    case dtype::f32: return f(float{});
-    case dtype::f64: return f(double{});
-    default: fail<dtype_error>("not supported for ", t);
-  }
-}
-/// The same for what can have a gradient.
-template <class F> void with_floating_type(dtype t, F f) {
-  if (t == dtype::f32) return f(float{});
-  if (t == dtype::f64) return f(double{});
-  fail<dtype_error>("gradients are not supported for ", t);
-}
 /// to += from, element by element. Several elements of `to` may be one in memory: they collect all.
 template <class T, int R> void add_elements(const tensor<T, rank<R>>& to, const tensor<T, rank<R>>& from) {
   if (from.numel() == 0) return;
@@ -109,8 +90,8 @@ struct index_map final : linear_map {
       row_major_access<T> xs(x), ys(y);
       for (int64 k = 0, n = out.numel(); k < n; ++k) {
         if (from[k] < 0) continue;
-        if constexpr (Transposed) xs[from[k]] += ys[k];
-        else ys[k] += xs[from[k]];
+        T& to = Transposed ? xs[from[k]] : ys[k];
+        to = static_cast<T>(static_cast<computed<T>>(to) + static_cast<computed<T>>(Transposed ? ys[k] : xs[from[k]]));
       }
     });
   }

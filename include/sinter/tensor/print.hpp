@@ -92,7 +92,7 @@ template <class T, class E> std::string to_string(const tensor<T, E, cpu_t>& t) 
   const bool summary = t.numel() > detail::print_all;
 
   detail::number_format format;
-  if constexpr (std::is_floating_point_v<T>) {
+  if constexpr (is_floating_element<T>) {
     double low = 0, high = 0;
     detail::each_printed(t.data(), sizes, strides, rank, summary, [&](double v) {
       const double a = v < 0 ? -v : v;

@@ -91,12 +91,12 @@ template <class T, class Arch> SINTER_KERNEL void fill_normal(T* out, int64 n, u
 }
 
 template <class T, class E, class Arch> tensor<T, E> uniform(tensor<T, E> t, generator& g) {
-  static_assert(std::is_floating_point_v<T>, "sinter: rand makes float or double; randint makes integers");
+  static_assert(is_floating_element<T>, "sinter: rand makes float or double; randint makes integers");
   fill_uniform<T, Arch>(t.data(), t.numel(), g.next_key());
   return t;
 }
 template <class T, class E, class Arch> tensor<T, E> normal(tensor<T, E> t, generator& g) {
-  static_assert(std::is_floating_point_v<T>, "sinter: randn makes float or double");
+  static_assert(is_floating_element<T>, "sinter: randn makes float or double");
   fill_normal<T, Arch>(t.data(), t.numel(), g.next_key());
   return t;
 }

@@ -18,11 +18,11 @@ template <class T> void add_running_sums(const operand& from, const operand& to,
     const T* p = reinterpret_cast<const T*>(from.data);
     T* q = reinterpret_cast<T*>(to.data);
     for (int e = 0; e < rows.rank; ++e) p += at[e] * from.strides[e], q += at[e] * to.strides[e];
-    std::conditional_t<std::is_same_v<T, float>, double, T> s{};  // as PyTorch: floats are summed in double
+    std::conditional_t<is_floating_element<T>, double, T> s{};  // as PyTorch: floats are summed in double
     for (int64 i = 0; i < n; ++i) {
       const int64 k = back ? n - 1 - i : i;
-      s += p[k * a];
-      q[k * b] = static_cast<T>(q[k * b] + s);
+      s += static_cast<computed<T>>(p[k * a]);
+      q[k * b] = static_cast<T>(static_cast<computed<T>>(q[k * b]) + static_cast<computed<T>>(s));
     }
     for (int e = rows.rank - 1; e >= 0 && ++at[e] == rows[e]; --e) at[e] = 0;
   }
@@ -37,7 +37,7 @@ struct running_sum_map final : linear_map {
     with_floating_type(t, [&]<class T>(T) { add_running_sums<T>(y, x, dim, true); });
   }
 };
-template <class T> using sum_of = std::conditional_t<std::is_floating_point_v<T>, T, int64>;
+template <class T> using sum_of = std::conditional_t<is_floating_element<T>, T, int64>;
 }  // namespace detail::inline SINTER_TARGET
 
 /// Running sums along `dim`; integers and bool as int64. https://pytorch.org/docs/stable/generated/torch.cumsum.html

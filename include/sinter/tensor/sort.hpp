@@ -17,8 +17,10 @@ template <class V, class I> struct sorted {
 namespace detail::inline SINTER_TARGET {
 /// Is a before b in ascending order? NaN is larger than all numbers, as in PyTorch.
 template <class T> bool ascends(T a, T b) {
-  if constexpr (std::is_floating_point_v<T>)
-    if (math::is_nan(a) || math::is_nan(b)) return !math::is_nan(a) && math::is_nan(b);
+  if constexpr (is_floating_element<T>) {
+    const auto u = static_cast<computed<T>>(a), v = static_cast<computed<T>>(b);
+    if (math::is_nan(u) || math::is_nan(v)) return !math::is_nan(u) && math::is_nan(v);
+  }
   return a < b;
 }
 /// The first `count` places of dim d in order, by their positions.
