@@ -2,6 +2,7 @@
 // The linear layer. Not here: the product (op/contraction.hpp). Next: activation.hpp, sequential.hpp.
 #pragma once
 #include "../op/contraction.hpp"
+#include "../autograd/views.hpp"
 #include "init.hpp"
 #include "state_dict.hpp"
 
@@ -38,6 +39,32 @@ template <int64 In, int64 Out, class T = float, bool Bias = true> struct linear 
   static auto make_bias() {
     if constexpr (Bias) return param<T, Out>(empty<T>(shape<Out>), true);
     else return no_bias_t{};
+  }
+};
+
+/// y_o = a^T W_o b + bias_o for a [N, In1] and b [N, In2]; weight [Out, In1, In2] and bias [Out] start as U(-k, k), k = 1 / sqrt(In1).
+/// https://pytorch.org/docs/stable/generated/torch.nn.Bilinear.html
+template <int64 In1, int64 In2, int64 Out, class T = float> struct bilinear : module<bilinear<In1, In2, Out, T>> {
+  param<T, Out, In1, In2> weight{empty<T>(shape<Out, In1, In2>), true};
+  param<T, Out> bias{empty<T>(shape<Out>), true};
+
+  bilinear() { reset_parameters(); }
+  void reset_parameters(generator& g = default_generator()) {
+    const double bound = 1 / std::sqrt(static_cast<double>(In1));
+    uniform_(weight, -bound, bound, g);
+    uniform_(bias, -bound, bound, g);
+  }
+  auto members() { return nn::members("weight", weight, "bias", bias); }
+  template <expression A, expression B> auto forward(const A& a, const B& b) const {
+    const auto rows = eval(sinter::linear(b, reshape(weight, index_list<2>(Out * In1, In2))));  // [N, Out In1]
+    const auto each = reshape(rows, index_list<3>(rows.size(0), Out, In1));
+    return eval(squeeze(eval(matmul(each, unsqueeze(handle_of(a), 2))), 2) + bias);
+  }
+
+ private:
+  template <class A> static auto handle_of(const A& a) {
+    if constexpr (sinter::detail::formula<A>) return eval(a);
+    else return a;
   }
 };
 

@@ -3,6 +3,8 @@
 #pragma once
 #include "activation.hpp"
 #include "dropout.hpp"
+#include "embedding.hpp"
+#include "flatten.hpp"
 #include "linear.hpp"
 #include "normalization.hpp"
 #include "sequential.hpp"

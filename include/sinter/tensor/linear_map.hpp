@@ -73,6 +73,48 @@ template <int R, int R2, class F> struct view_map final : linear_map {
   }
 };
 
+/// Elements by their row-major number, whatever the strides.
+template <class T> struct row_major_access {
+  T* data;
+  const operand& o;
+  bool dense = true;
+  explicit row_major_access(const operand& x) : data(reinterpret_cast<T*>(x.data)), o(x) {
+    int64 step = 1;
+    for (int d = x.shape.rank - 1; d >= 0; --d) {
+      dense = dense && (x.shape[d] == 1 || x.strides[d] == step);
+      step *= x.shape[d];
+    }
+  }
+  T& operator[](int64 k) const {
+    if (dense) return data[k];
+    int64 at = 0;
+    for (int d = o.shape.rank - 1; d >= 0; --d) at += k % o.shape[d] * o.strides[d], k /= o.shape[d];
+    return data[at];
+  }
+};
+template <class T> void add_to(T& to, const T& from) { to = static_cast<T>(static_cast<computed<T>>(to) + static_cast<computed<T>>(from)); }
+
+/// A selection of rows of `width` elements: row k of M x is row number row[k] of x, or 0 where that is -1.
+struct row_map final : linear_map {
+  std::unique_ptr<int64[]> row;
+  int64 count, width;
+  row_map(const shape_value& x, const shape_value& y, int64 rows, int64 w) : linear_map(x, y), row(new int64[static_cast<std::size_t>(rows) + 1]), count(rows), width(w) {}
+  void forward(dtype t, const operand& x, const operand& y) const override { run<false>(t, x, y); }
+  void adjoint(dtype t, const operand& y, const operand& x) const override { run<true>(t, x, y); }
+
+ private:
+  template <bool Transposed> void run(dtype t, const operand& x, const operand& y) const {
+    with_floating_type(t, [&]<class T>(T) {
+      row_major_access<T> xs(x), ys(y);
+      for (int64 k = 0; k < count; ++k)
+        for (int64 i = 0; i < width && row[k] >= 0; ++i) {
+          if constexpr (Transposed) add_to(xs[row[k] * width + i], ys[k * width + i]);
+          else add_to(ys[k * width + i], xs[row[k] * width + i]);
+        }
+    });
+  }
+};
+
 /// A selection: element k of M x (row-major) is element from[k] of x, or 0 where that is -1.
 struct index_map final : linear_map {
   std::unique_ptr<int64[]> from;
@@ -90,30 +132,11 @@ struct index_map final : linear_map {
       row_major_access<T> xs(x), ys(y);
       for (int64 k = 0, n = out.numel(); k < n; ++k) {
         if (from[k] < 0) continue;
-        T& to = Transposed ? xs[from[k]] : ys[k];
-        to = static_cast<T>(static_cast<computed<T>>(to) + static_cast<computed<T>>(Transposed ? ys[k] : xs[from[k]]));
+        if constexpr (Transposed) add_to(xs[from[k]], ys[k]);
+        else add_to(ys[k], xs[from[k]]);
       }
     });
   }
-  /// Elements by their row-major number, whatever the strides.
-  template <class T> struct row_major_access {
-    T* data;
-    const operand& o;
-    bool dense = true;
-    explicit row_major_access(const operand& x) : data(reinterpret_cast<T*>(x.data)), o(x) {
-      int64 step = 1;
-      for (int d = x.shape.rank - 1; d >= 0; --d) {
-        dense = dense && (x.shape[d] == 1 || x.strides[d] == step);
-        step *= x.shape[d];
-      }
-    }
-    T& operator[](int64 k) const {
-      if (dense) return data[k];
-      int64 at = 0;
-      for (int d = o.shape.rank - 1; d >= 0; --d) at += k % o.shape[d] * o.strides[d], k /= o.shape[d];
-      return data[at];
-    }
-  };
 };
 
 }  // namespace sinter::inline v0::detail::inline SINTER_TARGET

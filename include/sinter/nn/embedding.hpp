@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Rows of a table by number. Next: normalization.hpp.
+#pragma once
+#include "../tensor/index.hpp"
+#include "init.hpp"
+#include "state_dict.hpp"
+
+namespace sinter::inline v0 {
+
+/// weight[index[..]]: rows of weight [N, D] for an index of any shape, as [.., D]. The row `padding_idx` gets no gradient (-1: all
+/// do). Throws index_error. https://pytorch.org/docs/stable/generated/torch.nn.functional.embedding.html
+template <detail::index_tensor I, detail::array W> auto embedding(const I& index, const W& weight, int64 padding_idx = -1) {
+  static_assert(W::rank == 2, "sinter: the weight of an embedding is a matrix");
+  constexpr int R = I::rank;
+  const auto& table = detail::tensor_behind(weight);
+  const int64 n = table.sizes()[0], width = table.sizes()[1];
+  index_list<R + 1> sizes;
+  for (int d = 0; d < R; ++d) sizes[d] = index.sizes()[d];
+  sizes[R] = width;
+  auto m = std::make_shared<detail::row_map>(detail::shape_of(table.sizes()), detail::shape_of(sizes), index.numel(), width);
+  auto out = detail::new_tensor<typename W::value_type, rank<R + 1>>(sizes);
+  int64 k = 0;
+  detail::for_indices(index.sizes(), [&](const index_list<R>& at) {
+    const int64 row = detail::checked_index(detail::element_at(index, at), n, 0, "embedding");
+    const auto* from = table.data() + row * table.strides()[0];
+    for (int64 i = 0; i < width; ++i) out.data()[k * width + i] = from[i * table.strides()[1]];
+    m->row[static_cast<std::size_t>(k++)] = row == padding_idx ? -1 : row;
+  });
+  if constexpr (tensor_like<W>) {
+    return out;
+  } else {
+    detail::vec<detail::linear_term> terms;
+    terms.push({m, false, weight.slot()});
+    return detail::linear_variable<typename W::value_type, rank<R + 1>>(out, terms);
+  }
+}
+
+}  // namespace sinter::inline v0
+
+namespace sinter::inline v0::nn::inline SINTER_TARGET {
+
+/// A table of N vectors of D numbers, looked up by int64 numbers; weight [N, D] starts as N(0, 1), the row padding_idx as 0.
+/// https://pytorch.org/docs/stable/generated/torch.nn.Embedding.html
+template <int64 N, int64 D, class T = float> struct embedding : module<embedding<N, D, T>> {
+  param<T, N, D> weight{empty<T>(shape<N, D>), true};
+  int64 padding_idx = -1;
+
+  embedding() { reset_parameters(); }
+  explicit embedding(int64 padding) : padding_idx(padding) {
+    if (padding < 0 || padding >= N) fail<index_error>("embedding: padding_idx ", padding, " of ", N, " rows");
+    reset_parameters();
+  }
+  void reset_parameters(generator& g = default_generator()) {
+    normal_(weight, 0, 1, g);
+    if (padding_idx >= 0) sinter::select(weight.value(), 0, padding_idx).copy_(0);
+  }
+  auto members() { return nn::members("weight", weight); }
+  template <class I> auto forward(const I& index) const { return sinter::embedding(index, weight, padding_idx); }
+};
+
+}  // namespace sinter::inline v0::nn::inline SINTER_TARGET
