@@ -140,3 +140,26 @@ TEST_CASE("random tensors take every form of sizes") {
   CHECK(st::randn({2, 0}).numel() == 0);
   CHECK(std::is_same_v<decltype(st::randn<double>(st::shape<2, 3>))::extents_type, st::extents<2, 3>>);
 }
+TEST_CASE("bernoulli, normal and multinomial follow their distributions") {
+  st::manual_seed(5);
+  const st::tensor p = st::full<float>({200, 100}, 0.3f);
+  const st::tensor b = st::bernoulli(p);
+  CHECK(st::tensor(st::mean(b)).item() == Approx(0.3).margin(0.015));
+  CHECK(st::tensor(st::all((b == 0) | (b == 1))).item());
+  CHECK(st::tensor(st::sum(st::bernoulli(st::array<double>({0, 1, 0})))).item() == 1);
+  CHECK_THROWS_AS(st::bernoulli(st::array<float>({1.5f})), st::error);
+  const st::tensor n = st::normal<double>(3, 2, {20000});
+  CHECK(st::tensor(st::mean(n)).item() == Approx(3).margin(0.06));
+  CHECK(st::tensor(st::std(n)).item() == Approx(2).margin(0.05));
+  const st::tensor w = st::array<double>({1, 0, 3});
+  const st::tensor m = st::multinomial(w, 8000, true);
+  CHECK(st::tensor(st::count_nonzero(m == 2)).item() == Approx(6000).margin(200));
+  CHECK(st::tensor(st::count_nonzero(m == 1)).item() == 0);
+  const st::tensor all = st::multinomial(w, 2);
+  CHECK(all(0) + all(1) == 2);
+  CHECK_THROWS_AS(st::multinomial(w, 3), st::error);
+  CHECK_THROWS_AS(st::multinomial(st::array<double>({-1, 2}), 1), st::error);
+  CHECK(st::multinomial(w, 0).numel() == 0);
+  CHECK(st::rand_like(p).sizes() == p.sizes());
+  CHECK(st::logspace<double>(0, 3, 4)(2) == Approx(100));
+}

@@ -176,6 +176,14 @@ template <class T = float, class Arch = native> tensor<T, rank<1>> linspace(doub
   return t;
 }
 
+/// base^start ... base^end, `steps` values with evenly spaced exponents. Throws shape_error for negative `steps`.
+template <class T = float, class Arch = native> tensor<T, rank<1>> logspace(double start, double end, int64 steps, double base = 10) {
+  const auto exponents = linspace<double>(start, end, steps);
+  auto t = empty<T>({steps});
+  for (int64 i = 0; i < steps; ++i) t.data()[i] = static_cast<T>(std::pow(base, exponents.data()[i]));
+  return t;
+}
+
 /// `n` x `m` zeros with ones on the diagonal; `m` defaults to `n`.
 template <class T = float, class Arch = native> tensor<T, rank<2>> eye(int64 n, int64 m) {
   auto t = zeros<T>({n, m});

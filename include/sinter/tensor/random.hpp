@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Random tensors: rand, randn, randint, randperm, and the generator that hands out keys.
+// Random tensors: rand, randn, randint, randperm, bernoulli, multinomial, and the generator that hands out keys.
 // Not here: the bits themselves (op/philox.hpp). Next: op/philox.hpp.
 #pragma once
+#include <limits>
+#include <memory>
+
 #include "../op/philox.hpp"
-#include "creation.hpp"
+#include "copy.hpp"
 
 namespace sinter::inline v0 {
 
@@ -130,6 +133,69 @@ auto randn(const S& sizes, generator& g = default_generator()) {
 template <class T = float, std::size_t R, class Arch = native>
 auto randn(const detail::size_arg (&sizes)[R], generator& g = default_generator()) {
   return detail::normal<T, rank<R>, Arch>(empty<T>(sizes), g);
+}
+
+/// Normally distributed around `mean` with standard deviation `std`.
+template <class T = float, std::size_t R, class Arch = native>
+auto normal(double mean, double std, const detail::size_arg (&sizes)[R], generator& g = default_generator()) {
+  auto t = randn<T>(sizes, g);
+  for (int64 i = 0; i < t.numel(); ++i) t.data()[i] = static_cast<T>(mean + std * static_cast<double>(t.data()[i]));
+  return t;
+}
+/// rand and randn of t's sizes and dtype.
+template <class T, class E, class Arch = native> auto rand_like(const tensor<T, E>& t, generator& g = default_generator()) {
+  return detail::uniform<std::remove_const_t<T>, E, Arch>(empty<std::remove_const_t<T>>(t.sizes()), g);
+}
+template <class T, class E, class Arch = native> auto randn_like(const tensor<T, E>& t, generator& g = default_generator()) {
+  return detail::normal<std::remove_const_t<T>, E, Arch>(empty<std::remove_const_t<T>>(t.sizes()), g);
+}
+/// 1 with probability p, else 0, element by element, as p's dtype. Throws error for a probability outside [0, 1].
+/// https://pytorch.org/docs/stable/generated/torch.bernoulli.html
+template <class T, class E, class Arch = native> auto bernoulli(const tensor<T, E>& p, generator& g = default_generator()) {
+  using V = std::remove_const_t<T>;
+  const auto u = rand<double>(p.sizes(), g);
+  auto out = detail::new_tensor<V, rank<E::rank>, Arch>(p.sizes());
+  const auto rows = contiguous(p);
+  for (int64 i = 0; i < out.numel(); ++i) {
+    const double q = static_cast<double>(rows.data()[i]);
+    if (!(q >= 0 && q <= 1)) fail<error>("bernoulli: probability ", q, " is not in [0, 1]");
+    out.data()[i] = static_cast<V>(u.data()[i] < q ? 1 : 0);
+  }
+  return out;
+}
+/// `samples` draws of the numbers 0 ... n-1 with probabilities proportional to `weights` (1-d, >= 0), with or without replacement:
+/// int64. Throws error for bad weights, or fewer positive ones than draws without replacement.
+/// https://pytorch.org/docs/stable/generated/torch.multinomial.html
+template <class T, class E, class Arch = native>
+tensor<int64, rank<1>> multinomial(const tensor<T, E>& weights, int64 samples, bool replacement = false, generator& g = default_generator()) {
+  static_assert(E::rank == 1, "sinter: multinomial takes the weights of one distribution");
+  const int64 n = weights.numel();
+  std::unique_ptr<double[]> left(new double[static_cast<std::size_t>(n) + 1]);
+  double total = 0;
+  int64 positive = 0;
+  for (int64 i = 0; i < n; ++i) {
+    const double w = static_cast<double>(weights.data()[i * weights.strides()[0]]);
+    if (!(w >= 0 && w <= std::numeric_limits<double>::max())) fail<error>("multinomial: weight ", w);
+    left[static_cast<std::size_t>(i)] = w, total += w, positive += w > 0;
+  }
+  if (samples > 0 && positive == 0) fail<error>("multinomial: no weight is positive");
+  if (!replacement && samples > positive) fail<error>("multinomial: ", samples, " draws without replacement of ", positive, " with a positive weight");
+  auto out = empty<int64>({samples});
+  const auto u = rand<double>({samples}, g);
+  for (int64 k = 0; k < samples; ++k) {
+    double at = u.data()[k] * total;
+    int64 i = 0, last = -1;
+    for (; i < n; ++i) {
+      const double w = left[static_cast<std::size_t>(i)];
+      if (w <= 0) continue;
+      last = i;
+      if (at < w) break;
+      at -= w;
+    }
+    out.data()[k] = last;  // rounding may go past the end: the last positive one
+    if (!replacement) total -= left[static_cast<std::size_t>(last)], left[static_cast<std::size_t>(last)] = 0;
+  }
+  return out;
 }
 
 /// Integers in [low, high), converted to T. Throws index_error where there is none.
