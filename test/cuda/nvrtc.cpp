@@ -122,6 +122,9 @@ TEST_CASE("NVRTC compiles maps and rows") {
   CHECK(compiles_expression("sum over dim 0", st::sum(x, 0)));
   CHECK(compiles_expression("sum over all", st::sum(x)));
   CHECK(compiles_expression("argmax", st::argmax(x, 1)));
+  CHECK(compiles_expression("half", st::softmax(st::to<st::half>(x) * st::zeros<st::half>({8}), 1)));
+  CHECK(compiles_expression("bfloat16 and int8", st::sum(st::zeros<st::bfloat16>({8}) * st::zeros<st::int8>({8}), 0)));
+  CHECK(compiles_expression("ops", st::fma(st::sin(x), st::erfc(x), st::floor(x)) + st::hypot(x, w) % st::atan2(x, w)));
 }
 TEST_CASE("NVRTC compiles contractions and their epilogues") {
   if (!toolkit("contractions")) return;

@@ -20,6 +20,7 @@ template <class SP> struct registers {
   int8 i8[count<dtype::i8>];
   uint8 u8[count<dtype::u8>];
   bool b8[count<dtype::b8>];
+  float f16[count<dtype::f16>], bf16[count<dtype::bf16>];  // rounded where they are stored
   template <int I> SINTER_DEVICE auto& get() {
     constexpr dtype t = SP::at(I).type;
     constexpr int s = slots_of<SP>.slot[I];
@@ -30,6 +31,8 @@ template <class SP> struct registers {
     else if constexpr (t == dtype::i16) return i16[s];
     else if constexpr (t == dtype::i8) return i8[s];
     else if constexpr (t == dtype::u8) return u8[s];
+    else if constexpr (t == dtype::f16) return f16[s];
+    else if constexpr (t == dtype::bf16) return bf16[s];
     else return b8[s];
   }
 };
@@ -52,10 +55,12 @@ template <class SP, class Block, class Index> struct kernel {
   static_assert(!lv.too_deep, "sinter: more than 15 dependent reductions in one row kernel; name an intermediate result");
   static_assert(walks <= 320, "sinter: over 256 operands in one expression; name an intermediate result");
 
+  /// What value I is computed in: float for half and bfloat16. Small integers wrap by being stored as such.
+  template <int I> using value_type = cpp_type<is_floating(SP::at(I).type) ? computed_in(SP::at(I).type) : SP::at(I).type>;
   /// What reduction I reduces with, and what it remembers. (Structs, not aliases: NVRTC 13 loses nested aliases.)
   template <int I> struct reduce_ {
     using op = op_at<SP, SP::at(I).c>;
-    using operand = type_at<SP, SP::at(I).a>;
+    using operand = value_type<SP::at(I).a>;
     using state = decltype(op::init(operand(0)));
   };
   template <int I> using reduction_at = typename reduce_<I>::op;
@@ -107,34 +112,35 @@ template <class SP, class Block, class Index> struct kernel {
   template <int I> static SINTER_DEVICE void step(regs& r, const uint64* p, const table& t) {
     constexpr instruction x = SP::at(I);
     using T = type_at<SP, I>;
+    using V = value_type<I>;
     if constexpr (x.op == code::leaf) {
       if constexpr (x.b == leaf_index) r.template get<I>() = static_cast<T>(p[x.a]);
       else r.template get<I>() = memory<const T>(p[x.a]);
     } else if constexpr (x.op == code::scalar) {
-      r.template get<I>() = static_cast<T>(literal_value(t.walks[x.a].base));
+      r.template get<I>() = static_cast<V>(literal_value(t.walks[x.a].base));
     } else if constexpr (x.op == code::literal) {
-      r.template get<I>() = static_cast<T>(literal_value(SP::pool(x.a)));
+      r.template get<I>() = static_cast<V>(literal_value(SP::pool(x.a)));
     } else if constexpr (x.op == code::expand) {
       r.template get<I>() = r.template get<x.a>();
     } else if constexpr (x.op == code::cast) {
-      r.template get<I>() = math::convert<T>(r.template get<x.a>());
-    } else if constexpr (x.op == code::expand) {
-      r.template get<I>() = r.template get<x.a>();
+      const auto v = math::convert<V>(r.template get<x.a>());
+      if constexpr (detail::same<T, half> || detail::same<T, bfloat16>) r.template get<I>() = static_cast<T>(v);  // rounded to T
+      else r.template get<I>() = v;
     } else if constexpr (x.is_op()) {
       using Op = op_at<SP, x.op_index()>;
       constexpr int arity = arity_of<Op>;
-      if constexpr (arity == 1) r.template get<I>() = static_cast<T>(Op::value(r.template get<x.a>()));
-      else if constexpr (arity == 2) r.template get<I>() = static_cast<T>(Op::value(r.template get<x.a>(), r.template get<x.b>()));
-      else r.template get<I>() = static_cast<T>(Op::value(r.template get<x.a>(), r.template get<x.b>(), r.template get<x.c>()));
+      if constexpr (arity == 1) r.template get<I>() = static_cast<V>(Op::value(r.template get<x.a>()));
+      else if constexpr (arity == 2) r.template get<I>() = static_cast<V>(Op::value(r.template get<x.a>(), r.template get<x.b>()));
+      else r.template get<I>() = static_cast<V>(Op::value(r.template get<x.a>(), r.template get<x.b>(), r.template get<x.c>()));
     }
   }
   template <int I> static SINTER_DEVICE void write(regs& r, const uint64* p, const table& t) {
     constexpr int w = first_output + SP::at(I).b;
     using T = type_at<SP, I>;
-    const T v = r.template get<SP::at(I).a>();
+    const T v = static_cast<T>(r.template get<SP::at(I).a>());
     T& to = memory<T>(p[w]);
     if (t.walks[w].mode == store) to = v;
-    else if (t.walks[w].mode == accumulate) to = static_cast<T>(to + v);
+    else if (t.walks[w].mode == accumulate) to = static_cast<T>(static_cast<value_type<I>>(to) + static_cast<value_type<I>>(v));
   }
   static SINTER_DEVICE void set_constants(regs& r, const table& t) {
     uint64 p[walks];
@@ -253,7 +259,7 @@ template <class SP, class Block, class Index> struct kernel {
       for_ids<pass_reductions<Pass>>([&]<int I>() {
         state_at<I> s = state<I>(row_sums);
         if (!row.across) s = fold<I>(s);
-        r.template get<I>() = static_cast<type_at<SP, I>>(reduction_at<I>::result(s));
+        r.template get<I>() = static_cast<value_type<I>>(reduction_at<I>::result(s));
       });
     }
   }
@@ -345,7 +351,7 @@ template <class SP, class Block, class Index> struct kernel {
         for (int64 k = by_block ? Block::thread() : 0; k < h.sets; k += by_block ? Block::threads() : 1)
           s = merge<I>(s, memory<const state_at<I>>(w.base + static_cast<uint64>(k * h.set_bytes + e % w.count * sizeof(state_at<I>))));
         if (by_block) s = fold<I>(s);
-        r.template get<I>() = static_cast<type_at<SP, I>>(reduction_at<I>::result(s));
+        r.template get<I>() = static_cast<value_type<I>>(reduction_at<I>::result(s));
       });
       uint64 p[walks];
       SINTER_UNROLL

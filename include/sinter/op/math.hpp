@@ -51,8 +51,13 @@ template <number T> SINTER_HD constexpr T remainder(T x, T y) {
 /// Rounds halves to even.
 template <number T> SINTER_HD constexpr T round(T x) { return rint(x); }
 /// a * b + c, rounded once.
+#ifdef __CUDACC__
+SINTER_HD inline float fma(float a, float b, float c) { return ::fmaf(a, b, c); }
+SINTER_HD inline double fma(double a, double b, double c) { return ::fma(a, b, c); }
+#else
 SINTER_HD inline float fma(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
 SINTER_HD inline double fma(double a, double b, double c) { return __builtin_fma(a, b, c); }
+#endif
 template <whole T> SINTER_HD constexpr T fma(T a, T b, T c) { return static_cast<T>(a * b + c); }
 
 template <number T> SINTER_HD constexpr T abs(T x) { return x < T(0) ? T(-x) : x; }
