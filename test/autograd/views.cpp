@@ -55,6 +55,7 @@ TEST_CASE("views of variables") {
   check("split", [](auto x) { return st::split(x, 2, 1)[2]; }, table);
   check("split by sizes", [](auto x) { return st::split(x, {1, 3}, 0)[1]; }, table);
   check("chunk", [](auto x) { return st::chunk(x, 2, 1)[1]; }, table);
+  check("glu", [](auto x) { return st::eval(st::glu(x, 0)); }, table);
   check("unbind", [](auto x) { return st::unbind(x, 1)[3]; }, table);
 }
 TEST_CASE("selections of variables") {

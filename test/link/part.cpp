@@ -61,9 +61,13 @@ double train(st::any_tensor data) {
   return last;
 }
 std::string print(const matrix& x) {
+  const st::tensor h = st::to<st::half>(x);
+  const st::tensor b = st::softmax(st::to<st::bfloat16>(x) * h, 0);
+  const st::tensor i = st::to<st::int8>(x * 10) * st::full<st::uint8>({1, x.size(1)}, 3);
+  const st::tensor some = st::cat({st::index_select(x, 0, st::array<st::int64>({1, 0})), st::tril(x)}, 0);
   const st::tensor<double, st::rank<2>> noise = st::randn<double>({x.size(0), x.size(1)});
   std::ostringstream out;
-  out << x(st::slice(0, 2), st::slice(0, 3)) << noise.sizes()[1] << st::permute(x, {1, 0}).size(0);
+  out << x(st::slice(0, 2), st::slice(0, 3)) << noise.sizes()[1] << h.size(0) << st::tensor(st::sum(i)).item() << some.size(0) << b.size(1) << st::permute(x, {1, 0}).size(0);
   return out.str();
 }
 matrix files(const matrix& x, const char* path) {

@@ -289,6 +289,15 @@ TEST_CASE("products, extremes, norms and counts along every dim") {
     });
   }
 }
+TEST_CASE("var_mean and std_mean are both at once") {
+  const auto x = samples<double>(sizes<2>{5, 9}, padded);
+  const auto [v, m] = st::var_mean(x, 1);
+  const auto [s, n] = st::std_mean(x + 1, 0);
+  CHECK(st::tensor(v)(2) == Approx(st::tensor(st::var(x, 1))(2)));
+  CHECK(st::tensor(m)(4) == Approx(st::tensor(st::mean(x, 1))(4)));
+  CHECK(st::tensor(s)(3) == Approx(std::sqrt(st::tensor(st::var(x, 0))(3))));
+  CHECK(st::tensor(n)(3) == Approx(1 + st::tensor(st::mean(x, 0))(3)));
+}
 TEST_CASE("reductions over nothing, of infinities and of zeros") {
   const auto none = st::zeros<double>({0, 3});
   CHECK(st::tensor(st::prod(none, 0))(1) == 1);

@@ -97,6 +97,17 @@ template <expression X> auto chunk(const X& x, int64 chunks, int dim = 0) {
     return split(x, size ? size : 1, dim);
   }
 }
+/// a sigmoid(b) for the halves a and b of dim `dim`. Throws shape_error for an odd size. https://arxiv.org/abs/1612.08083
+template <expression X> auto glu(const X& x, int dim = -1) {
+  if constexpr (detail::formula<X>) {
+    return glu(eval(x), dim);
+  } else {
+    const int d = detail::wrap_dim(dim, X::rank, "glu");
+    const int64 half = x.size(d) / 2;
+    if (x.size(d) % 2) fail<shape_error>("glu: dim ", d, " has odd size ", x.size(d));
+    return narrow(x, d, 0, half) * sigmoid(narrow(x, d, half, half));
+  }
+}
 /// All indices of dim `dim`, each without that dim.
 template <expression X> auto unbind(const X& x, int dim = 0) {
   if constexpr (detail::formula<X>) return unbind(eval(x), dim);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Activations as modules, for sequential: each is its free function. Next: op/activation.hpp, sequential.hpp.
 #pragma once
+#include "../autograd/views.hpp"
 #include "../op/activation.hpp"
 #include "../op/normalization.hpp"
 #include "module.hpp"
@@ -63,6 +64,22 @@ template <int64 N = 1, class T = float> struct prelu : module<prelu<N, T>> {
   template <expression X> auto forward(X&& x) const { return sinter::prelu(static_cast<X&&>(x), weight); }
 };
 
+/// log_softmax along dim d, the last one by default.
+struct log_softmax : module<log_softmax> {
+  int dim = -1;
+  log_softmax() = default;
+  explicit log_softmax(int d) : dim(d) {}
+  auto members() { return nn::members(); }
+  template <expression X> auto forward(X&& x) const { return sinter::log_softmax(static_cast<X&&>(x), dim); }
+};
+/// a sigmoid(b) for the halves of dim d, the last one by default.
+struct glu : module<glu> {
+  int dim = -1;
+  glu() = default;
+  explicit glu(int d) : dim(d) {}
+  auto members() { return nn::members(); }
+  template <expression X> auto forward(const X& x) const { return sinter::glu(x, dim); }
+};
 /// softmax along dim d, the last one by default.
 struct softmax : module<softmax> {
   int dim = -1;

@@ -323,6 +323,19 @@ template <expression X, dims_like D, number C> constexpr applied<composed::squee
 var(X&& x, D d, C correction) {
   return apply<composed::squeezed<composed::var>>(static_cast<X&&>(x), dims_of<D>(d), correction);
 }
+/// What var_mean and std_mean return: two formulas, `auto [v, m] = var_mean(x, 1)`.
+template <class A, class B> struct moments {
+  A spread;
+  B mean;
+};
+/// var(x, d) and mean(x, d). https://pytorch.org/docs/stable/generated/torch.var_mean.html
+template <expression X, dims_like D> constexpr auto var_mean(const X& x, D d) {
+  return moments<decltype(var(x, d)), decltype(mean(x, d))>{var(x, d), mean(x, d)};
+}
+/// std(x, d) and mean(x, d).
+template <expression X, dims_like D> constexpr auto std_mean(const X& x, D d) {
+  return moments<decltype(std(x, d)), decltype(mean(x, d))>{std(x, d), mean(x, d)};
+}
 /// Standard deviation with n - correction in the denominator.
 template <expression X, dims_like D, number C> constexpr applied<composed::squeezed<composed::std>, X, dims_of<D>, C>
 std(X&& x, D d, C correction) {

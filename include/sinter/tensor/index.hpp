@@ -418,8 +418,8 @@ template <class T, class E, detail::index_tensor I> void scatter_(const tensor<T
   detail::write_selected(t, *m, detail::covered(index, src));
 }
 /// t where mask = value, in place.
-template <class T, class E, detail::mask_tensor M, class V> void masked_fill_(const tensor<T, E>& t, const M& mask, V value) {
-  t.copy_(where(mask, value, t));
+template <class T, class E, expression M, class V> void masked_fill_(const tensor<T, E>& t, M&& mask, V value) {
+  t.copy_(where(static_cast<M&&>(mask), value, t));
 }
 
 #undef SINTER_OF_EXPRESSION
