@@ -50,6 +50,7 @@ std::string text(const auto& t) {
 TEST_CASE("t(mask) and t(index) read and write") {
   auto t = st::clone(table);
   const st::tensor odd = t % 2 == 1;
+  CHECK(t(t > 9).numel() == 2);
   CHECK(text(t(odd)) == "tensor([ 1, 3, 5, 7, 9, 11], dtype=int32)");
   t(odd) = 0;
   CHECK(st::tensor(st::sum(t)).item() == 30);

@@ -43,7 +43,7 @@ SINTER_RECORDED_VIEW_LIST(view)
 #undef SINTER_RECORDED_VIEW
 
 template <class T, class E, class D> template <class... A> auto variable<T, E, D>::operator()(A... a) const {
-  if constexpr (sizeof...(A) > 0 && (tensor_like<A> && ... && true)) return select_elements(*this, a...);
+  if constexpr (sizeof...(A) > 0 && ((tensor_like<A> || detail::formula<A>) && ... && true)) return select_elements(*this, a...);
   else return detail::viewed(*this, [=](const auto& t) { return sinter::subview(t, a...); });
 }
 template <class V, class E, class D> auto variable<V, E, D>::T() const requires(E::rank == 2) {

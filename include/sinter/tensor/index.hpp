@@ -424,17 +424,27 @@ template <class T, class E, expression M, class V> void masked_fill_(const tenso
 
 #undef SINTER_OF_EXPRESSION
 
+namespace detail::inline SINTER_TARGET {
+template <class X> decltype(auto) evaluated(const X& x) {
+  if constexpr (formula<X>) return eval(x);
+  else return (x);
+}
+}  // namespace detail::inline SINTER_TARGET
 /// x(mask) and x(index, ...): see tensor::operator().
 template <class X, class... A> auto select_elements(const X& x, const A&... index) {
-  constexpr bool mask = sizeof...(A) == 1 && (detail::mask_tensor<A> && ...);
-  static_assert(mask || (detail::index_tensor<A> && ...), "sinter: an index tensor holds integers, or is one mask of bool");
-  auto map = [&] {
-    if constexpr (mask) return std::pair<detail::index_map_ptr, std::integral_constant<int, X::rank + 1 - std::max({int(A::rank)...})>>{detail::mask_map(x.sizes(), index..., "mask"), {}};
-    else return detail::coordinates_map(x.sizes(), index...);
-  }();
-  constexpr int R = decltype(map.second)::value;
-  if constexpr (tensor_like<X>) return detail::selection<typename X::element_type, typename X::extents_type, R>(x, map.first);
-  else return detail::selected<R>(x, map.first);
+  if constexpr ((detail::formula<A> || ...)) {
+    return select_elements(x, detail::evaluated(index)...);
+  } else {
+    constexpr bool mask = sizeof...(A) == 1 && (detail::mask_tensor<A> && ...);
+    static_assert(mask || (detail::index_tensor<A> && ...), "sinter: an index tensor holds integers, or is one mask of bool");
+    auto map = [&] {
+      if constexpr (mask) return std::pair<detail::index_map_ptr, std::integral_constant<int, X::rank + 1 - std::max({int(A::rank)...})>>{detail::mask_map(x.sizes(), index..., "mask"), {}};
+      else return detail::coordinates_map(x.sizes(), index...);
+    }();
+    constexpr int R = decltype(map.second)::value;
+    if constexpr (tensor_like<X>) return detail::selection<typename X::element_type, typename X::extents_type, R>(x, map.first);
+    else return detail::selected<R>(x, map.first);
+  }
 }
 
 }  // namespace sinter::inline v0

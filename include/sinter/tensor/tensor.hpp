@@ -198,7 +198,7 @@ template <class V, class E, class D = cpu_t> class tensor {
   /// `t(mask)` and `t(index, ...)`, with tensors of bool or integers for the leading dims, are selections (index.hpp):
   /// elements of their own, and assigning to them writes into t.
   template <class Arch = native, class... A> decltype(auto) operator()(A... a) const {
-    if constexpr (sizeof...(A) > 0 && (tensor_like<A> && ... && true)) {
+    if constexpr (sizeof...(A) > 0 && ((tensor_like<A> || detail::formula<A>) && ... && true)) {
       return select_elements(*this, a...);
     } else if constexpr (sizeof...(A) == rank && (detail::integer<A> && ... && true)) {
       static_assert(std::is_same_v<D, cpu_t>, "sinter: elements of a device tensor are read through .to(st::cpu)");
