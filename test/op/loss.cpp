@@ -106,12 +106,12 @@ TEST_CASE("cross_entropy with weights, smoothing, ignored and impossible classes
   const st::tensor t = st::array<int64>({0, 4, 2, -100, 1, 4, 3});
   const st::tensor known = st::array<int64>({0, 4, 2, 4, 1, 4, 3});
   const st::tensor w = st::array<double>({0.5, 1, 2, 0.25, 1.5});
-  auto mean = [&](bool weighted, double smoothing, const st::tensor<int64, st::rank<1>>& t) {
+  auto mean = [&](bool weighted, double smoothing, const st::tensor<int64, st::rank<1>>& classes) {
     double loss = 0, smooth = 0, weights = 0;
     for (int64 i = 0; i < 7; ++i) {
-      if (t(i) == -100) continue;
-      const double wi = weighted ? w(t(i)) : 1;
-      loss -= wi * log_probability(x, i, t(i));
+      if (classes(i) == -100) continue;
+      const double wi = weighted ? w(classes(i)) : 1;
+      loss -= wi * log_probability(x, i, classes(i));
       for (int64 k = 0; k < 5; ++k) smooth -= (weighted ? w(k) : 1) * log_probability(x, i, k);
       weights += wi;
     }

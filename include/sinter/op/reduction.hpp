@@ -174,7 +174,7 @@ struct var {
   }
 };
 /// sqrt var
-struct std {
+struct standard_deviation {
   using composition = void;
   static constexpr op_info info{.name = "std"};
   static constexpr auto compose(auto x, axes d) { return sqrt(var::compose(x, d)); }
@@ -285,7 +285,7 @@ SINTER_REDUCTION(all, composed::squeezed<composed::all>, composed::all)
 /// How many elements are not 0: int64.
 SINTER_REDUCTION(count_nonzero, composed::squeezed<composed::count_nonzero>, composed::count_nonzero)
 /// Standard deviation with Bessel's correction; `std(x, d, correction)` for another.
-SINTER_REDUCTION(std, composed::squeezed<composed::std>, composed::std)
+SINTER_REDUCTION(std, composed::squeezed<composed::standard_deviation>, composed::standard_deviation)
 /// log(sum(exp(x))) without overflow.
 SINTER_REDUCTION(logsumexp, composed::squeezed<composed::logsumexp>, composed::logsumexp)
 /// The 2-norm sqrt(sum(x^2)); the gradient at 0 is 0. `norm(x, d, p)` for another p > 0.
@@ -337,9 +337,9 @@ template <expression X, dims_like D> constexpr auto std_mean(const X& x, D d) {
   return moments<decltype(std(x, d)), decltype(mean(x, d))>{std(x, d), mean(x, d)};
 }
 /// Standard deviation with n - correction in the denominator.
-template <expression X, dims_like D, number C> constexpr applied<composed::squeezed<composed::std>, X, dims_of<D>, C>
+template <expression X, dims_like D, number C> constexpr applied<composed::squeezed<composed::standard_deviation>, X, dims_of<D>, C>
 std(X&& x, D d, C correction) {
-  return apply<composed::squeezed<composed::std>>(static_cast<X&&>(x), dims_of<D>(d), correction);
+  return apply<composed::squeezed<composed::standard_deviation>>(static_cast<X&&>(x), dims_of<D>(d), correction);
 }
 /// The p-norm (sum |x|^p)^(1/p), p > 0.
 template <expression X, dims_like D> constexpr applied<composed::squeezed<composed::norm>, X, dims_of<D>, double> norm(X&& x, D d, double p) {

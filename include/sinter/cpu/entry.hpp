@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A program as tables and entries, without its types: what one function runs for all programs. Next: values.hpp.
+#pragma once
+#include "../expr/loops.hpp"
+#include "kernel.hpp"
+
+namespace sinter::inline v0::detail::inline SINTER_TARGET {
+
+class contract_runner;
+
+/// A stage as tables and entries: all that the code below needs of its types.
+struct stage_entry {
+  kernel_kind kind;
+  uint16 contract, loop, root_count, input_count, total_count;
+  uint32 row_tag;
+  const uint16* roots;
+  const stage_input* inputs;
+  const level* root_levels;
+  const bool* input_is_row;
+  const stage_total* totals;
+  const stage_reduction* reductions;
+  int reduction_count;
+  int lanes;
+  bool plain_product;   ///< the only result is the contraction itself
+  bool has_positions;   ///< a row reduction wants to know where its elements are
+  void (*run)(const geometry&, const uint64* start, const strip&);
+  void (*clear)(char* const* totals, const int64* n);
+  void (*merge)(char* const* into, char* const* from, const int64* n);
+  void (*finish)(const geometry&, char* const* totals, int64 first, int64 n, const uint64* at, const int64* lane);
+  int64 (*total_size)(int k);
+  void (*multiply)(contract_runner&, const stage_entry&);  ///< for contract stages
+};
+
+/// A program as tables.
+struct program_entry {
+  program_view view;
+  const stage_entry* stages;
+  int stage_count;
+  const bool* memory;   ///< values that are memory as they are: leaves, and views
+  const bool* written;
+  const space* spaces;
+  /// The reference evaluator, where the shapes of a run may be none that the kernels take.
+  void (*interpret)(const operand*, const dims_slot*, result*);
+  /// strided.hpp's, where a result may need it: several results of one value, results summed to a leaf's shape.
+  void (*sum_into)(dtype, const char*, const shape_value&, const int64*, char*, const shape_value&, const int64*, bool);
+};
+
+}  // namespace sinter::inline v0::detail::inline SINTER_TARGET
