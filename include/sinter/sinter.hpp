@@ -21,3 +21,4 @@
 #include "autograd/grad.hpp"
 #include "nn/nn.hpp"
 #include "optim/optim.hpp"
+#include "version.hpp"
