@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What the fuzz targets share. A target includes this first, then one reader, and defines
 //   void one(const char* path, std::string_view bytes)   reads the file; an io_error is a right answer, all else is a finding
+//   void repair(std::uint8_t* data, std::size_t size)    makes lengths and checksums right again, so that changed files get
+//                                                        past the door; half of the inputs are repaired
 //   void seeds()                                         calls seed(bytes) with good files to start from
 // Each program is a libFuzzer target; `--seeds FOLDER` writes its seeds instead. Next: run.sh.
 #pragma once
@@ -36,8 +38,9 @@ inline int guarded_munmap(void* p, std::size_t) { return std::free(p), 0; }
 
 namespace st = sinter;
 
-inline void one(const char* path, std::string_view bytes);
-inline void seeds();
+void one(const char* path, std::string_view bytes);
+void repair(std::uint8_t* data, std::size_t size);
+void seeds();
 
 // The memory that is in use at most while this lives, beside the guarded mappings.
 struct memory_meter {
@@ -102,6 +105,31 @@ template <class F> void seed_of(F&& save) {
   std::fclose(f);
   std::remove(path.c_str());
   seed(bytes);
+}
+
+// Puts other numbers in the place of some that stand there as text: sizes and offsets that go together seldom change at once.
+inline std::size_t change_numbers(std::uint8_t* data, std::size_t size, std::size_t max_size, unsigned random) {
+  static constexpr const char* numbers[] = {"0", "1", "2", "3", "4", "6", "8", "12", "16", "24", "64", "255", "4096", "2147483648", "4294967296",
+                                            "4611686018427387904", "9223372036854775807", "18446744073709551615", "-1"};
+  std::string text(reinterpret_cast<const char*>(data), size);
+  auto next = [&] { return random = random * 1664525u + 1013904223u, random >> 8; };
+  for (unsigned changes = 1 + next() % 3; changes > 0 && !text.empty(); --changes) {
+    const std::size_t at = text.find_first_of("0123456789", next() % text.size());
+    if (at == std::string::npos) continue;
+    std::size_t end = at;
+    while (end < text.size() && text[end] >= '0' && text[end] <= '9') ++end;
+    text.replace(at, end - at, numbers[next() % std::size(numbers)]);
+  }
+  if (text.size() > max_size) return size;
+  std::memcpy(data, text.data(), text.size());
+  return text.size();
+}
+
+extern "C" std::size_t LLVMFuzzerMutate(std::uint8_t* data, std::size_t size, std::size_t max_size);
+extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t size, std::size_t max_size, unsigned random) {
+  const std::size_t n = random % 4 == 0 ? change_numbers(data, size, max_size, random) : LLVMFuzzerMutate(data, size, max_size);
+  if (random & 8) repair(data, n);
+  return n;
 }
 
 extern "C" int LLVMFuzzerInitialize(int* argc, char*** argv) {

@@ -61,6 +61,8 @@ void one(const char*, std::string_view bytes) {
   }
 }
 
+void repair(std::uint8_t*, std::size_t) {}
+
 void seeds() {
   seed(R"({"a": [1, -2, 9223372036854775807], "b": {"c": "text"}, "": []})");
   seed(R"(["\u00e9\ud83d\ude00\\\"\/\b\f\n\r\t", "é"])");
