@@ -1,15 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// NumPy's .npy files, one tensor each: headers are parsed by xtensor's xnpy, elements mapped without a copy.
-// Costs about a second of compile time, so sinter.hpp does not include it. Many tensors in one file: npz.hpp.
+// NumPy's .npy files, one tensor each, the elements mapped without a copy. Many tensors in one file: npz.hpp.
+// Not here: structured arrays, Python objects, big-endian numbers. Next: elements.hpp.
 // https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
 #pragma once
-#if __has_include(<xtensor/io/xnpy.hpp>)
-#include <xtensor/io/xnpy.hpp>
-#elif __has_include(<xtensor/xnpy.hpp>)
-#include <xtensor/xnpy.hpp>
-#else
-#error "sinter: io/npy.hpp needs xtensor 0.24 or newer (Debian: libxtensor-dev)"
-#endif
+#include <vector>
 
 #include "../tensor/copy.hpp"
 #include "elements.hpp"
@@ -28,38 +22,57 @@ inline constexpr npy_dtype npy_dtypes[] = {{"|b1", dtype::b8},  {"|u1", dtype::u
 inline constexpr int64 npy_max_header = 10'000;  // numpy.load's limit, too
 
 struct npy_header {
-  std::string descr;
+  std::string_view descr;
   bool fortran_order = false;
-  std::vector<std::size_t> shape;
+  std::vector<int64> shape;
 };
 
-// The header's Python literal. xtensor's parser takes any text for a size, reads in front of empty strings, and recurses
-// over long numbers: what it gets here has the three keys, a tuple of digits, no empty value, and short numbers.
-template <class Arch> npy_header parse_npy_header(const std::string& text, const std::string& path) {
-  auto bad = [&](const char* why) { fail<io_error, Arch>(path, ": malformed npy header: ", why); };
-  if (text.size() < 2 || text.front() != '{' || text.back() != '\n') bad("it is no dictionary");
-  for (const char* key : {"'descr':", "'fortran_order':", "'shape':"})
-    if (text.find(key) == std::string::npos) bad("a key is missing");
-  if (text.find('[') != std::string::npos) fail<io_error, Arch>(path, ": structured npy arrays are not supported");
-  const auto open = text.find('('), close = text.find(')');
-  if (open == std::string::npos || close == std::string::npos || close < open) bad("the shape is no tuple");
-  for (std::size_t i = 0, digits = 0; i < text.size(); ++i) {
-    const bool digit = text[i] >= '0' && text[i] <= '9';
-    if (i > open && i < close && !digit && text[i] != ',' && text[i] != ' ') bad("a size is no number");
-    if (digit && digits > 0 && text[i - 1] == ' ') bad("a blank inside a number");
-    digits = digit ? digits + 1 : text[i] == ' ' ? digits : 0;
-    if (digits > 18) bad("a number is too long");
-  }
+// The header is a Python dictionary of three keys: {'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }
+template <class Arch> npy_header parse_npy_header(std::string_view text, const std::string& what) {
+  auto bad = [&](const char* why) { fail<io_error, Arch>(what, ": malformed npy header: ", why); };
+  auto take = [&](std::string_view token) {
+    while (text.starts_with(' ')) text.remove_prefix(1);
+    if (!text.starts_with(token)) return false;
+    text.remove_prefix(token.size());
+    return true;
+  };
   npy_header h;
-#if SINTER_HAS_EXCEPTIONS
-  try {
-    xt::detail::parse_header(text, h.descr, &h.fortran_order, h.shape);
-  } catch (const std::runtime_error& e) {
-    bad(e.what());
+  auto descr = [&] {
+    if (take("[")) fail<io_error, Arch>(what, ": structured npy arrays are not supported");
+    const auto quote = take("'") ? text.find('\'') : std::string_view::npos;
+    if (quote == std::string_view::npos) bad("the dtype is no text");
+    h.descr = text.substr(0, quote);
+    text.remove_prefix(quote + 1);
+  };
+  auto shape = [&] {
+    if (!take("(")) bad("the shape is no tuple");
+    for (bool comma = true; !take(")");) {
+      int64 size = 0;
+      int digits = 0;
+      for (; comma && !text.empty() && text[0] >= '0' && text[0] <= '9' && digits < 19; ++digits, text.remove_prefix(1))
+        if (digits < 18) size = size * 10 + (text[0] - '0');
+      if (digits == 0) bad("a size is no number");
+      if (digits > 18) bad("a size is too large");
+      h.shape.push_back(size);
+      comma = take(",");
+      if (!comma && h.shape.size() == 1) bad("the shape is no tuple");
+    }
+  };
+  int seen = 0;
+  if (!take("{")) bad("it is no dictionary");
+  for (bool comma = true; !take("}");) {
+    const int key = !comma ? 0 : take("'descr'") ? 1 : take("'fortran_order'") ? 2 : take("'shape'") ? 4 : 0;
+    if (key == 0 || (seen & key)) bad("expected the keys 'descr', 'fortran_order', 'shape', each once");
+    seen |= key;
+    if (!take(":")) bad("a key has no value");
+    if (key == 1) descr();
+    else if (key == 4) shape();
+    else if (take("True")) h.fortran_order = true;
+    else if (!take("False")) bad("fortran_order is neither True nor False");
+    comma = take(",");
   }
-#else
-  xt::detail::parse_header(text, h.descr, &h.fortran_order, h.shape);
-#endif
+  if (seen != 7) bad("a key is missing");
+  if (!take("\n") || !text.empty()) bad("it does not end with the dictionary");
   return h;
 }
 
@@ -83,7 +96,6 @@ template <class Arch> any_tensor read_npy(const storage_ptr& file, int64 offset,
   if (size < 10 || std::memcmp(at, "\x93NUMPY", 6) != 0) fail<io_error, Arch>(what, ": not an npy file");
   const int version = static_cast<unsigned char>(at[6]);
   if (version < 1 || version > 3) fail<io_error, Arch>(what, ": npy format version ", version, " is unknown");
-  // xtensor 0.24 reads these lengths as signed bytes and fails from 128 on; hence here.
   const int width = version == 1 ? 2 : 4;
   int64 length = 0;
   for (int i = 0; i < width && 8 + i < size; ++i) length |= int64{static_cast<unsigned char>(at[8 + i])} << (8 * i);
@@ -91,15 +103,15 @@ template <class Arch> any_tensor read_npy(const storage_ptr& file, int64 offset,
   if (start > size) fail<io_error, Arch>(what, ": the npy header is cut off");
   if (length > npy_max_header)
     fail<io_error, Arch>(what, ": an npy header of ", length, " bytes; the limit is ", npy_max_header);
-  const auto header = parse_npy_header<Arch>(std::string(at + 8 + width, at + start), what);
+  const auto header = parse_npy_header<Arch>({at + 8 + width, static_cast<std::size_t>(length)}, what);
 
   const npy_dtype* known = nullptr;
   for (const auto& d : npy_dtypes)
-    if (d.descr == header.descr || (d.descr[0] == '|' && d.descr.substr(1) == std::string_view(header.descr).substr(1)))
-      known = &d;
+    if (d.descr == header.descr || (d.descr[0] == '|' && header.descr.size() == 3 && header.descr.ends_with(d.descr.substr(1))))
+      known = &d;  // of single bytes the order does not matter
   if (!known)
-    fail<io_error, Arch>(what, ": npy dtype '", header.descr, "' is not supported",
-                         header.descr[0] == '>' ? " (big-endian)" : "");
+    fail<io_error, Arch>(what, ": npy dtype '", std::string(header.descr), "' is not supported",
+                         header.descr.starts_with('>') ? " (big-endian)" : "");
 
   const int rank = static_cast<int>(header.shape.size());
   if (rank > any_tensor::max_rank)
@@ -107,7 +119,7 @@ template <class Arch> any_tensor read_npy(const storage_ptr& file, int64 offset,
   int64 sizes[any_tensor::max_rank] = {}, strides[any_tensor::max_rank] = {}, step = 1, numel = 1;
   for (int k = 0; k < rank; ++k) {
     const int d = header.fortran_order ? k : rank - 1 - k;
-    sizes[d] = static_cast<int64>(header.shape[static_cast<std::size_t>(d)]);
+    sizes[d] = header.shape[static_cast<std::size_t>(d)];
     strides[d] = step;
     numel *= sizes[d] ? 1 : 0;
     if (__builtin_mul_overflow(step, sizes[d] ? sizes[d] : 1, &step))

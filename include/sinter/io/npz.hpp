@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // NumPy's .npz files: a zip archive of .npy files, a name each, as numpy.savez writes and numpy.load reads.
-// Costs about a second of compile time, so sinter.hpp does not include it. Next: zip.hpp, npy.hpp.
+// Next: zip.hpp, npy.hpp.
 // https://numpy.org/doc/stable/reference/generated/numpy.savez.html
 #pragma once
 #include "npy.hpp"
