@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Zip archives, as far as npz files need them: members are found in the mapped file and CRC-checked, and written
+// Zip archives, as beyond as npz files need them: members are found in the mapped file and CRC-checked, and written
 // uncompressed, each aligned to 64 bytes. Deflated members are read where SINTER_ZLIB is defined (then link with -lz).
 // Not here: encryption, archives in parts, extraction to a folder. Next: npz.hpp.
 // https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT
@@ -271,7 +271,7 @@ template <class Arch = native> class zip_writer {
   template <class F> void add(const std::string& name, uint64 bytes, F&& content) {
     checksum sum;
     content(sum);
-    const bool wide = bytes >= 0xFFFFFFFF, far = at_ >= 0xFFFFFFFF;
+    const bool wide = bytes >= 0xFFFFFFFF, beyond = at_ >= 0xFFFFFFFF;  // windows.h takes `far`
     const uint64 plain = 30 + name.size() + (wide ? 20 : 0);
     uint64 padding = (64 - (at_ + plain) % 64) % 64;
     if (padding > 0 && padding < 6) padding += 64;
@@ -280,7 +280,7 @@ template <class Arch = native> class zip_writer {
     put(central, 0x02014b50, 4);
     put(central, (3 << 8) | 45, 2);  // written on Unix, as the attributes below
     for (std::string* to : {&local, &central}) {
-      put(*to, wide || far ? 45 : 20, 2);
+      put(*to, wide || beyond ? 45 : 20, 2);
       put(*to, 0x800, 2);       // the name is UTF-8
       put(*to, 0, 2);           // stored
       put(*to, 0x00210000, 4);  // 1980-01-01: the same tensors give the same file
@@ -296,15 +296,15 @@ template <class Arch = native> class zip_writer {
       put(local, 0xD935, 2), put(local, padding - 4, 2), put(local, 64, 2);
       local.append(padding - 6, '\0');
     }
-    const uint64 extra = (wide ? 16u : 0u) + (far ? 8u : 0u);
+    const uint64 extra = (wide ? 16u : 0u) + (beyond ? 8u : 0u);
     put(central, extra ? extra + 4 : 0, 2);
     put(central, 0, 2 + 2 + 2);               // no comment, the first disk, internal attributes
     put(central, uint64{0100644} << 16, 4);  // a file that its owner may write and all may read
-    put(central, far ? 0xFFFFFFFF : at_, 4);
+    put(central, beyond ? 0xFFFFFFFF : at_, 4);
     central += name;
     if (extra) put(central, 1 | extra << 16, 4);
     if (wide) put(central, bytes, 8), put(central, bytes, 8);
-    if (far) put(central, at_, 8);
+    if (beyond) put(central, at_, 8);
 
     file_.write(local);
     content(file_);
