@@ -71,7 +71,7 @@ script() {
 
 # scripts TAG CXX: the checks that are scripts
 scripts() {
-  for folder in fail consumer link; do
+  for folder in fail consumer link debug; do
     [ -f "$root/test/$folder/run.sh" ] || continue
     script "$folder-$1" env CXX="$2" SINTER_DEPS="$deps" sh "$root/test/$folder/run.sh"
   done
@@ -97,6 +97,7 @@ if found clang; then
     count 0 1 0
   fi
   scripts clang clang++
+  script fuzz env CXX=clang++ SINTER_DEPS="$deps" sh "$root/test/fuzz/run.sh"
 else
   say "SKIP clang++ is absent (Debian package: clang)"
   count 0 0 1

@@ -8,6 +8,13 @@
 #define SINTER_VERSION_PATCH 0
 #define SINTER_VERSION "0.1.0"
 
+// State of one shared object: neither exported nor shared with another one. On Windows nothing is exported unasked.
+#if defined(__GNUC__) && !defined(_WIN32) && !defined(__CUDACC_RTC__)
+#define SINTER_HIDDEN __attribute__((visibility("hidden")))
+#else
+#define SINTER_HIDDEN
+#endif
+
 // A kernel entry: everything it calls is inlined (so -Og stays near -O2), it is never inlined itself,
 // and it is not exported, so that two shared objects never share one.
 #if defined(__CUDACC__) || defined(__CUDACC_RTC__)
@@ -15,11 +22,11 @@
 #define SINTER_HD __host__ __device__
 #define SINTER_DEVICE __device__
 #elif defined(__clang__)
-#define SINTER_KERNEL __attribute__((flatten, noinline, visibility("hidden")))
+#define SINTER_KERNEL __attribute__((flatten, noinline)) SINTER_HIDDEN
 #define SINTER_HD
 #define SINTER_DEVICE
 #elif defined(__GNUC__)  // -Og keeps arrays of registers in memory, 30 times slower: kernels are compiled at -O2
-#define SINTER_KERNEL __attribute__((flatten, noinline, visibility("hidden"), optimize("O2")))
+#define SINTER_KERNEL __attribute__((flatten, noinline, optimize("O2"))) SINTER_HIDDEN
 #define SINTER_HD
 #define SINTER_DEVICE
 #else
@@ -28,16 +35,9 @@
 #define SINTER_DEVICE
 #endif
 
-// State of one shared object: neither exported nor shared with another one.
-#if defined(__GNUC__) && !defined(__CUDACC_RTC__)
-#define SINTER_HIDDEN __attribute__((visibility("hidden")))
-#else
-#define SINTER_HIDDEN
-#endif
-
 #if defined(__GNUC__)
 #define SINTER_COLD __attribute__((cold, noinline))
-#define SINTER_NOINLINE __attribute__((noinline, visibility("hidden")))
+#define SINTER_NOINLINE __attribute__((noinline)) SINTER_HIDDEN
 #define SINTER_INLINE inline __attribute__((always_inline))
 #else
 #define SINTER_COLD

@@ -25,3 +25,4 @@
 #include "tensor/join.hpp"
 #include "nn/nn.hpp"
 #include "optim/optim.hpp"
+#include "version.hpp"

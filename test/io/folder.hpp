@@ -6,14 +6,16 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <random>
 #include <sstream>
 
 struct folder {
   std::filesystem::path path;
   folder() {
-    std::string name = (std::filesystem::temp_directory_path() / "sinter-test-XXXXXX").string();
-    if (!mkdtemp(name.data())) std::abort();
-    path = name;
+    const auto base = std::filesystem::temp_directory_path();
+    std::random_device any;
+    do path = base / ("sinter-test-" + std::to_string(any()));
+    while (!std::filesystem::create_directory(path));
   }
   folder(const folder&) = delete;
   folder& operator=(const folder&) = delete;

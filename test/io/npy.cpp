@@ -3,6 +3,7 @@
 #include "../catch.hpp"
 
 #include <sinter/io/npy.hpp>
+#include <locale>
 
 #include "folder.hpp"
 
@@ -78,6 +79,20 @@ TEST_CASE("npy: headers of 128 bytes and more are read") {
   CHECK(t.as<const float, 1>()(0) == 5.f);
 }
 
+TEST_CASE("npy: the process' locale does not change what is written or read") {
+  struct thousands : std::numpunct<char> {
+    char do_thousands_sep() const override { return ','; }
+    std::string do_grouping() const override { return "\3"; }
+  };
+  const std::locale before = std::locale::global(std::locale(std::locale(), new thousands));
+  folder dir;
+  st::save_npy(dir / "a.npy", st::zeros<float>({1, 12345}));
+  const auto t = st::load_npy(dir / "a.npy");
+  std::locale::global(before);
+  CHECK_THAT(dir.contents("a.npy"), contains("'shape': (1, 12345), }"));
+  CHECK((t.dim() == 2 && t.size(1) == 12345));
+}
+
 TEST_CASE("npy: loading copies nothing") {
   folder dir;
   st::save_npy(dir / "a.npy", st::arange<float>(10));
@@ -106,6 +121,17 @@ TEST_CASE("npy: a malformed file is an error that says what") {
   CHECK_THAT(with("{'descr': '<f4', 'fortran_order': Maybe, 'shape': (1,), }"), contains("malformed npy header"));
   CHECK_THAT(with("{'descr': '<f4', 'fortran_order': False, 'shape': (-1,), }"), contains("a size is no number"));
   CHECK_THAT(with("{'descr': '<f4', 'fortran_order': False, 'shape': (x,), }"), contains("a size is no number"));
+  CHECK_THAT(with("{'descr': '<f4', 'fortran_order': False, 'shape': (1 2,), }"), contains("the shape is no tuple"));
+  CHECK_THAT(with("{'descr': '<f" + std::string(5000, '4') + "', 'fortran_order': False, 'shape': (1,), }"), contains("is not supported"));
+  CHECK_THAT(with("{'descr': '', 'fortran_order': False, 'shape': (1,), }"), contains("npy dtype '' is not supported"));
+  CHECK_THAT(with("{'descr': 4, 'fortran_order': False, 'shape': (1,), }"), contains("the dtype is no text"));
+  CHECK_THAT(with("{'descr': '<f4', 'fortran_order': False, 'shape': (1" + std::string(18, '0') + ",), }"), contains("a size is too large"));
+  CHECK_THAT(with("{'descr': '<f4', 'fortran_order': False, 'shape': (1), }"), contains("no tuple"));
+  CHECK_THAT(with("{'descr': '<f4', 'fortran_order': False, 'shape': (1,), } 6 'shape': ,-1,)"), contains("does not end with the dictionary"));
+  CHECK_THAT(with("{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, 'shape': (1,), }"), contains("each once"));
+  CHECK_THAT(with("{'descr': '<f4' 'fortran_order': False, 'shape': (1,), }"), contains("each once"));
+  CHECK(with("{'shape': (1,), 'descr': '<f4', 'fortran_order': False}") == "no error");
+  CHECK_THAT(with("{'descr': '<f4', 'fortran_order': False, 'shape': (1,), }" + std::string(10000, ' ')), contains("the limit is 10000"));
   CHECK_THAT(with("{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999,99999999999), }"),
              contains("overflows"));
   CHECK_THAT(with("{'descr': '<f4', 'fortran_order': False, 'shape': (1,1,1,1,1,1,1,1,1), }"), contains("9 dims"));

@@ -149,6 +149,24 @@ template <class V, class E, class D = cpu_t> class variable {
   state* state_ = nullptr;
 };
 
+// Only to say what is meant instead.
+template <class T, class E, class D, class X> const variable<T, E, D>& operator+=(const variable<T, E, D>& w, X&&) {
+  static_assert(detail::never<X>, "sinter: a variable is not changed in place: write its value, `w.detach() += ...;`");
+  return w;
+}
+template <class T, class E, class D, class X> const variable<T, E, D>& operator-=(const variable<T, E, D>& w, X&&) {
+  static_assert(detail::never<X>, "sinter: a variable is not changed in place: write its value, `w.detach() -= ...;`");
+  return w;
+}
+template <class T, class E, class D, class X> const variable<T, E, D>& operator*=(const variable<T, E, D>& w, X&&) {
+  static_assert(detail::never<X>, "sinter: a variable is not changed in place: write its value, `w.detach() *= ...;`");
+  return w;
+}
+template <class T, class E, class D, class X> const variable<T, E, D>& operator/=(const variable<T, E, D>& w, X&&) {
+  static_assert(detail::never<X>, "sinter: a variable is not changed in place: write its value, `w.detach() /= ...;`");
+  return w;
+}
+
 template <class T, class E, class D> variable(const tensor<T, E, D>&) -> variable<T, E, D>;
 template <class Op, class... A> variable(const node<Op, A...>&)
     -> variable<typename detail::lowered<node<Op, A...>>::value_type, typename detail::lowered<node<Op, A...>>::extents_type>;

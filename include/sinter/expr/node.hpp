@@ -119,6 +119,20 @@ template <class Op, class... A> class node {
   template <class Arch = native> void backward(auto&&...) const {
     static_assert(detail::never<Arch>, "sinter: backward() of an expression: name it first: `st::variable y = ...; y.backward();`");
   }
+#define SINTER_NO_VALUE_YET "sinter: an expression has no elements yet: name its value first, `st::tensor y = ...;`"
+  template <class Arch = native> double item() const {
+    static_assert(detail::never<Arch>, SINTER_NO_VALUE_YET);
+    return 0;
+  }
+  template <class Arch = native> int64 size(auto&&...) const {
+    static_assert(detail::never<Arch>, SINTER_NO_VALUE_YET);
+    return 0;
+  }
+  template <class Arch = native> double operator()(auto&&...) const {
+    static_assert(detail::never<Arch>, SINTER_NO_VALUE_YET);
+    return 0;
+  }
+#undef SINTER_NO_VALUE_YET
   template <class Arch = native> explicit operator bool() const {
     static_assert(detail::never<Arch>, "sinter: an expression has no truth value: evaluate it and take one element, `st::tensor y = ...; if (y.item())`");
     return false;

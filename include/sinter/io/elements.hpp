@@ -31,7 +31,7 @@ any_tensor map_elements(const storage_ptr& file, int64 offset, int64 bytes, dtyp
 }
 
 // Elements of `Size` bytes in row-major order, gathered piece by piece.
-template <int Size, class Arch> void write_strided(new_file<Arch>& file, const any_tensor& t) {
+template <int Size, class Sink> void write_strided(Sink& to, const any_tensor& t) {
   constexpr int64 piece = 4096;
   const auto buffer = std::make_unique<char[]>(piece * Size);
   const int rank = t.dim();
@@ -40,7 +40,7 @@ template <int Size, class Arch> void write_strided(new_file<Arch>& file, const a
   for (int64 left = t.numel(); left > 0; --left) {
     std::memcpy(&buffer[static_cast<std::size_t>(filled++ * Size)], from, Size);
     if (filled == piece || left == 1) {
-      file.write(buffer.get(), static_cast<std::size_t>(filled * Size));
+      to.write(buffer.get(), static_cast<std::size_t>(filled * Size));
       filled = 0;
     }
     for (int d = rank - 1; d >= 0; --d) {  // the next index, counted like an odometer
@@ -61,16 +61,16 @@ inline bool is_row_major(const any_tensor& t) {
   return true;
 }
 
-/// Writes the elements of a host tensor in row-major order, whatever its strides.
-template <class Arch = native> void write_elements(new_file<Arch>& file, const any_tensor& t) {
+/// Writes the elements of a host tensor in row-major order, whatever its strides, to a new_file or what else has write().
+template <class Sink> void write_elements(Sink& to, const any_tensor& t) {
   if (t.numel() == 0) return;
-  if (is_row_major(t)) return file.write(t.data(), static_cast<std::size_t>(t.numel() * size_of(t.dtype())));
+  if (is_row_major(t)) return to.write(t.data(), static_cast<std::size_t>(t.numel() * size_of(t.dtype())));
   switch (size_of(t.dtype())) {
-    case 1: return write_strided<1>(file, t);
-    case 2: return write_strided<2>(file, t);
-    case 4: return write_strided<4>(file, t);
-    case 8: return write_strided<8>(file, t);
-    default: return write_strided<16>(file, t);
+    case 1: return write_strided<1>(to, t);
+    case 2: return write_strided<2>(to, t);
+    case 4: return write_strided<4>(to, t);
+    case 8: return write_strided<8>(to, t);
+    default: return write_strided<16>(to, t);
   }
 }
 

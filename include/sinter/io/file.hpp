@@ -1,17 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Files for the readers and writers (POSIX): one mapped into memory, one written aside and renamed into place.
-// No format is known here. Next: safetensors.hpp, npy.hpp, csv.hpp.
+// Files for the readers and writers: one mapped into memory, one written aside and renamed into place.
+// No format is known here. Next: safetensors.hpp, npy.hpp, csv.hpp; system.hpp for what the system does.
 #pragma once
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
 #include <string_view>
 
-#include "../tensor/storage.hpp"
+#include "system.hpp"
 
 namespace sinter::inline v0 {
 namespace detail::inline SINTER_TARGET {
@@ -28,45 +21,23 @@ struct descriptor {
   descriptor(const descriptor&) = delete;
   descriptor& operator=(const descriptor&) = delete;
   ~descriptor() {
-    if (fd >= 0) ::close(fd);
-  }
-};
-
-struct mapping {
-  void* data = nullptr;
-  std::size_t bytes = 0;
-  mapping() = default;
-  mapping(const mapping&) = delete;
-  mapping& operator=(const mapping&) = delete;
-  ~mapping() {
-    if (data) ::munmap(data, bytes);
+    if (fd >= 0) system_close(fd);
   }
 };
 
 }  // namespace detail::inline SINTER_TARGET
 
 /// The file at `path`, mapped read-only; the mapping ends with the last handle to the block. An empty file has no data.
-/// The file must not be truncated while mapped: reading what is gone is a SIGBUS, as with every mapped file.
-/// Throws io_error when it cannot be opened, is no regular file, or cannot be mapped.
+/// The file must not be truncated while mapped: reading what is gone is a SIGBUS, as with every mapped file. On Windows the
+/// block is a copy. Throws io_error when it cannot be opened, is no regular file, or cannot be mapped.
 template <class Arch = native> storage_ptr map_file(const std::string& path) {
-  detail::descriptor file(
-      ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));  // a pipe without a writer must not block
+  detail::descriptor file(detail::system_open(path));
   if (file.fd < 0) detail::file_error<Arch>(path, "cannot open");
-  struct stat info;
-  if (::fstat(file.fd, &info) != 0) detail::file_error<Arch>(path, "cannot stat");
-  if (!S_ISREG(info.st_mode)) fail<io_error, Arch>(path, ": not a regular file");
-  detail::mapping map;
-  const auto bytes = static_cast<std::size_t>(info.st_size);
-  if (bytes > 0) {
-    void* at = ::mmap(nullptr, bytes, PROT_READ, MAP_PRIVATE, file.fd, 0);
-    if (at == MAP_FAILED) detail::file_error<Arch>(path, "cannot map");
-    map.data = at;
-    map.bytes = bytes;
-  }
-  storage_ptr block = borrow_cpu(map.data, static_cast<int64>(bytes), [bytes](void* at) {
-    if (at) ::munmap(at, bytes);
-  });
-  map.data = nullptr;  // the block owns it now
+  const detail::file_status status = detail::system_status(file.fd);
+  if (!status.exists) detail::file_error<Arch>(path, "cannot stat");
+  if (!status.regular) fail<io_error, Arch>(path, ": not a regular file");
+  storage_ptr block = detail::system_map<Arch>(file.fd, status.bytes);
+  if (!block) detail::file_error<Arch>(path, "cannot map");
   return block;
 }
 
@@ -76,29 +47,21 @@ template <class Arch = native> storage_ptr map_file(const std::string& path) {
 template <class Arch = native> class new_file {
  public:
   explicit new_file(const std::string& path) : path_(path) {
-    mode_t mode = 0666;
-    struct stat info;
-    const bool replaces = ::stat(path.c_str(), &info) == 0;
-    if (replaces) {
-      if (!S_ISREG(info.st_mode)) fail<io_error, Arch>(path, ": not a regular file, cannot be replaced");
-      mode = info.st_mode & 07777;
-      if (char* real = ::realpath(path.c_str(), nullptr)) {  // a link stays, what it points to is replaced
-        path_ = real;
-        std::free(real);
-      }
-    }
-    const auto slash = path_.rfind('/');
-    folder_ = slash == std::string::npos ? "." : slash == 0 ? "/" : path_.substr(0, slash);
+    const detail::file_status old = detail::system_status(path);
+    if (old.exists && !old.regular) fail<io_error, Arch>(path, ": not a regular file, cannot be replaced");
+    if (old.exists) path_ = detail::system_target(path);  // a link stays, what it points to is replaced
+    const auto end = detail::folder_end(path_);
+    folder_ = end == std::string::npos ? "." : end == 0 ? "/" : path_.substr(0, end);
     for (int n = 0;; ++n) {
-      temp_ = folder_ + "/.sinter-" + std::to_string(::getpid()) + "-" + std::to_string(n) + ".tmp";
-      fd_ = ::open(temp_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+      temp_ = folder_ + "/.sinter-" + std::to_string(detail::system_process()) + "-" + std::to_string(n) + ".tmp";
+      fd_ = detail::system_create(temp_);
       if (fd_ >= 0) break;
       if (errno != EEXIST || n == 10000) {
         temp_.clear();
         error("cannot create a file in its folder");
       }
     }
-    if (replaces && ::fchmod(fd_, mode) != 0 && errno != EPERM) error("cannot set its permissions");
+    if (old.exists && !detail::system_permissions(fd_, old.mode)) error("cannot set its permissions");
   }
   new_file(const new_file&) = delete;
   new_file& operator=(const new_file&) = delete;
@@ -119,16 +82,13 @@ template <class Arch = native> class new_file {
   /// Everything reaches the disk, then the file takes its name.
   void commit() {
     flush();
-    if (::fsync(fd_) != 0) error("cannot write");
+    if (!detail::system_sync(fd_)) error("cannot write");
     const int fd = fd_;
     fd_ = -1;
-    if (::close(fd) != 0) error("cannot write");
-    if (::rename(temp_.c_str(), path_.c_str()) != 0) error("cannot rename into place");
+    if (!detail::system_close(fd)) error("cannot write");
+    if (!detail::system_replace(temp_, path_)) error("cannot rename into place");
     temp_.clear();
-    detail::descriptor folder(::open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    // Some file systems cannot sync folders; their files are as safe as they get.
-    if (folder.fd >= 0 && ::fsync(folder.fd) != 0 && errno == EIO)
-      error("was written, but its folder cannot be synced");
+    if (!detail::system_sync_folder(folder_)) error("was written, but its folder cannot be synced");
   }
 
  private:
@@ -140,7 +100,7 @@ template <class Arch = native> class new_file {
   }
   void write_now(const char* from, std::size_t bytes) {
     while (bytes > 0) {
-      const auto n = ::write(fd_, from, bytes < (std::size_t{1} << 30) ? bytes : std::size_t{1} << 30);
+      const int64 n = detail::system_write(fd_, from, bytes < (std::size_t{1} << 30) ? bytes : std::size_t{1} << 30);
       if (n < 0 && errno == EINTR) continue;
       if (n <= 0) error("cannot write");
       from += n;
@@ -148,8 +108,8 @@ template <class Arch = native> class new_file {
     }
   }
   void discard() {
-    if (fd_ >= 0) ::close(fd_);
-    if (!temp_.empty()) ::unlink(temp_.c_str());
+    if (fd_ >= 0) detail::system_close(fd_);
+    if (!temp_.empty()) detail::system_remove(temp_);
     fd_ = -1;
     temp_.clear();
   }

@@ -1,14 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// NumPy's .npy files, one tensor each: the headers through xtensor's xnpy, the elements mapped without a copy.
-// Costs about a second of compile time, so sinter.hpp does not include it. Next: elements.hpp.
+// NumPy's .npy files, one tensor each, the elements mapped without a copy. Many tensors in one file: npz.hpp.
+// Not here: structured arrays, Python objects, big-endian numbers. Next: elements.hpp.
+// https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
 #pragma once
-#if __has_include(<xtensor/io/xnpy.hpp>)
-#include <xtensor/io/xnpy.hpp>
-#elif __has_include(<xtensor/xnpy.hpp>)
-#include <xtensor/xnpy.hpp>
-#else
-#error "sinter: io/npy.hpp needs xtensor 0.24 or newer (Debian: libxtensor-dev)"
-#endif
+#include <vector>
 
 #include "../tensor/copy.hpp"
 #include "elements.hpp"
@@ -24,48 +19,117 @@ inline constexpr npy_dtype npy_dtypes[] = {{"|b1", dtype::b8},  {"|u1", dtype::u
                                            {"<i2", dtype::i16}, {"<i4", dtype::i32}, {"<i8", dtype::i64},
                                            {"<f4", dtype::f32}, {"<f8", dtype::f64}};
 
-// xtensor writes to what has these three functions: here, the file that appears whole or not at all.
-template <class Arch> struct npy_sink {
-  new_file<Arch>& file;
-  void write(const char* data, std::streamsize n) { file.write(data, static_cast<std::size_t>(n)); }
-  void put(char c) { file.write(&c, 1); }
-  npy_sink& operator<<(const std::string& s) {
-    file.write(s);
-    return *this;
-  }
-};
+inline constexpr int64 npy_max_header = 10'000;  // numpy.load's limit, too
 
 struct npy_header {
-  std::string descr;
+  std::string_view descr;
   bool fortran_order = false;
-  std::vector<std::size_t> shape;
+  std::vector<int64> shape;
 };
 
-// The header's Python literal. xtensor's parser takes any text for a size, and reads in front of empty strings: what it
-// gets here has the three keys, a tuple of digits, and no empty value.
-template <class Arch> npy_header parse_npy_header(const std::string& text, const std::string& path) {
-  auto bad = [&](const char* why) { fail<io_error, Arch>(path, ": malformed npy header: ", why); };
-  if (text.size() < 2 || text.front() != '{' || text.back() != '\n') bad("it is no dictionary");
-  for (const char* key : {"'descr':", "'fortran_order':", "'shape':"})
-    if (text.find(key) == std::string::npos) bad("a key is missing");
-  if (text.find('[') != std::string::npos) fail<io_error, Arch>(path, ": structured npy arrays are not supported");
-  const auto open = text.find('('), close = text.find(')');
-  if (open == std::string::npos || close == std::string::npos || close < open) bad("the shape is no tuple");
-  for (std::size_t i = open + 1, digits = 0; i < close; ++i) {
-    if (text[i] >= '0' && text[i] <= '9' ? ++digits > 18 : (digits = 0, text[i] != ',' && text[i] != ' '))
-      bad("a size is no number");
-  }
+// The header is a Python dictionary of three keys: {'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }
+template <class Arch> npy_header parse_npy_header(std::string_view text, const std::string& what) {
+  auto bad = [&](const char* why) { fail<io_error, Arch>(what, ": malformed npy header: ", why); };
+  auto take = [&](std::string_view token) {
+    while (text.starts_with(' ')) text.remove_prefix(1);
+    if (!text.starts_with(token)) return false;
+    text.remove_prefix(token.size());
+    return true;
+  };
   npy_header h;
-#if SINTER_HAS_EXCEPTIONS
-  try {
-    xt::detail::parse_header(text, h.descr, &h.fortran_order, h.shape);
-  } catch (const std::runtime_error& e) {
-    bad(e.what());
+  auto descr = [&] {
+    if (take("[")) fail<io_error, Arch>(what, ": structured npy arrays are not supported");
+    const auto quote = take("'") ? text.find('\'') : std::string_view::npos;
+    if (quote == std::string_view::npos) bad("the dtype is no text");
+    h.descr = text.substr(0, quote);
+    text.remove_prefix(quote + 1);
+  };
+  auto shape = [&] {
+    if (!take("(")) bad("the shape is no tuple");
+    for (bool comma = true; !take(")");) {
+      int64 size = 0;
+      int digits = 0;
+      for (; comma && !text.empty() && text[0] >= '0' && text[0] <= '9' && digits < 19; ++digits, text.remove_prefix(1))
+        if (digits < 18) size = size * 10 + (text[0] - '0');
+      if (digits == 0) bad("a size is no number");
+      if (digits > 18) bad("a size is too large");
+      h.shape.push_back(size);
+      comma = take(",");
+      if (!comma && h.shape.size() == 1) bad("the shape is no tuple");
+    }
+  };
+  int seen = 0;
+  if (!take("{")) bad("it is no dictionary");
+  for (bool comma = true; !take("}");) {
+    const int key = !comma ? 0 : take("'descr'") ? 1 : take("'fortran_order'") ? 2 : take("'shape'") ? 4 : 0;
+    if (key == 0 || (seen & key)) bad("expected the keys 'descr', 'fortran_order', 'shape', each once");
+    seen |= key;
+    if (!take(":")) bad("a key has no value");
+    if (key == 1) descr();
+    else if (key == 4) shape();
+    else if (take("True")) h.fortran_order = true;
+    else if (!take("False")) bad("fortran_order is neither True nor False");
+    comma = take(",");
   }
-#else
-  xt::detail::parse_header(text, h.descr, &h.fortran_order, h.shape);
-#endif
+  if (seen != 7) bad("a key is missing");
+  if (!take("\n") || !text.empty()) bad("it does not end with the dictionary");
   return h;
+}
+
+// An npy file's text up to its data, padded so that they start at a multiple of 64.
+template <class Arch> std::string npy_header_of(const any_tensor& t, const std::string& what) {
+  const npy_dtype* known = nullptr;
+  for (const auto& d : npy_dtypes)
+    if (d.type == t.dtype()) known = &d;
+  if (!known) fail<io_error, Arch>(what, ": ", t.dtype(), " is not supported yet");
+  std::string text = "{'descr': '" + std::string(known->descr) + "', 'fortran_order': False, 'shape': (";
+  for (int d = 0; d < t.dim(); ++d) text += std::to_string(t.sizes()[d]) + (t.dim() == 1 ? "," : d + 1 < t.dim() ? ", " : "");
+  text += "), }";
+  text.append(63 - (10 + text.size()) % 64, ' ');
+  text += '\n';
+  return std::string("\x93NUMPY\x01\0", 8) + static_cast<char>(text.size() & 255) + static_cast<char>(text.size() >> 8) + text;
+}
+
+// The npy file that lies in the `size` bytes at `offset` of a block. `what` names it in errors.
+template <class Arch> any_tensor read_npy(const storage_ptr& file, int64 offset, int64 size, const std::string& what) {
+  const char* at = static_cast<const char*>(file->data) + offset;
+  if (size < 10 || std::memcmp(at, "\x93NUMPY", 6) != 0) fail<io_error, Arch>(what, ": not an npy file");
+  const int version = static_cast<unsigned char>(at[6]);
+  if (version < 1 || version > 3) fail<io_error, Arch>(what, ": npy format version ", version, " is unknown");
+  const int width = version == 1 ? 2 : 4;
+  int64 length = 0;
+  for (int i = 0; i < width && 8 + i < size; ++i) length |= int64{static_cast<unsigned char>(at[8 + i])} << (8 * i);
+  const int64 start = 8 + width + length;
+  if (start > size) fail<io_error, Arch>(what, ": the npy header is cut off");
+  if (length > npy_max_header)
+    fail<io_error, Arch>(what, ": an npy header of ", length, " bytes; the limit is ", npy_max_header);
+  const auto header = parse_npy_header<Arch>({at + 8 + width, static_cast<std::size_t>(length)}, what);
+
+  const npy_dtype* known = nullptr;
+  for (const auto& d : npy_dtypes)
+    if (d.descr == header.descr || (d.descr[0] == '|' && header.descr.size() == 3 && header.descr.ends_with(d.descr.substr(1))))
+      known = &d;  // of single bytes the order does not matter
+  if (!known)
+    fail<io_error, Arch>(what, ": npy dtype '", std::string(header.descr), "' is not supported",
+                         header.descr.starts_with('>') ? " (big-endian)" : "");
+
+  const int rank = static_cast<int>(header.shape.size());
+  if (rank > any_tensor::max_rank)
+    fail<io_error, Arch>(what, ": ", rank, " dims; at most ", any_tensor::max_rank, " are supported");
+  int64 sizes[any_tensor::max_rank] = {}, strides[any_tensor::max_rank] = {}, step = 1, numel = 1;
+  for (int k = 0; k < rank; ++k) {
+    const int d = header.fortran_order ? k : rank - 1 - k;
+    sizes[d] = header.shape[static_cast<std::size_t>(d)];
+    strides[d] = step;
+    numel *= sizes[d] ? 1 : 0;
+    if (__builtin_mul_overflow(step, sizes[d] ? sizes[d] : 1, &step))
+      fail<io_error, Arch>(what, ": the shape of the npy array overflows");
+  }
+  int64 bytes = 0;
+  if (__builtin_mul_overflow(step * numel, size_of(known->type), &bytes) || bytes > size - start)
+    fail<io_error, Arch>(what, ": ", known->type, " ", shape_text{sizes, rank}, " does not fit in the ", size - start,
+                         " bytes of data; the file is cut off");
+  return map_elements<Arch>(file, offset + start, bytes, known->type, rank, sizes, strides, what);
 }
 
 }  // namespace detail::inline SINTER_TARGET
@@ -75,66 +139,17 @@ template <class Arch> npy_header parse_npy_header(const std::string& text, const
 /// than bool, int8..int64, uint8, float32, float64.
 template <class Arch = native> any_tensor load_npy(const std::string& path) {
   const storage_ptr file = map_file<Arch>(path);
-  const char* at = static_cast<const char*>(file->data);
-  if (file->bytes < 10 || std::memcmp(at, "\x93NUMPY", 6) != 0) fail<io_error, Arch>(path, ": not an npy file");
-  const int version = at[6];
-  if (version < 1 || version > 3) fail<io_error, Arch>(path, ": npy format version ", version, " is unknown");
-  // xtensor 0.24 reads these lengths as signed bytes and fails from 128 on; hence here.
-  const int width = version == 1 ? 2 : 4;
-  int64 length = 0;
-  for (int i = 0; i < width && 8 + i < file->bytes; ++i)
-    length |= int64{static_cast<unsigned char>(at[8 + i])} << (8 * i);
-  const int64 start = 8 + width + length;
-  if (start > file->bytes) fail<io_error, Arch>(path, ": the npy header is cut off");
-  const auto header = detail::parse_npy_header<Arch>(std::string(at + 8 + width, at + start), path);
-
-  const detail::npy_dtype* known = nullptr;
-  for (const auto& d : detail::npy_dtypes)
-    if (d.descr == header.descr || (d.descr[0] == '|' && d.descr.substr(1) == std::string_view(header.descr).substr(1)))
-      known = &d;
-  if (!known)
-    fail<io_error, Arch>(path, ": npy dtype '", header.descr, "' is not supported",
-                         header.descr[0] == '>' ? " (big-endian)" : "");
-
-  const int rank = static_cast<int>(header.shape.size());
-  if (rank > any_tensor::max_rank)
-    fail<io_error, Arch>(path, ": ", rank, " dims; at most ", any_tensor::max_rank, " are supported");
-  int64 sizes[any_tensor::max_rank] = {}, strides[any_tensor::max_rank] = {}, step = 1, numel = 1;
-  for (int k = 0; k < rank; ++k) {
-    const int d = header.fortran_order ? k : rank - 1 - k;
-    sizes[d] = static_cast<int64>(header.shape[static_cast<std::size_t>(d)]);
-    strides[d] = step;
-    numel *= sizes[d] ? 1 : 0;
-    if (__builtin_mul_overflow(step, sizes[d] ? sizes[d] : 1, &step))
-      fail<io_error, Arch>(path, ": the shape of the npy array overflows");
-  }
-  int64 bytes = 0;
-  if (__builtin_mul_overflow(step * numel, size_of(known->type), &bytes) || bytes > file->bytes - start)
-    fail<io_error, Arch>(path, ": ", known->type, " ", shape_text{sizes, rank}, " does not fit in the ",
-                         file->bytes - start, " bytes of data; the file is cut off");
-  return detail::map_elements<Arch>(file, start, bytes, known->type, rank, sizes, strides, path);
+  return detail::read_npy<Arch>(file, 0, file->bytes, path);
 }
 
 /// Writes one tensor as .npy, in row-major order. The file appears whole or not at all (see save_safetensors).
 /// Throws io_error: an undefined or device tensor, and what the system says.
 template <class Arch = native> void save_npy(const std::string& path, const any_tensor& t) {
   detail::check_writable<Arch>(t, path);
-  std::vector<std::size_t> shape(t.sizes(), t.sizes() + t.dim());
+  const std::string header = detail::npy_header_of<Arch>(t, path);
   new_file<Arch> file(path);
-  detail::npy_sink<Arch> sink{file};
-  auto header = [&]<class T>(T) { xt::detail::write_header(sink, xt::detail::build_typestring<T>(), false, shape); };
-  switch (t.dtype()) {
-    case dtype::b8: header(bool{}); break;
-    case dtype::u8: header(uint8{}); break;
-    case dtype::i8: header(int8{}); break;
-    case dtype::i16: header(int16{}); break;
-    case dtype::i32: header(int32{}); break;
-    case dtype::i64: header(int64{}); break;
-    case dtype::f32: header(float{}); break;
-    case dtype::f64: header(double{}); break;
-    default: fail<io_error, Arch>(path, ": ", t.dtype(), " is not supported yet");
-  }
-  detail::write_elements(file, t);  // xtensor's own writer takes memory as it lies, and a full disk for success
+  file.write(header);
+  detail::write_elements(file, t);
   file.commit();
 }
 

@@ -4,32 +4,12 @@
 #pragma once
 #include <algorithm>
 #include <unordered_set>
-#include <vector>
 
 #include "elements.hpp"
 #include "json.hpp"
+#include "tensor_file.hpp"
 
 namespace sinter::inline v0 {
-
-/// What a file holds, in the file's order.
-struct tensor_file {
-  std::vector<named<any_tensor>> tensors;
-  std::vector<named<std::string>> metadata;
-
-  bool contains(std::string_view name) const { return find(name) != nullptr; }
-  /// The tensor of that name. Throws io_error where there is none.
-  const any_tensor& at(std::string_view name) const {
-    if (const any_tensor* t = find(name)) return *t;
-    fail<io_error>("no tensor is called '", std::string(name), "' in this file (it has ", tensors.size(), ")");
-  }
-
- private:
-  const any_tensor* find(std::string_view name) const {
-    for (const auto& t : tensors)
-      if (t.name == name) return &t.value;
-    return nullptr;
-  }
-};
 
 namespace detail::inline SINTER_TARGET {
 
@@ -263,13 +243,9 @@ void save_safetensors(const std::string& path, const std::vector<named<any_tenso
 }
 
 /// The same for a state_dict, a std::map, or any range of (name, tensor) pairs.
-template <class Tensors, class Arch = native>
-  requires(requires(const Tensors& t) { t.begin()->second; } || requires(const Tensors& t) { t.begin()->value; })
-  void save_safetensors(const std::string& path, const Tensors& tensors,
-                        const std::vector<named<std::string>>& metadata = {}) {
-    std::vector<named<any_tensor>> list;
-    for (const auto& [name, value] : tensors) list.push_back({name, any_tensor(value)});
-    save_safetensors<Arch>(path, list, metadata);
-  }
+template <detail::named_tensors Tensors, class Arch = native>
+void save_safetensors(const std::string& path, const Tensors& tensors, const std::vector<named<std::string>>& metadata = {}) {
+  save_safetensors<Arch>(path, detail::list_of(tensors), metadata);
+}
 
 }  // namespace sinter::inline v0

@@ -14,11 +14,12 @@ struct no_bias_t {};
 /// +-1/sqrt(In). `linear<64, 10, double>` has parameters of another dtype, `linear<64, 10, float, false>` no bias.
 /// https://pytorch.org/docs/stable/generated/torch.nn.Linear.html
 template <int64 In, int64 Out, class T = float, bool Bias = true> struct linear : module<linear<In, Out, T, Bias>> {
-  static_assert(In > 0 && Out > 0, "sinter: linear<In, Out> needs the number of inputs and of outputs");
+  static_assert(In > 0 && Out > 0, "sinter: the sizes of a linear layer are part of its type: `st::nn::linear<784, 10> fc;`");
   param<T, Out, In> weight{empty<T>(shape<Out, In>), true};
   std::conditional_t<Bias, param<T, Out>, no_bias_t> bias = make_bias();
 
   linear() { reset_parameters(); }
+  linear(int64, int64) requires(In == 0) {}  // only to say what is meant instead
   explicit linear(generator& g) { reset_parameters(g); }
   void reset_parameters(generator& g = default_generator()) {
     const double bound = 1 / std::sqrt(static_cast<double>(In));  // kaiming_uniform_ with a = sqrt(5), as in PyTorch
@@ -41,6 +42,9 @@ template <int64 In, int64 Out, class T = float, bool Bias = true> struct linear 
     else return no_bias_t{};
   }
 };
+
+/// Only to say what is meant instead.
+linear(int64, int64) -> linear<0, 0, float, false>;
 
 /// y_o = a^T W_o b + bias_o for a [N, In1] and b [N, In2]; weight [Out, In1, In2] and bias [Out] start as U(-k, k), k = 1 / sqrt(In1).
 /// https://pytorch.org/docs/stable/generated/torch.nn.Bilinear.html

@@ -59,8 +59,12 @@ template <class... A> auto members(A&&... a) {
 
 namespace detail {
 
+// Values, as a failed concept would be explained at length.
+template <class M> inline constexpr bool is_module = module_like<M>;
+template <class M> inline constexpr bool has_parts = parameter_like<M> || buffer_like<M> || range_like<M> || is_module<M>;
+
 template <class M> auto members_of(M& m) {
-  static_assert(module_like<M>,
+  static_assert(is_module<M>,
                 "sinter: this is no module: a struct with data needs a line `auto members() { return st::nn::members(\"fc1\", fc1); }`");
   if constexpr (has_members<M>) return m.members();
   else return std::tuple<>{};
@@ -106,7 +110,7 @@ template <class T> using or_float = std::conditional_t<std::is_void_v<T>, float,
 }  // namespace detail
 
 /// Every parameter of m once, in the order of its members. https://pytorch.org/docs/stable/generated/torch.nn.Module.html
-template <class T = void, class M> auto parameters(M& m) {
+template <class T = void, class M> requires detail::has_parts<M> auto parameters(M& m) {
   using U = detail::or_float<detail::parameter_type_of<T, M>>;
   parameter_list<U> list;
   detail::for_tensors(m, [&](const std::string&, auto& x) {
@@ -114,6 +118,12 @@ template <class T = void, class M> auto parameters(M& m) {
       if constexpr (std::is_same_v<typename std::remove_reference_t<decltype(x)>::value_type, U>) list.add(x);
   });
   return list;
+}
+
+// Only to say what is missing.
+template <class T = void, class M> requires(!detail::has_parts<M>) parameter_list<float> parameters(M&) {
+  static_assert(detail::never<M>, "sinter: this is no module: a struct with data needs a line `auto members() { return st::nn::members(\"fc1\", fc1); }`");
+  return {};
 }
 
 /// The same with PyTorch's names: "fc1.weight", in a sequential "0.weight".

@@ -303,7 +303,17 @@ template <class X> constexpr bare<X> explain_dims(X& x) {
   static_assert(never<X>, "sinter: dims are an int, `{0, 2}` or `st::dim<0, 2>`: how many they are is part of the type");
   return x;
 }
+template <class B> concept bool_only = same<B, bool>;
+template <class X> constexpr bare<X> explain_keepdim(X& x) {
+  static_assert(never<X>, "sinter: keepdim is a word here, as its rank is part of a type: `st::sum(x, 1, st::keepdim)`");
+  return x;
+}
 }  // namespace detail::inline SINTER_TARGET
+template <expression X, dims_like D, detail::bool_only B> constexpr auto sum(X&& x, D, B) { return detail::explain_keepdim(x); }
+template <expression X, dims_like D, detail::bool_only B> constexpr auto max(X&& x, D, B) { return detail::explain_keepdim(x); }
+template <expression X, dims_like D, detail::bool_only B> constexpr auto argmax(X&& x, D, B) { return detail::explain_keepdim(x); }
+template <expression X, dims_like D, detail::bool_only B> constexpr auto mean(X&& x, D, B) { return detail::explain_keepdim(x); }
+template <expression X, dims_like D, detail::bool_only B> constexpr auto var(X&& x, D, B) { return detail::explain_keepdim(x); }
 template <expression X, detail::mistaken_dims D> constexpr auto sum(X&& x, const D&, auto...) { return detail::explain_dims(x); }
 template <expression X, detail::mistaken_dims D> constexpr auto max(X&& x, const D&, auto...) { return detail::explain_dims(x); }
 template <expression X, detail::mistaken_dims D> constexpr auto argmax(X&& x, const D&, auto...) { return detail::explain_dims(x); }
@@ -319,7 +329,7 @@ template <expression X, detail::mistaken_dims D> constexpr auto norm(X&& x, cons
 template <expression X, detail::mistaken_dims D> constexpr auto logsumexp(X&& x, const D&, auto...) { return detail::explain_dims(x); }
 
 /// Variance with n - correction in the denominator.
-template <expression X, dims_like D, number C> constexpr applied<composed::squeezed<composed::var>, X, dims_of<D>, C>
+template <expression X, dims_like D, number C> requires(!detail::same<C, bool>) constexpr applied<composed::squeezed<composed::var>, X, dims_of<D>, C>
 var(X&& x, D d, C correction) {
   return apply<composed::squeezed<composed::var>>(static_cast<X&&>(x), dims_of<D>(d), correction);
 }

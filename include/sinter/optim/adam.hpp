@@ -64,10 +64,16 @@ template <class T, class Options, bool Decoupled> class adam_family {
 /// Adam: https://arxiv.org/abs/1412.6980
 template <class T> struct adam : adam_family<T, adam_options, false> {
   explicit adam(const parameter_list<T>& parameters, const adam_options& o = {}) : adam_family<T, adam_options, false>(parameters, o) {}
+  template <number N> adam(const parameter_list<T>& p, N) : adam(p) {
+    static_assert(sinter::detail::never<N>, "sinter: options have names: `st::optim::adam opt{net.parameters(), {.lr = 1e-3}}`");
+  }
 };
 /// AdamW: https://arxiv.org/abs/1711.05101
 template <class T> struct adamw : adam_family<T, adamw_options, true> {
   explicit adamw(const parameter_list<T>& parameters, const adamw_options& o = {}) : adam_family<T, adamw_options, true>(parameters, o) {}
+  template <number N> adamw(const parameter_list<T>& p, N) : adamw(p) {
+    static_assert(sinter::detail::never<N>, "sinter: options have names: `st::optim::adamw opt{net.parameters(), {.lr = 1e-3}}`");
+  }
 };
 
 }  // namespace sinter::inline v0::optim::inline SINTER_TARGET

@@ -37,6 +37,9 @@ template <class T> class sgd {
   explicit sgd(const parameter_list<T>& parameters, const sgd_options& o = {}) : options(o), flat_(parameters) {
     if (o.nesterov && (o.momentum <= 0 || o.dampening != 0)) fail<error>("sgd: nesterov needs a momentum and no dampening");
   }
+  template <number N> sgd(const parameter_list<T>& p, N) : sgd(p) {
+    static_assert(sinter::detail::never<N>, "sinter: options have names: `st::optim::sgd opt{net.parameters(), {.lr = 1e-3}}`");
+  }
 
   /// One update of every parameter that has a gradient, in one pass over memory.
   void step() {

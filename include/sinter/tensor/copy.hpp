@@ -132,6 +132,18 @@ auto reshape(const tensor<T, E, D>& t, const detail::size_arg (&sizes)[R]) {
   return reshape(t, detail::sizes_of(sizes));
 }
 
+namespace detail::inline SINTER_TARGET {
+template <class X> X explain_new_sizes(const X& t) {
+  static_assert(never<X>, "sinter: new sizes are a list: `st::reshape(x, {2, 3})`; -1 stands for what is left");
+  return t;
+}
+}  // namespace detail::inline SINTER_TARGET
+// Only to say what is meant instead.
+template <class T, class E, class D, detail::integer... I> requires(sizeof...(I) > 0)
+auto reshape(const tensor<T, E, D>& t, I...) { return detail::explain_new_sizes(t); }
+template <class T, class E, class D, detail::integer... I> requires(sizeof...(I) > 0)
+auto view(const tensor<T, E, D>& t, I...) { return detail::explain_new_sizes(t); }
+
 /// As `reshape`, but never a copy: throws shape_error where strides cannot express the sizes.
 template <class T, class E, class D, int R>
 tensor<T, rank<R>, D> view(const tensor<T, E, D>& t, const index_list<R>& sizes) {

@@ -117,6 +117,17 @@ template <class T = float, std::size_t R, class Arch = native> auto ones(const d
   return full<T>(detail::sizes_of(sizes), 1);
 }
 
+namespace detail::inline SINTER_TARGET {
+template <class T> tensor<T, rank<1>> explain_sizes() {
+  static_assert(never<T>, "sinter: sizes are a list, `st::zeros<float>({2, 3})`, or a type, `st::zeros<float>(st::shape<2, 3>)`");
+  return {};
+}
+}  // namespace detail::inline SINTER_TARGET
+// Only to say what is meant instead.
+template <class T = float, detail::integer... I> requires(sizeof...(I) > 0) auto empty(I...) { return detail::explain_sizes<T>(); }
+template <class T = float, detail::integer... I> requires(sizeof...(I) > 0) auto zeros(I...) { return detail::explain_sizes<T>(); }
+template <class T = float, detail::integer... I> requires(sizeof...(I) > 0) auto ones(I...) { return detail::explain_sizes<T>(); }
+
 /// New tensors with the sizes and dtype of `t`, and its strides where these are dense.
 template <class T, class E, class D, class Arch = native> auto empty_like(const tensor<T, E, D>& t) {
   return detail::new_like<Arch>(t);
@@ -248,6 +259,12 @@ template <class T, std::size_t R> auto from_blob(T* p, const detail::size_arg (&
 template <class T, std::size_t R, class F> requires std::is_invocable_v<F&, void*>
 auto from_blob(T* p, const detail::size_arg (&sizes)[R], F drop) {
   return detail::around(p, detail::sizes_of(sizes), detail::row_major(detail::sizes_of(sizes)), drop);
+}
+
+/// Only to say what is meant instead.
+template <class C, std::size_t R> requires requires(C& c) { c.data(); c.size(); } auto from_blob(C&& c, const detail::size_arg (&)[R], auto&&...) {
+  static_assert(detail::never<C>, "sinter: from_blob takes the address of the memory: `st::from_blob(v.data(), {v.size()})`");
+  return tensor<std::remove_cvref_t<decltype(*c.data())>, rank<static_cast<int>(R)>>();
 }
 
 #pragma GCC visibility pop

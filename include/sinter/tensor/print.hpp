@@ -124,8 +124,10 @@ template <class T, class E> std::string to_string(const tensor<T, E, cpu_t>& t) 
 }
 
 /// Writes to_string(t).
-template <class T, class E> std::ostream& operator<<(std::ostream& to, const tensor<T, E, cpu_t>& t) {
-  return to << to_string(t);
+template <class Stream, class T, class E> requires std::is_base_of_v<std::ostream, Stream>
+Stream& operator<<(Stream& to, const tensor<T, E, cpu_t>& t) {
+  to << to_string(t);
+  return to;
 }
 
 }  // namespace SINTER_TARGET

@@ -134,6 +134,9 @@ template <class T = float, std::size_t R, class Arch = native>
 auto randn(const detail::size_arg (&sizes)[R], generator& g = default_generator()) {
   return detail::normal<T, rank<R>, Arch>(empty<T>(sizes), g);
 }
+// Only to say what is meant instead.
+template <class T = float, detail::integer... I> requires(sizeof...(I) > 0) auto rand(I...) { return detail::explain_sizes<T>(); }
+template <class T = float, detail::integer... I> requires(sizeof...(I) > 0) auto randn(I...) { return detail::explain_sizes<T>(); }
 
 /// Normally distributed around `mean` with standard deviation `std`.
 template <class T = float, std::size_t R, class Arch = native>

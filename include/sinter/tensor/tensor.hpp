@@ -2,6 +2,8 @@
 // tensor: a handle to elements in memory. Copying shares the elements, clone() copies them.
 // Not here: slices and reshapes (view.hpp), new tensors (creation.hpp), arithmetic. Next: view.hpp.
 #pragma once
+#include <initializer_list>
+
 #include "../op/lane.hpp"
 #include "extents.hpp"
 #include "storage.hpp"
@@ -13,7 +15,13 @@ struct cuda_t {};
 inline constexpr cpu_t cpu{};
 inline constexpr cuda_t cuda{};
 
-template <class T, class E, class D> class tensor;
+namespace detail {
+/// In the place of extents: a tensor that was written without a rank, and one made from plain numbers.
+struct rank_is_missing : extents<> {};
+struct numbers_are_no_tensor : extents<> {};
+}  // namespace detail
+
+template <class T, class E = detail::rank_is_missing, class D = cpu_t> class tensor;
 
 template <class Arch = native, class T, class E, class D, class... A>
 auto subview(const tensor<T, E, D>& t, A... args);  // view.hpp
@@ -100,7 +108,10 @@ concept tensor_like = detail::is_tensor<std::remove_cvref_t<T>>;
 
 /// `E::rank`-dimensional array of `V` on device `D`. `tensor<const V, ...>` is read-only.
 /// A default-constructed tensor is undefined: no storage, sizes 0.
-template <class V, class E, class D = cpu_t> class tensor {
+template <class V, class E, class D> class tensor {
+  static_assert(!std::is_same_v<E, detail::rank_is_missing>, "sinter: a tensor's type says its rank: st::tensor<float, st::rank<2>>");
+  static_assert(!std::is_same_v<E, detail::numbers_are_no_tensor>,
+                "sinter: numbers become a tensor by st::array<float>({1, 2, 3}), or st::full<float>({2, 3}, 1)");
   static_assert(detail::is_element<V>, "sinter: a tensor's elements are bool, int8..int64, uint8, float or double");
 
  public:
@@ -208,6 +219,17 @@ template <class V, class E, class D = cpu_t> class tensor {
     }
   }
 
+  /// Only to say what is meant instead.
+  template <class I> V& operator[](I) const {
+    static_assert(detail::never<I>, "sinter: indices stand in parentheses, all of them in one pair: x(i, j), x(i) for a row, x(st::slice(), j)");
+    return *data_;
+  }
+  template <class Arch = native> void backward(auto&&...) const {
+    static_assert(detail::never<Arch>, "sinter: backward() of a tensor: only variables record, `st::variable w = ...; st::variable loss = ...; loss.backward();`");
+  }
+  tensor(std::initializer_list<value_type>) requires std::is_same_v<E, detail::numbers_are_no_tensor> {}
+  tensor(value_type) requires std::is_same_v<E, detail::numbers_are_no_tensor> {}
+
   /// The transposed view of a matrix.
   SINTER_INLINE auto T() const requires(rank == 2) {
     return tensor<V, extents<E::at(1), E::at(0)>, D>(block_, data_, {sizes_[1], sizes_[0]},
@@ -233,5 +255,17 @@ template <class V, class E, class D = cpu_t> class tensor {
   index_type sizes_{};
   index_type strides_{};
 };
+
+template <number X> tensor(X) -> tensor<X, detail::numbers_are_no_tensor>;
+template <number X> tensor(std::initializer_list<X>) -> tensor<X, detail::numbers_are_no_tensor>;
+
+/// Only to say what is missing: print.hpp has the real one for tensors on the host.
+template <class Stream, expression X> requires requires(Stream& s) { s.rdbuf(); s.flush(); }
+Stream& operator<<(Stream& to, const X&) {
+  if constexpr (tensor_like<X>) static_assert(detail::never<X>, "sinter: printing tensors takes #include <sinter/tensor/print.hpp>; on a device, .to(st::cpu) first");
+  else if constexpr (detail::is_node<X>) static_assert(detail::never<X>, "sinter: an expression has no value to print yet: `st::tensor y = ...; std::cout << y;`");
+  else static_assert(detail::never<X>, "sinter: print a variable's value: `std::cout << w.detach();`");
+  return to;
+}
 
 }  // namespace sinter::inline v0
