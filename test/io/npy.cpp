@@ -44,6 +44,7 @@ TEST_CASE("npy: tensors of every dtype, rank and stride come back") {
   round_trip(st::array<float>({{1, 2, 3}, {4, 5, 6}}));
   round_trip(st::array<float>({{1, 2, 3}, {4, 5, 6}}).T());
   round_trip(st::array<double>({0.1}));
+  round_trip(st::full<st::half>({2, 3}, st::half(0.1f)));
   round_trip(st::array<bool>({true, false}));
   round_trip(st::array<st::uint8>({255}));
   round_trip(st::array<st::int8>({-128}));

@@ -17,7 +17,7 @@ struct npy_dtype {
 };
 inline constexpr npy_dtype npy_dtypes[] = {{"|b1", dtype::b8},  {"|u1", dtype::u8},  {"|i1", dtype::i8},
                                            {"<i2", dtype::i16}, {"<i4", dtype::i32}, {"<i8", dtype::i64},
-                                           {"<f4", dtype::f32}, {"<f8", dtype::f64}};
+                                           {"<f2", dtype::f16}, {"<f4", dtype::f32}, {"<f8", dtype::f64}};
 
 inline constexpr int64 npy_max_header = 10'000;  // numpy.load's limit, too
 
@@ -81,7 +81,7 @@ template <class Arch> std::string npy_header_of(const any_tensor& t, const std::
   const npy_dtype* known = nullptr;
   for (const auto& d : npy_dtypes)
     if (d.type == t.dtype()) known = &d;
-  if (!known) fail<io_error, Arch>(what, ": ", t.dtype(), " is not supported yet");
+  if (!known) fail<io_error, Arch>(what, ": ", t.dtype(), " is not supported");
   std::string text = "{'descr': '" + std::string(known->descr) + "', 'fortran_order': False, 'shape': (";
   for (int d = 0; d < t.dim(); ++d) text += std::to_string(t.sizes()[d]) + (t.dim() == 1 ? "," : d + 1 < t.dim() ? ", " : "");
   text += "), }";
@@ -136,7 +136,7 @@ template <class Arch> any_tensor read_npy(const storage_ptr& file, int64 offset,
 
 /// Opens a .npy file. The tensor is a read-only view of the mapped file (see load_safetensors); arrays in Fortran order
 /// get column-major strides. Throws io_error for what is no npy file, is cut off, is big-endian, or has a dtype other
-/// than bool, int8..int64, uint8, float32, float64.
+/// than bool, int8..int64, uint8, float16, float32, float64.
 template <class Arch = native> any_tensor load_npy(const std::string& path) {
   const storage_ptr file = map_file<Arch>(path);
   return detail::read_npy<Arch>(file, 0, file->bytes, path);

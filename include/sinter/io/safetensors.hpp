@@ -19,7 +19,8 @@ struct safetensors_dtype {
 };
 inline constexpr safetensors_dtype safetensors_dtypes[] = {
     {"BOOL", dtype::b8}, {"U8", dtype::u8},   {"I8", dtype::i8},   {"I16", dtype::i16},
-    {"I32", dtype::i32}, {"I64", dtype::i64}, {"F32", dtype::f32}, {"F64", dtype::f64}};
+    {"I32", dtype::i32}, {"I64", dtype::i64}, {"F16", dtype::f16}, {"BF16", dtype::bf16},
+    {"F32", dtype::f32}, {"F64", dtype::f64}};
 inline constexpr int64 safetensors_max_header = 100'000'000;  // the limit of the official readers
 
 struct safetensors_entry {
@@ -97,7 +98,7 @@ template <class Arch> struct safetensors_header {
     for (const auto& known : safetensors_dtypes)
       if (known.name == name) return known.type;
     fail<io_error, Arch>(who(e), ": dtype ", name,
-                         name == "F16" || name == "BF16" ? " is not supported yet" : " is not supported");
+                         " is not supported");
   }
 
   // As the official reader demands: every tensor fills its range, and the ranges tile the data.
@@ -220,7 +221,7 @@ void save_safetensors(const std::string& path, const std::vector<named<any_tenso
     const auto* known = std::find_if(std::begin(detail::safetensors_dtypes), std::end(detail::safetensors_dtypes),
                                      [&](const auto& k) { return k.type == t.dtype(); });
     if (known == std::end(detail::safetensors_dtypes))
-      fail<io_error, Arch>(path, ": tensor '", tensors[i].name, "': ", t.dtype(), " is not supported yet");
+      fail<io_error, Arch>(path, ": tensor '", tensors[i].name, "': ", t.dtype(), " is not supported");
     if (header.back() != '{') header += ',';
     header +=
         text_of(tensors[i].name, "a tensor's name") + ":{\"dtype\":\"" + std::string(known->name) + "\",\"shape\":[";
