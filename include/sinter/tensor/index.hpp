@@ -181,12 +181,22 @@ template <detail::array X, detail::index_tensor I> auto index_select(const X& x,
   static_assert(R > 0, "sinter: index_select needs at least one dim");
   static_assert(I::rank == 1, "sinter: index_select takes a 1-d tensor of integers; flatten the index");
   const int d = detail::wrap_dim(dim, R, "index_select");
-  index_list<R> out = x.sizes();
-  out[d] = index.numel();
-  return detail::selected<R>(x, detail::make_index_map(x.sizes(), out, [&](index_list<R> at) {
-    at[d] = detail::checked_index(detail::element_at(index, index_list<1>(at[d])), x.sizes()[d], d, "index_select");
-    return detail::number_at(x.sizes(), at);
-  }));
+  index_list<R> out = x.sizes(), one = x.sizes();  // the result, and the part that one index names
+  out[d] = index.numel(), one[d] = 1;
+  if constexpr (tensor_like<X>) {
+    using V = typename X::value_type;
+    auto y = detail::new_tensor<V, rank<R>>(out);
+    for (int64 i = 0; i < out[d]; ++i) {
+      const int64 at = detail::checked_index(detail::element_at(index, index_list<1>(i)), x.sizes()[d], d, "index_select");
+      detail::copy_strided<native, V>(y.data() + i * y.strides()[d], y.strides(), x.data() + at * x.strides()[d], x.strides(), one);
+    }
+    return y;
+  } else {
+    return detail::selected<R>(x, detail::make_index_map(x.sizes(), out, [&](index_list<R> at) {
+      at[d] = detail::checked_index(detail::element_at(index, index_list<1>(at[d])), x.sizes()[d], d, "index_select");
+      return detail::number_at(x.sizes(), at);
+    }));
+  }
 }
 SINTER_OF_EXPRESSION(index_select)
 
