@@ -64,6 +64,11 @@ TEST_CASE("t(mask) and t(index) read and write") {
   CHECK(t(2, 2) == 80);
   t(odd) = t(odd) + 100;
   CHECK(t(0, 1) == 170);
+  t(t == 170) += 5;
+  t(t == 175) *= 2;
+  CHECK(t(0, 1) == 350);
+  t(t == 350).copy_(170);
+  CHECK(t(0, 1) == 170);
   auto view = t.T();
   view(st::array<bool>({true, false, false, true})) = -1;
   CHECK(t(1, 0) == -1);

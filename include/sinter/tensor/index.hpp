@@ -153,13 +153,25 @@ template <class T, class E, class V> void write_selected(const tensor<T, E, cpu_
 template <class T, class E, int R> struct selection : tensor<std::remove_const_t<T>, rank<R>> {
   using values = tensor<std::remove_const_t<T>, rank<R>>;
   selection(const tensor<T, E, cpu_t>& t, const index_map_ptr& m) : values(map_linear<rank<R>>(t, m)), t_(t), m_(m) {}
-  template <class X> requires assignable<X> void operator=(X&& x) && {
-    static_assert(!std::is_const_v<T>, "sinter: this tensor is read-only");
-    this->copy_(static_cast<X&&>(x));
-    write_selected(t_, *m_, static_cast<const values&>(*this));
+  template <class X> requires assignable<X> void operator=(X&& x) && { copy_(static_cast<X&&>(x)); }
+  template <class X> requires assignable<X> void copy_(X&& x) {
+    mine().copy_(static_cast<X&&>(x));
+    write();
   }
+#define SINTER_SELECTION_ASSIGN(sign)                                                   \
+  template <class X> requires assignable<X> void operator sign##=(X&& x) && {           \
+    mine() sign##= static_cast<X&&>(x);                                                 \
+    write();                                                                            \
+  }
+  SINTER_SELECTION_ASSIGN(+) SINTER_SELECTION_ASSIGN(-) SINTER_SELECTION_ASSIGN(*) SINTER_SELECTION_ASSIGN(/)
+#undef SINTER_SELECTION_ASSIGN
 
  private:
+  const values& mine() const { return *this; }
+  void write() const {
+    static_assert(!std::is_const_v<T>, "sinter: this tensor is read-only");
+    write_selected(t_, *m_, mine());
+  }
   tensor<T, E, cpu_t> t_;
   index_map_ptr m_;
 };
