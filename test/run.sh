@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
-# Builds and runs every test: all of them with g++, then the mistakes, the consumers and a smoke set with clang++.
+# Builds and runs every test: all of them with g++, then the mistakes, the consumers, a smoke set and the fuzz targets with clang++.
 # The last line counts Catch2 cases, examples and script checks from their real results; exit 1 on any failure.
 set -u
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -8,15 +8,18 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 
 usage() {
   cat <<'TEXT'
-usage: sh test/run.sh [--full] [--no-install] [--deps DIR]
+usage: sh test/run.sh [--full] [--cross] [--no-install] [--deps DIR]
 Configures build/test and build/clang, runs all tests, ends with one line: N passed, N failed, N skipped.
   --full         every bit pattern, every matrix: hours instead of minutes
+  --cross        also a few tests for aarch64 (by qemu) and Windows (by wine), as far as compilers for them are installed
 TEXT
   common_help
 }
 
+cross=no
 while [ $# -gt 0 ]; do
   if [ "$1" = --full ]; then SINTER_FULL=1; export SINTER_FULL; shift; continue; fi
+  if [ "$1" = --cross ]; then cross=yes; shift; continue; fi
   common_option "$@"
   [ "$taken" -gt 0 ] || { usage >&2; exit 2; }
   shift "$taken"
@@ -102,6 +105,8 @@ else
   say "SKIP clang++ is absent (Debian package: clang)"
   count 0 0 1
 fi
+
+if [ "$cross" = yes ]; then script cross env SINTER_DEPS="$deps" SINTER_JOBS="$jobs" sh "$root/test/cross/run.sh"; fi
 
 say "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" = 0 ]

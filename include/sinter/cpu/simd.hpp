@@ -135,8 +135,22 @@ template <class T> SINTER_INLINE batch<T> pin(xsimd::batch<T> x) {
   return x;
 }
 
-using xsimd::any, xsimd::ceil, xsimd::floor, xsimd::isnan, xsimd::sqrt, xsimd::trunc;
+using xsimd::any, xsimd::isnan;
+#if defined(__aarch64__) && !defined(__ARM_FEATURE_SVE)
+// By their instructions: on NEON, xsimd 8.1's square root of floats is an estimate, and its rounding turns -0.3 into +0.
+#define SINTER_NEON(name, f32, f64)                                                      \
+  SINTER_INLINE batch<float> name(xsimd::batch<float> x) { return batch<float>(f32(x.data)); } \
+  SINTER_INLINE batch<double> name(xsimd::batch<double> x) { return batch<double>(f64(x.data)); }
+SINTER_NEON(sqrt, vsqrtq_f32, vsqrtq_f64)
+SINTER_NEON(floor, vrndmq_f32, vrndmq_f64)
+SINTER_NEON(ceil, vrndpq_f32, vrndpq_f64)
+SINTER_NEON(trunc, vrndq_f32, vrndq_f64)
+SINTER_NEON(round, vrndnq_f32, vrndnq_f64)
+#undef SINTER_NEON
+#else
+using xsimd::ceil, xsimd::floor, xsimd::sqrt, xsimd::trunc;
 template <class B> SINTER_INLINE B round(B x) { return xsimd::nearbyint(x); }
+#endif
 #else
 // Never called: the names that the code for wide packs mentions.
 template <class T> struct batch;
