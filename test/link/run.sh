@@ -57,6 +57,8 @@ mixed() {  # the parts with the widest registers first: of equal functions the l
 wide() {
   objdump -d --no-show-raw-insn "$1" | awk '
     /^[0-9a-f]+ <.*>:$/ { name = substr($2, 2, length($2) - 3) }
+    /^Disassembly of section/ { name = "" }
+    name == "" { next }
     $2 ~ /^v[a-z]/ && /%[xyz]mm/ { print name }
     $2 ~ /^(andn|bextr|bls[ir]|blsmsk|bzhi|mulx|p(dep|ext)|rorx|s(ar|hl|hr)x|[lt]zcnt|popcnt|movbe|crc32|k(mov|and|or|xor|not|test)[bwdq]*)[bwlq]?$/ { print name }' | sort -u
 }
@@ -88,6 +90,7 @@ check "parts compile with baseline, native, OpenMP, -O0, -Ofast, and scalar flag
 linker=$CXX link_threads=$threads device='' has_device=''
 NVCC=${NVCC:-nvcc}
 case $CXX in
+  *clang*) ;;
   *g++*)
     if has "$NVCC"; then
       check "a part as a .cu file" device

@@ -113,6 +113,7 @@ template <class T, class E, class F> auto viewed(const variable<T, E>& v, F f) {
 }  // namespace sinter::inline v0::detail::inline SINTER_TARGET
 
 namespace sinter::inline v0 {
+inline namespace SINTER_TARGET {
 
 /// M v, recorded.
 template <class Out, class T, class E> variable<T, Out> map_linear(const variable<T, E>& v, const std::shared_ptr<const detail::index_map>& m) {
@@ -121,4 +122,5 @@ template <class Out, class T, class E> variable<T, Out> map_linear(const variabl
   return detail::linear_variable<T, Out>(map_linear<Out>(v.value(), m), terms);
 }
 
+}  // namespace SINTER_TARGET
 }  // namespace sinter::inline v0

@@ -7,12 +7,12 @@
 #include "linear.hpp"
 
 namespace sinter::inline v0 {
-
 namespace detail::inline SINTER_TARGET {
 /// What is not simply a tensor: a variable, or an expression, which is evaluated first.
 template <class X>
 concept recorded = is_variable<std::remove_cvref_t<X>> || formula<X>;
 }  // namespace detail::inline SINTER_TARGET
+inline namespace SINTER_TARGET {
 
 #define SINTER_RECORDED_VIEW(name)                                                                                       \
   template <detail::recorded X, class... A> auto name(X&& x, const A&... args) {                                         \
@@ -42,11 +42,13 @@ SINTER_RECORDED_VIEW_LIST(view)
 #undef SINTER_RECORDED_VIEW_LIST
 #undef SINTER_RECORDED_VIEW
 
-template <class T, class E, class D> template <class... A> auto variable<T, E, D>::operator()(A... a) const {
+}  // namespace SINTER_TARGET
+
+template <class T, class E, class D> template <class... A> SINTER_INLINE auto variable<T, E, D>::operator()(A... a) const {
   if constexpr (sizeof...(A) > 0 && ((tensor_like<A> || detail::formula<A>) && ... && true)) return select_elements(*this, a...);
   else return detail::viewed(*this, [=](const auto& t) { return sinter::subview(t, a...); });
 }
-template <class V, class E, class D> auto variable<V, E, D>::T() const requires(E::rank == 2) {
+template <class V, class E, class D> SINTER_INLINE auto variable<V, E, D>::T() const requires(E::rank == 2) {
   return detail::viewed(*this, [](const auto& t) { return t.T(); });
 }
 
@@ -58,6 +60,7 @@ template <class F> auto parts_of(int64 n, F part) {
   return out;
 }
 }  // namespace detail::inline SINTER_TARGET
+inline namespace SINTER_TARGET {
 
 /// Parts of `size` indices of dim `dim`, the last one shorter: a vector of views of a tensor or variable. Throws index_error,
 /// shape_error. https://pytorch.org/docs/stable/generated/torch.split.html
@@ -114,4 +117,5 @@ template <expression X> auto unbind(const X& x, int dim = 0) {
   else return detail::parts_of(x.size(dim), [&](int64 i) { return select(x, dim, i); });
 }
 
+}  // namespace SINTER_TARGET
 }  // namespace sinter::inline v0

@@ -6,6 +6,7 @@
 #include "../tensor/creation.hpp"
 
 namespace sinter::inline v0 {
+inline namespace SINTER_TARGET {
 
 /// A matrix as an Eigen map that reads and writes the tensor's elements, any strides; the tensor must outlive it.
 template <class T, class E> auto as_eigen(const tensor<T, E>& t) requires(E::rank == 2) {
@@ -28,4 +29,5 @@ template <class M> auto from_eigen(M& m) requires requires { m.outerStride(); m.
                    M::IsRowMajor ? index_list<2>(outer, inner) : index_list<2>(inner, outer));
 }
 
+}  // namespace SINTER_TARGET
 }  // namespace sinter::inline v0

@@ -7,6 +7,7 @@
 #include "../tensor/creation.hpp"
 
 namespace sinter::inline v0 {
+inline namespace SINTER_TARGET {
 
 /// A tensor around the elements of a span, vector, array ... which must outlive it; read-only for constant elements.
 template <std::ranges::contiguous_range R> requires element<std::ranges::range_value_t<R>> && std::ranges::sized_range<R> && std::is_lvalue_reference_v<R&&>
@@ -21,4 +22,5 @@ template <class T, class E> std::span<T> as_span(const tensor<T, E>& t) {
   return {t.data(), static_cast<std::size_t>(t.numel())};
 }
 
+}  // namespace SINTER_TARGET
 }  // namespace sinter::inline v0

@@ -12,6 +12,7 @@
 #include "../tensor/creation.hpp"
 
 namespace sinter::inline v0 {
+inline namespace SINTER_TARGET {
 
 /// A tensor around the elements of an xtensor of rank R (xt::xtensor<T, R>, or an adaptor), which must outlive it.
 template <int R, class X> auto from_xtensor(X& x) requires requires { x.data(); x.strides(); } {
@@ -51,4 +52,5 @@ template <class T, class E> auto as_xtensor(const tensor<T, E>& t) {
   return xt::adapt(t.data(), reach, xt::no_ownership(), sizes, strides);
 }
 
+}  // namespace SINTER_TARGET
 }  // namespace sinter::inline v0

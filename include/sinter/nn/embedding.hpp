@@ -6,6 +6,7 @@
 #include "state_dict.hpp"
 
 namespace sinter::inline v0 {
+inline namespace SINTER_TARGET {
 
 /// weight[index[..]]: rows of weight [N, D] for an index of any shape, as [.., D]. The row `padding_idx` gets no gradient (-1: all
 /// do). Throws index_error. https://pytorch.org/docs/stable/generated/torch.nn.functional.embedding.html
@@ -35,6 +36,7 @@ template <detail::index_tensor I, detail::array W> auto embedding(const I& index
   }
 }
 
+}  // namespace SINTER_TARGET
 }  // namespace sinter::inline v0
 
 namespace sinter::inline v0::nn::inline SINTER_TARGET {

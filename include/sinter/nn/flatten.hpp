@@ -11,7 +11,7 @@ struct flatten : module<flatten> {
   auto members() { return nn::members(); }
   template <expression X> auto forward(const X& x) const {
     if constexpr (sinter::detail::formula<X>) {
-      return forward(eval(x));
+      return forward(sinter::eval(x));
     } else {
       static_assert(X::rank >= 1, "sinter: flatten needs a batch dim");
       int64 inner = 1;

@@ -60,14 +60,14 @@ template <int64 In1, int64 In2, int64 Out, class T = float> struct bilinear : mo
   }
   auto members() { return nn::members("weight", weight, "bias", bias); }
   template <expression A, expression B> auto forward(const A& a, const B& b) const {
-    const auto rows = eval(sinter::linear(b, reshape(weight, index_list<2>(Out * In1, In2))));  // [N, Out In1]
+    const auto rows = sinter::eval(sinter::linear(b, reshape(weight, index_list<2>(Out * In1, In2))));  // [N, Out In1]
     const auto each = reshape(rows, index_list<3>(rows.size(0), Out, In1));
-    return eval(squeeze(eval(matmul(each, unsqueeze(handle_of(a), 2))), 2) + bias);
+    return sinter::eval(squeeze(sinter::eval(matmul(each, unsqueeze(handle_of(a), 2))), 2) + bias);
   }
 
  private:
   template <class A> static auto handle_of(const A& a) {
-    if constexpr (sinter::detail::formula<A>) return eval(a);
+    if constexpr (sinter::detail::formula<A>) return sinter::eval(a);
     else return a;
   }
 };

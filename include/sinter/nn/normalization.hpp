@@ -48,10 +48,10 @@ template <int64 C, class T = float> struct batch_norm : module<batch_norm<C, T>>
   }
   template <expression X> auto forward(const X& x) const {
     if constexpr (sinter::detail::formula<X>) {
-      return forward(eval(x));
+      return forward(sinter::eval(x));
     } else {
       static_assert(X::rank >= 2, "sinter: batch_norm takes [N, C, ...]");
-      if (!this->training) return eval(sinter::batch_norm(x, running_mean, running_var, weight, bias, eps));
+      if (!this->training) return sinter::eval(sinter::batch_norm(x, running_mean, running_var, weight, bias, eps));
       if (x.size(1) != C) fail<shape_error>("batch_norm: ", x.size(1), " channels, not ", C);
       if (x.numel() <= C) fail<shape_error>("batch_norm: training needs more than one element a channel, got sizes ", shape_text{x.sizes().data(), X::rank});
       {
@@ -62,7 +62,7 @@ template <int64 C, class T = float> struct batch_norm : module<batch_norm<C, T>>
         running_var.copy_(running_var * (1 - momentum) + var(rows, 1) * momentum);
         num_batches_tracked.copy_(num_batches_tracked + 1);
       }
-      return eval(sinter::batch_norm(x, weight, bias, eps));
+      return sinter::eval(sinter::batch_norm(x, weight, bias, eps));
     }
   }
 
@@ -85,14 +85,14 @@ template <int64 Groups, int64 C, class T = float> struct group_norm : module<gro
   auto members() { return nn::members("weight", weight, "bias", bias); }
   template <expression X> auto forward(const X& x) const {
     if constexpr (sinter::detail::formula<X>) {
-      return forward(eval(x));
+      return forward(sinter::eval(x));
     } else {
       static_assert(X::rank >= 2, "sinter: group_norm takes [N, C, ...]");
       if (x.size(1) != C) fail<shape_error>("group_norm: ", x.size(1), " channels, not ", C);
       const int64 n = x.size(0), inner = n ? x.numel() / n / Groups : 0;
       const auto groups = reshape(x, index_list<3>(n, Groups, inner));
-      const auto normal = eval(sinter::layer_norm(groups, eps));
-      return eval(affine(reshape(normal, index_list<X::rank>(x.sizes()))));
+      const auto normal = sinter::eval(sinter::layer_norm(groups, eps));
+      return sinter::eval(affine(reshape(normal, index_list<X::rank>(x.sizes()))));
     }
   }
 

@@ -181,6 +181,7 @@ template <int R, class X> auto selected(const X& x, const index_map_ptr& m) { re
 }  // namespace sinter::inline v0::detail::inline SINTER_TARGET
 
 namespace sinter::inline v0 {
+inline namespace SINTER_TARGET {
 
 /// Evaluates an expression first.
 #define SINTER_OF_EXPRESSION(name)                                                                  \
@@ -288,6 +289,7 @@ template <detail::index_tensor I> auto one_hot(const I& index, int64 classes = -
   return out;
 }
 
+}  // namespace SINTER_TARGET
 namespace detail::inline SINTER_TARGET {
 template <bool Lower, class X> auto triangle(const X& x, int64 diagonal) {
   constexpr int R = X::rank;
@@ -298,6 +300,7 @@ template <bool Lower, class X> auto triangle(const X& x, int64 diagonal) {
   }));
 }
 }  // namespace detail::inline SINTER_TARGET
+inline namespace SINTER_TARGET {
 /// The elements on and below diagonal number `diagonal` of the last two dims, 0 elsewhere.
 template <detail::array X> auto tril(const X& x, int64 diagonal = 0) { return detail::triangle<true>(x, diagonal); }
 SINTER_OF_EXPRESSION(tril)
@@ -355,6 +358,7 @@ template <expression X> auto roll(const X& x, int64 shift, int dim) {
 
 // --- writing ---------------------------------------------------------------------------------------------------------
 
+}  // namespace SINTER_TARGET
 namespace detail::inline SINTER_TARGET {
 /// base, in which what m names was replaced by (or, `add`, increased by) the elements of src.
 template <bool Add, class X, class S> auto scattered(const X& base, const S& src, const index_map_ptr& m) {
@@ -401,6 +405,7 @@ template <class I, class S> auto covered(const I& index, const S& src) {
   return part;
 }
 }  // namespace detail::inline SINTER_TARGET
+inline namespace SINTER_TARGET {
 
 /// x with x[.., index[.., i, ..], ..] = src[.., i, ..] along `dim`, as a new tensor; of several writes to one place the last counts.
 /// https://pytorch.org/docs/stable/generated/torch.scatter.html
@@ -446,12 +451,14 @@ template <class T, class E, expression M, class V> void masked_fill_(const tenso
 
 #undef SINTER_OF_EXPRESSION
 
+}  // namespace SINTER_TARGET
 namespace detail::inline SINTER_TARGET {
 template <class X> decltype(auto) evaluated(const X& x) {
   if constexpr (formula<X>) return eval(x);
   else return (x);
 }
 }  // namespace detail::inline SINTER_TARGET
+inline namespace SINTER_TARGET {
 /// x(mask) and x(index, ...): see tensor::operator().
 template <class X, class... A> auto select_elements(const X& x, const A&... index) {
   if constexpr ((detail::formula<A> || ...)) {
@@ -469,5 +476,6 @@ template <class X, class... A> auto select_elements(const X& x, const A&... inde
   }
 }
 
+}  // namespace SINTER_TARGET
 }  // namespace sinter::inline v0
 #pragma GCC visibility pop

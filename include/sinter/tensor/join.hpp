@@ -8,7 +8,6 @@
 
 #pragma GCC visibility push(hidden)
 namespace sinter::inline v0 {
-
 namespace detail::inline SINTER_TARGET {
 /// The operands one behind the other along dim d; `item(k)` is operand k of n, a tensor or variable of rank R.
 template <class V, int R, class F> auto joined(int64 n, int dim, F item, const char* who) {
@@ -39,6 +38,7 @@ template <class V, int R, class F> auto joined(int64 n, int dim, F item, const c
   else return linear_variable<V, rank<R>>(out, terms);
 }
 }  // namespace detail::inline SINTER_TARGET
+inline namespace SINTER_TARGET {
 
 /// The tensors (or variables) one behind the other along `dim`; their other sizes are equal. Throws shape_error.
 /// `cat({a, b}, 1)`. https://pytorch.org/docs/stable/generated/torch.cat.html
@@ -59,5 +59,6 @@ template <detail::array X> auto stack(const std::vector<X>& list, int dim = 0) {
 }
 template <detail::array X> auto stack(std::initializer_list<X> list, int dim = 0) { return stack(std::vector<X>(list), dim); }
 
+}  // namespace SINTER_TARGET
 }  // namespace sinter::inline v0
 #pragma GCC visibility pop

@@ -142,6 +142,7 @@ struct index_map final : linear_map {
 }  // namespace sinter::inline v0::detail::inline SINTER_TARGET
 
 namespace sinter::inline v0 {
+inline namespace SINTER_TARGET {
 
 /// M t as a tensor of its own. The same name records it for a variable (autograd/linear.hpp).
 template <class Out, class T, class E> tensor<std::remove_const_t<T>, Out> map_linear(const tensor<T, E, cpu_t>& t, const std::shared_ptr<const detail::index_map>& m) {
@@ -154,4 +155,5 @@ template <class Out, class T, class E> tensor<std::remove_const_t<T>, Out> map_l
   return y;
 }
 
+}  // namespace SINTER_TARGET
 }  // namespace sinter::inline v0

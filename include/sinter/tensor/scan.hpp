@@ -6,7 +6,6 @@
 
 #pragma GCC visibility push(hidden)
 namespace sinter::inline v0 {
-
 namespace detail::inline SINTER_TARGET {
 /// to[i] += the sum of from[0 .. i] along dim d, or of from[i ..] if `back`.
 template <class T> void add_running_sums(const operand& from, const operand& to, int d, bool back) {
@@ -39,6 +38,7 @@ struct running_sum_map final : linear_map {
 };
 template <class T> using sum_of = std::conditional_t<is_floating_element<T>, T, int64>;
 }  // namespace detail::inline SINTER_TARGET
+inline namespace SINTER_TARGET {
 
 /// Running sums along `dim`; integers and bool as int64. https://pytorch.org/docs/stable/generated/torch.cumsum.html
 template <class T, class E> auto cumsum(const tensor<T, E, cpu_t>& x, int dim) {
@@ -95,5 +95,6 @@ template <class T, class E> auto cumprod(const variable<T, E, cpu_t>& x, int dim
 }
 template <detail::formula X> auto cumprod(const X& x, int dim) { return cumprod(eval(x), dim); }
 
+}  // namespace SINTER_TARGET
 }  // namespace sinter::inline v0
 #pragma GCC visibility pop

@@ -7,6 +7,7 @@
 
 #pragma GCC visibility push(hidden)
 namespace sinter::inline v0 {
+inline namespace SINTER_TARGET {
 
 /// What sort and topk return: `auto [values, indices] = sort(x)`.
 template <class V, class I> struct sorted {
@@ -14,6 +15,7 @@ template <class V, class I> struct sorted {
   I indices;
 };
 
+}  // namespace SINTER_TARGET
 namespace detail::inline SINTER_TARGET {
 /// Is a before b in ascending order? NaN is larger than all numbers, as in PyTorch.
 template <class T> bool ascends(T a, T b) {
@@ -51,6 +53,7 @@ template <class X> tensor<int64, rank<X::rank>> ordered(const X& x, int d, bool 
   return out;
 }
 }  // namespace detail::inline SINTER_TARGET
+inline namespace SINTER_TARGET {
 
 /// The positions that sort x along `dim`: int64. Equal elements keep their order; NaN is largest.
 /// https://pytorch.org/docs/stable/generated/torch.argsort.html
@@ -77,5 +80,6 @@ template <detail::formula X, class... A> auto argsort(const X& x, A... args) { r
 template <detail::formula X, class... A> auto sort(const X& x, A... args) { return sort(eval(x), args...); }
 template <detail::formula X, class... A> auto topk(const X& x, A... args) { return topk(eval(x), args...); }
 
+}  // namespace SINTER_TARGET
 }  // namespace sinter::inline v0
 #pragma GCC visibility pop

@@ -25,7 +25,9 @@ template <class T, class E = detail::rank_is_missing, class D = cpu_t> class ten
 
 template <class Arch = native, class T, class E, class D, class... A>
 auto subview(const tensor<T, E, D>& t, A... args);  // view.hpp
+inline namespace SINTER_TARGET {
 template <class X, class... A> auto select_elements(const X& x, const A&... index);  // index.hpp
+}
 
 namespace detail::inline SINTER_TARGET {
 
