@@ -75,6 +75,15 @@ TEST_CASE("nesterov needs a momentum and no dampening") {
   CHECK_THROWS_AS((st::optim::sgd{p.parameters(), {.momentum = 0.9, .dampening = 0.1, .nesterov = true}}), st::error);
 }
 
+TEST_CASE("a small lr and weight decay count in float, too") {
+  st::variable w = st::ones<float>({1});
+  st::optim::sgd o{st::parameter_list{w}, {.lr = 1e-4, .weight_decay = 2e-4}};
+  st::variable loss = st::sum(2e-4 * w);
+  loss.backward();
+  o.step();
+  CHECK(w.value()(0) == 1 - 1.0f / (1 << 24));  // 1 - 4e-8; neither half alone would move it
+}
+
 TEST_CASE("momentum may begin later, without dampening its first step, as in PyTorch") {
   golden_problem p;
   st::optim::sgd o{p.parameters(), {.lr = 0.1, .dampening = 0.3}};

@@ -12,20 +12,21 @@ struct sgd_options {
 };
 
 namespace detail {
-/// p <- p - lr (sign g + decay p)
+// The formulas below with their numbers multiplied out: lr, decay and the sign of the gradient cost nothing per element. The
+// change is summed first: 1 - lr decay, as one float, would be 1 for a small lr.
+/// p <- p - (rate g + shrink p)
 struct sgd_rule {
   static constexpr auto states = uses();
-  static constexpr int numbers = 3;
-  static constexpr auto next(sym p, sym g, sym sign, sym lr, sym decay) { return grads(p - lr * (sign * g + decay * p)); }
+  static constexpr int numbers = 2;
+  static constexpr auto next(sym p, sym g, sym shrink, sym rate) { return grads(p - (rate * g + shrink * p)); }
 };
-/// d = sign g + decay p; b <- keep b + add d; p <- p - lr (direct d + through b)
+/// b <- keep b + add g + decay p; p <- p - (through b + direct g + shrink p)
 struct momentum_rule {
   static constexpr auto states = uses(0);
-  static constexpr int numbers = 7;
-  static constexpr auto next(sym p, sym g, sym b, sym sign, sym lr, sym decay, sym keep, sym add, sym direct, sym through) {
-    auto d = sign * g + decay * p;
-    auto moved = keep * b + add * d;
-    return grads(p - lr * (direct * d + through * moved), moved);
+  static constexpr int numbers = 6;
+  static constexpr auto next(sym p, sym g, sym b, sym keep, sym add, sym decay, sym shrink, sym direct, sym through) {
+    auto moved = keep * b + (add * g + decay * p);
+    return grads(p - (through * moved + direct * g + shrink * p), moved);
   }
 };
 struct sgd_method {
@@ -42,12 +43,14 @@ struct sgd_method {
   }
   template <class P> static void start(P&, const sgd_options&) {}
   template <class P> static void step(P& parameters, const sgd_options& o) {
-    const double sign = o.maximize ? -1 : 1;
-    if (o.momentum == 0) return parameters.template step<sgd_rule>([&](int64) { return numbers(sign, o.lr, o.weight_decay); });
+    const double sign = o.maximize ? -1 : 1, shrink = o.lr * o.weight_decay;
+    if (o.momentum == 0) return parameters.template step<sgd_rule>([&](int64) { return numbers(shrink, sign * o.lr); });
     const bool fresh = !parameters.has_state(0);
     parameters.template step<momentum_rule>([&](int64 n) {
       const bool first = fresh || n == 1;
-      return numbers(sign, o.lr, o.weight_decay, first ? 0 : o.momentum, first ? 1 : 1 - o.dampening, o.nesterov ? 1 : 0, o.nesterov ? o.momentum : 1);
+      const double keep = first ? 0 : o.momentum, add = first ? 1 : 1 - o.dampening;
+      if (o.nesterov) return numbers(keep, sign * add, add * o.weight_decay, shrink, sign * o.lr, o.lr * o.momentum);
+      return numbers(keep, sign * add, add * o.weight_decay, 0.0, 0.0, o.lr);
     });
   }
 };
