@@ -25,8 +25,8 @@ namespace detail {
 struct adam_rule {
   static constexpr auto states = uses(0, 1);
   static constexpr int numbers = 9;
-  static constexpr auto next(sym p, sym g, sym m, sym v, sym sign, sym decay, sym shrink, sym one_minus_beta1, sym beta2, sym one_minus_beta2, sym rate,
-                             sym inverse_correction, sym eps) {
+  static constexpr auto next(sym p, sym g, sym m, sym v, sym sign, sym decay, sym shrink, sym one_minus_beta1, sym beta2, sym one_minus_beta2,
+                             sym rate, sym inverse_correction, sym eps) {
     auto d = sign * g + decay * p;
     auto mean = m + one_minus_beta1 * (d - m);
     auto square = beta2 * v + one_minus_beta2 * d * d;
@@ -37,8 +37,8 @@ struct adam_rule {
 struct amsgrad_rule {
   static constexpr auto states = uses(0, 1, 2);
   static constexpr int numbers = adam_rule::numbers;
-  static constexpr auto next(sym p, sym g, sym m, sym v, sym most, sym sign, sym decay, sym shrink, sym one_minus_beta1, sym beta2, sym one_minus_beta2,
-                             sym rate, sym inverse_correction, sym eps) {
+  static constexpr auto next(sym p, sym g, sym m, sym v, sym most, sym sign, sym decay, sym shrink, sym one_minus_beta1, sym beta2,
+                             sym one_minus_beta2, sym rate, sym inverse_correction, sym eps) {
     auto d = sign * g + decay * p;
     auto mean = m + one_minus_beta1 * (d - m);
     auto square = beta2 * v + one_minus_beta2 * d * d;

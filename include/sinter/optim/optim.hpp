@@ -3,5 +3,9 @@
 #pragma once
 #include "adagrad.hpp"
 #include "adam.hpp"
+#include "clip_grad.hpp"
+#include "one_cycle_lr.hpp"
+#include "reduce_lr_on_plateau.hpp"
 #include "rmsprop.hpp"
+#include "sequential_lr.hpp"
 #include "sgd.hpp"

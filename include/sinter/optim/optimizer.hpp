@@ -33,7 +33,8 @@ inline any_tensor option_tensor(adam_betas v) { return array<double>({v.first, v
 template <class V> void read_option(const any_tensor& from, V& to) {
   const V old = to;
   const any_tensor buffer = option_tensor(old);
-  if (!same_shape(buffer, from)) fail<shape_error>("load_state_dict: an option of shape ", shape_text{from.sizes(), from.dim()}, " is no ", buffer.numel() == 1 ? "number" : "pair");
+  if (!same_shape(buffer, from))
+    fail<shape_error>("load_state_dict: an option of shape ", shape_text{from.sizes(), from.dim()}, " is no ", buffer.numel() == 1 ? "number" : "pair");
   if constexpr (std::is_same_v<V, bool>) {
     convert_elements<bool>(buffer, from);
     to = *static_cast<const bool*>(buffer.data());
@@ -133,8 +134,8 @@ template <class T, class Method> class optimizer : public group<T, Method> {
     for (std::size_t i = 0; i < groups().size(); ++i) {
       const auto& g = groups()[i];
       const std::string prefix = prefix_of(i);
-      if (const std::size_t n = g.params().size(); with_groups && any_tensor(from.at(prefix + "params")).numel() != static_cast<int64>(n))
-        fail<error>("load_state_dict: group ", i, " has ", any_tensor(from.at(prefix + "params")).numel(), " parameters there, ", n, " in the optimizer");
+      const auto here = static_cast<int64>(g.params().size()), there = with_groups ? any_tensor(from.at(prefix + "params")).numel() : here;
+      if (here != there) fail<error>("load_state_dict: group ", i, " has ", there, " parameters there, ", here, " in the optimizer");
       found.emplace_back(g.options, g.initial_lr);
       auto& [o, initial] = found.back();
       const auto read = [&](const char* name, auto& value) {
