@@ -20,7 +20,8 @@ template <class T = double> struct problem {
   auto parameters() const { return st::parameter_list{a, b, unused}; }
   /// True where the gradients are the expected ones.
   bool has(std::initializer_list<double> expected, double tolerance = 1e-14) const {
-    const auto g = a.grad(), h = b.grad();
+    const auto g = a.grad();
+    const auto h = b.grad();
     int i = 0;
     for (const double e : expected) {
       const double v = i < 4 ? g.data()[i] : h.data()[i - 4];

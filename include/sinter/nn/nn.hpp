@@ -3,6 +3,7 @@
 #pragma once
 #include "activation.hpp"
 #include "dropout.hpp"
+#include "init_matrix.hpp"
 #include "linear.hpp"
 #include "normalization.hpp"
 #include "sequential.hpp"
