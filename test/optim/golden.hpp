@@ -12,9 +12,14 @@ struct golden_problem {
 
   auto parameters() const { return sinter::parameter_list{w, b}; }
 
-  /// Five steps; true where w and b follow the rows of `expected`. The gradient of b is left out of the first `without`.
+  /// Five steps; true where w and b follow the rows of `expected`. The gradient of b is left out of the first `without`;
+  /// `change(k)` may change the optimizer before step k.
   template <class Optimizer> bool follows(Optimizer& o, const double (&expected)[5][8], int without = 0) const {
+    return follows(o, expected, without, [](int) {});
+  }
+  template <class Optimizer, class Change> bool follows(Optimizer& o, const double (&expected)[5][8], int without, Change change) const {
     for (int k = 0; k < 5; ++k) {
+      change(k);
       o.zero_grad();
       if (k < without) {
         sinter::variable loss = sinter::mse_loss(sinter::linear(x, w, b.detach()), t);

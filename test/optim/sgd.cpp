@@ -56,8 +56,50 @@ TEST_CASE("sgd with Nesterov's momentum makes PyTorch's steps") {
   CHECK(p.follows(o, expected));
 }
 
+TEST_CASE("sgd with maximize climbs as PyTorch's does") {
+  golden_problem p;
+  st::optim::sgd o{p.parameters(), {.lr = 0.05, .momentum = 0.9, .dampening = 0.3, .weight_decay = 0.02, .maximize = true}};
+  const double expected[5][8] = {
+      {0.06849375, -0.192065625, 0.3118875, 0.49600625, 0.503796875, -0.704634375, 0.05495, -0.1508375},
+      {0.0160493390429688, -0.178881176865234, 0.331841808388672, 0.655968797578125, 0.510389346582031, -0.880169140458984, 0.0633344754296875, -0.236676184257813},
+      {-0.0586270551166086, -0.160161078687719, 0.360624915658743, 0.884083250665772, 0.520391939672568, -1.13314422296265, 0.0755925258682399, -0.361582409842583},
+      {-0.15813859113807, -0.135313918521491, 0.399617431541852, 1.18865298586731, 0.534809558466567, -1.47547646085843, 0.092471851295889, -0.532596182747281},
+      {-0.286437649833797, -0.103442648911094, 0.45086605391088, 1.58224343521362, 0.555120217556307, -1.92486517756064, 0.115058485454962, -0.75999028043642},
+  };
+  CHECK(p.follows(o, expected));
+}
+
 TEST_CASE("nesterov needs a momentum and no dampening") {
   golden_problem p;
   CHECK_THROWS_AS((st::optim::sgd{p.parameters(), {.nesterov = true}}), st::error);
   CHECK_THROWS_AS((st::optim::sgd{p.parameters(), {.momentum = 0.9, .dampening = 0.1, .nesterov = true}}), st::error);
+}
+
+TEST_CASE("a small lr and weight decay count in float, too") {
+  st::variable w = st::ones<float>({1});
+  st::optim::sgd o{st::parameter_list{w}, {.lr = 1e-4, .weight_decay = 2e-4}};
+  st::variable loss = st::sum(2e-4 * w);
+  loss.backward();
+  o.step();
+  CHECK(w.value()(0) == 1 - 1.0f / (1 << 24));  // 1 - 4e-8; neither half alone would move it
+}
+
+TEST_CASE("momentum may begin later, without dampening its first step, as in PyTorch") {
+  golden_problem p;
+  st::optim::sgd o{p.parameters(), {.lr = 0.1, .dampening = 0.3}};
+  const double expected[5][8] = {
+      {0.1628125, -0.21546875, 0.275625, 0.2071875, 0.49140625, -0.38953125, 0.04, 0.001875},
+      {0.21391064453125, -0.228177978515625, 0.256757080078125, 0.051169921875, 0.48587060546875, -0.226166259765625, 0.0327314453125, 0.0777236328125},
+      {0.255499502563477, -0.238574095916748, 0.242143759536743, -0.0751942405700683, 0.482285149002075, -0.0992342361450195, 0.027525407409668, 0.133700430297852},
+      {0.316636637449861, -0.253854739455879, 0.221064124999762, -0.260637336951375, 0.47737602912575, 0.0841244725052715, 0.0202818857331276, 0.212665312838316},
+      {0.387429618175102, -0.271524287639908, 0.197482038282642, -0.474730004980771, 0.472343882080861, 0.289816008510105, 0.0127515031753153, 0.29714412054695},
+  };
+  CHECK(p.follows(o, expected, 0, [&](int k) { if (k == 2) o.options.momentum = 0.9; }));
+}
+
+TEST_CASE("sgd refuses a negative lr, momentum and weight decay") {
+  golden_problem p;
+  CHECK_THROWS_AS((st::optim::sgd{p.parameters(), {.lr = -0.1}}), st::error);
+  CHECK_THROWS_AS((st::optim::sgd{p.parameters(), {.momentum = -0.1}}), st::error);
+  CHECK_THROWS_AS((st::optim::sgd{p.parameters(), {.weight_decay = -0.1}}), st::error);
 }

@@ -10,7 +10,7 @@ inline namespace SINTER_TARGET {
 
 /// weight[index[..]]: rows of weight [N, D] for an index of any shape, as [.., D]. The row `padding_idx` gets no gradient (-1: all
 /// do). Throws index_error. https://pytorch.org/docs/stable/generated/torch.nn.functional.embedding.html
-template <detail::index_tensor I, detail::array W> auto embedding(const I& index, const W& weight, int64 padding_idx = -1) {
+template <detail::index_tensor I, detail::array_like W> auto embedding(const I& index, const W& weight, int64 padding_idx = -1) {
   static_assert(W::rank == 2, "sinter: the weight of an embedding is a matrix");
   constexpr int R = I::rank;
   const auto& table = detail::tensor_behind(weight);

@@ -5,6 +5,7 @@
 #include "dropout.hpp"
 #include "embedding.hpp"
 #include "flatten.hpp"
+#include "init_matrix.hpp"
 #include "linear.hpp"
 #include "normalization.hpp"
 #include "sequential.hpp"

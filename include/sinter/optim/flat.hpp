@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What all optimizers share: parameters, gradients and state as flat buffers, and one fused pass over them.
-// Not here: update rules. Next: sgd.hpp, adam.hpp.
+// Parameters, gradients and state of one group as flat buffers, and one fused pass over them.
+// Not here: update rules (sgd.hpp, adam.hpp), groups (optimizer.hpp). Next: optimizer.hpp.
 #pragma once
+#include <array>
+
 #include "../nn/state_dict.hpp"
 
 namespace sinter::inline v0::optim::inline SINTER_TARGET {
@@ -9,16 +11,19 @@ namespace sinter::inline v0::optim::inline SINTER_TARGET {
 namespace detail {
 using namespace sinter::detail;
 
+/// The states that a rule reads and writes, by their number.
+template <class... I> constexpr std::array<int, sizeof...(I)> uses(I... i) { return {i...}; }
+
 /// The program of an update rule: leaves are the parameter, its gradient and the state, then come run-time numbers.
 /// `Rule::next(p, g, state..., numbers...)` returns `grads(p, state...)`: their new values.
 template <class Rule, class T> struct step_source {
-  static constexpr int tensors = 2 + Rule::states, numbers = Rule::numbers;
+  static constexpr int states = static_cast<int>(Rule::states.size()), tensors = 2 + states, numbers = Rule::numbers;
   template <int Room> static constexpr auto make() { return make<Room>(std::make_index_sequence<tensors>(), std::make_index_sequence<numbers>()); }
   template <int Room, std::size_t... I, std::size_t... N> static constexpr auto make(std::index_sequence<I...>, std::index_sequence<N...>) {
     graph g;
     constexpr uint64 same_shape = (uint64{1} << tensors) - 1;
     const auto next = Rule::next(g.leaf(I, dtype_of<T>, 1, 0, same_shape)..., g.scalar(tensors + static_cast<int>(N), dtype::f64)...);
-    for (int i = 0; i <= Rule::states; ++i) g.output(next.values[i], i);
+    for (int i = 0; i <= states; ++i) g.output(next.values[i], i);
     return flatten<Room>(g, tensors + numbers);
   }
 };
@@ -53,7 +58,7 @@ template <class T, int States> class flat_parameters {
   /// Runs `Rule` over all parameters with a gradient; `numbers(step)` gives its numbers at the step-th update.
   /// Neighbours of one step count are one pass.
   template <class Rule, class Numbers> void step(Numbers numbers) {
-    for (int s = 0; s < Rule::states; ++s)
+    for (const int s : Rule::states)
       if (!states_[s].defined()) states_[s] = zeros_like(values_);
     for (std::size_t i = 0, end; i < list_.size(); i = end) {
       end = i + 1;
@@ -65,33 +70,56 @@ template <class T, int States> class flat_parameters {
     values_.bump_version();
   }
 
-  /// "0.step", "0.exp_avg", ...: parameters by number, `names` for the states. It shares their elements.
-  nn::state_dict state_dict(const char* const* names) const {
-    nn::state_dict out;
+  /// False until a rule used state s, or it was filled or loaded.
+  bool has_state(int s) const { return states_[s].defined(); }
+  /// Lets state s of all parameters start at `value`; without this, states start at 0.
+  void fill_state(int s, double value) { states_[s] = full_like(values_, value); }
+
+  /// Adds "0.step", "0.exp_avg", ... to `out`: parameters by number, from `number` on; `names` for the states. They share
+  /// their elements.
+  void save(nn::state_dict& out, std::size_t number, const char* const* names) const {
     for (std::size_t i = 0; i < list_.size(); ++i) {
-      const std::string prefix = std::to_string(i) + '.';
+      const std::string prefix = std::to_string(number + i) + '.';
       out.set(prefix + "step", full<int64>({}, steps_[i]));
       for (int s = 0; s < States; ++s)
         if (states_[s].defined()) out.set(prefix + names[s], state(i, s));
     }
-    return out;
   }
-  template <class D> void load_state_dict(const D& from, const char* const* names) {
-    for (int s = 0; s < States; ++s)
-      if (!states_[s].defined() && from.contains(std::string("0.") + names[s])) states_[s] = zeros_like(values_);
-    for (std::size_t i = 0; i < list_.size(); ++i) {  // first look, then write
-      const std::string prefix = std::to_string(i) + '.';
-      const any_tensor step = from.at(prefix + "step");
-      if (step.numel() != 1) fail<shape_error>("load_state_dict: ", prefix, "step is no single number");
-      for (int s = 0; s < States; ++s)
-        if (states_[s].defined() && !sinter::detail::same_shape(state(i, s), any_tensor(from.at(prefix + names[s]))))
-          fail<shape_error>("load_state_dict: the shape of ", prefix, names[s], " is not that of parameter ", i);
-    }
+  /// Throws where `from` could not be loaded: error for a name that is missing, shape_error, dtype_error. The first `always`
+  /// states have to be there after the first step; of the others, one that no parameter has there has not started.
+  template <class D> void check(const D& from, std::size_t number, const char* const* names, int always) const {
+    const any_tensor nothing(empty<T>({0}));  // converting into it finds out whether the dtype can be read
+    const auto look = [&](const std::string& name) {
+      if (!from.contains(name)) fail<error>("load_state_dict: there is no '", name, "'");
+      any_tensor t(from.at(name));
+      sinter::detail::convert_elements<T>(nothing, t);
+      return t;
+    };
+    bool stepped = false;
     for (std::size_t i = 0; i < list_.size(); ++i) {
-      const std::string prefix = std::to_string(i) + '.';
-      const auto steps = full<int64>({}, 0);
-      sinter::detail::convert_elements<int64>(steps, any_tensor(from.at(prefix + "step")));
-      steps_[i] = steps.item();
+      const any_tensor t = look(std::to_string(number + i) + ".step");
+      if (t.numel() != 1) fail<shape_error>("load_state_dict: ", number + i, ".step is no single number");
+      stepped = stepped || number_in(t) > 0;
+    }
+    for (int s = 0; s < States; ++s) {
+      if (!(stepped && s < always) && !saved(from, number, names[s])) continue;
+      for (std::size_t i = 0; i < list_.size(); ++i) {
+        const any_tensor value = list_[i].value(), t = look(std::to_string(number + i) + '.' + names[s]);
+        if (!sinter::detail::same_shape(value, t))
+          fail<shape_error>("load_state_dict: ", number + i, '.', names[s], " has shape ", shape_text{t.sizes(), t.dim()}, ", the parameter ",
+                            shape_text{value.sizes(), value.dim()});
+      }
+    }
+  }
+  /// Takes step counts and states from `from`, which check() has accepted.
+  template <class D> void load(const D& from, std::size_t number, const char* const* names) {
+    for (int s = 0; s < States; ++s)
+      if (saved(from, number, names[s]) && !states_[s].defined()) states_[s] = zeros_like(values_);
+    for (int s = 0; s < States; ++s)
+      if (!saved(from, number, names[s])) states_[s] = {};
+    for (std::size_t i = 0; i < list_.size(); ++i) {
+      const std::string prefix = std::to_string(number + i) + '.';
+      steps_[i] = number_in(any_tensor(from.at(prefix + "step")));
       for (int s = 0; s < States; ++s)
         if (states_[s].defined()) sinter::detail::convert_elements<T>(state(i, s), any_tensor(from.at(prefix + names[s])));
     }
@@ -105,6 +133,17 @@ template <class T, int States> class flat_parameters {
     return {flat.storage_handle(), flat.data() + first_[i], dtype_of<T>, v.dim(), v.sizes(), strides};
   }
   any_tensor state(std::size_t i, int s) const { return shaped(i, states_[s]); }
+  static int64 number_in(const any_tensor& t) {
+    int64 v = 0;
+    const int64 ones[any_tensor::max_rank] = {1, 1, 1, 1, 1, 1, 1, 1};
+    sinter::detail::convert_elements<int64>(any_tensor(storage_ptr(), &v, dtype::i64, t.dim(), ones, ones), t);
+    return v;
+  }
+  template <class D> bool saved(const D& from, std::size_t number, const char* name) const {
+    for (std::size_t i = 0; i < list_.size(); ++i)
+      if (from.contains(std::to_string(number + i) + '.' + name)) return true;
+    return false;
+  }
 
   /// Moves the values of parameter i into the buffer, behind its handles, and its gradient if it has one.
   void take(std::size_t i) {
@@ -124,15 +163,15 @@ template <class T, int States> class flat_parameters {
     using source = detail::step_source<Rule, T>;
     using P = sinter::detail::make_program<source>;
     sinter::detail::operand leaves[source::tensors + source::numbers];
-    sinter::detail::result to[1 + Rule::states];
+    sinter::detail::result to[1 + source::states];
     const auto bind = [&](int k, const tensor<T, rank<1>>& t) {
       leaves[k].data = reinterpret_cast<char*>(t.data() + first);
       leaves[k].shape.rank = 1, leaves[k].shape[0] = n, leaves[k].strides[0] = 1;
     };
     bind(0, values_), bind(1, grads_);
-    for (int s = 0; s < Rule::states; ++s) bind(2 + s, states_[s]);
+    for (int k = 0; k < source::states; ++k) bind(2 + k, states_[Rule::states[static_cast<std::size_t>(k)]]);
     for (int i = 0; i < source::numbers; ++i) leaves[source::tensors + i].number = numbers.v[i];
-    for (int r = 0; r <= Rule::states; ++r) {
+    for (int r = 0; r <= source::states; ++r) {
       const auto& over = leaves[r ? r + 1 : 0];
       to[r].data = over.data, to[r].shape = over.shape, to[r].strides[0] = 1;
     }

@@ -14,7 +14,7 @@ template <class I> concept index_tensor = tensor_like<I> && integer<typename std
                                           std::is_same_v<typename std::remove_cvref_t<I>::device_type, cpu_t>;
 template <class M> concept mask_tensor = tensor_like<M> && std::is_same_v<typename std::remove_cvref_t<M>::value_type, bool>;
 /// A tensor or a variable: something with elements.
-template <class X> concept array = tensor_like<X> || is_variable<std::remove_cvref_t<X>>;
+template <class X> concept array_like = tensor_like<X> || is_variable<std::remove_cvref_t<X>>;
 template <class X> const auto& tensor_behind(const X& x) {
   if constexpr (tensor_like<X>) return x;
   else return x.value();
@@ -189,7 +189,7 @@ inline namespace SINTER_TARGET {
 
 /// The slices of x at `index` (1-d, integers) along `dim`, in that order. Throws index_error for an index outside [0, n).
 /// https://pytorch.org/docs/stable/generated/torch.index_select.html
-template <detail::array X, detail::index_tensor I> auto index_select(const X& x, int dim, const I& index) {
+template <detail::array_like X, detail::index_tensor I> auto index_select(const X& x, int dim, const I& index) {
   constexpr int R = X::rank;
   static_assert(R > 0, "sinter: index_select needs at least one dim");
   static_assert(I::rank == 1, "sinter: index_select takes a 1-d tensor of integers; flatten the index");
@@ -214,17 +214,17 @@ template <detail::array X, detail::index_tensor I> auto index_select(const X& x,
 SINTER_OF_EXPRESSION(index_select)
 
 /// out[.., i, ..] = x[.., index[.., i, ..], ..] along `dim`; index has x's rank. https://pytorch.org/docs/stable/generated/torch.gather.html
-template <detail::array X, detail::index_tensor I> auto gather(const X& x, int dim, const I& index) {
+template <detail::array_like X, detail::index_tensor I> auto gather(const X& x, int dim, const I& index) {
   return detail::selected<X::rank>(x, detail::gather_map(x.sizes(), detail::wrap_dim(dim, X::rank, "gather"), index, "gather"));
 }
 SINTER_OF_EXPRESSION(gather)
 /// gather with NumPy's order of arguments; sizes of other dims are equal. What argsort and argmax(x, d, keepdim) give fits.
-template <detail::array X, detail::index_tensor I> auto take_along_dim(const X& x, const I& index, int dim) {
+template <detail::array_like X, detail::index_tensor I> auto take_along_dim(const X& x, const I& index, int dim) {
   return detail::selected<X::rank>(x, detail::gather_map(x.sizes(), detail::wrap_dim(dim, X::rank, "take_along_dim"), index, "take_along_dim"));
 }
 SINTER_OF_EXPRESSION(take_along_dim)
 /// Elements of x by their row-major numbers, in the index's shape. https://pytorch.org/docs/stable/generated/torch.take.html
-template <detail::array X, detail::index_tensor I> auto take(const X& x, const I& index) {
+template <detail::array_like X, detail::index_tensor I> auto take(const X& x, const I& index) {
   const int64 n = x.numel();
   return detail::selected<I::rank>(x, detail::make_index_map(x.sizes(), index.sizes(), [&](const index_list<I::rank>& at) {
     return detail::checked_index(detail::element_at(index, at), n, 0, "take", true);
@@ -234,7 +234,7 @@ SINTER_OF_EXPRESSION(take)
 
 /// The elements where `mask` (x's sizes, or those of its leading dims) is true, row-major, in one dim.
 /// https://pytorch.org/docs/stable/generated/torch.masked_select.html
-template <detail::array X, detail::mask_tensor M> auto masked_select(const X& x, const M& mask) {
+template <detail::array_like X, detail::mask_tensor M> auto masked_select(const X& x, const M& mask) {
   return detail::selected<X::rank - M::rank + 1>(x, detail::mask_map(x.sizes(), mask, "masked_select"));
 }
 SINTER_OF_EXPRESSION(masked_select)
@@ -244,7 +244,7 @@ template <expression X, expression M, class V> auto masked_fill(X&& x, M&& mask,
 }
 
 /// x[i0, i1, ...]: index tensors for the leading dims, broadcast together, negative ones from the end; the other dims follow.
-template <detail::array X, detail::index_tensor... I> requires(sizeof...(I) > 0) auto index(const X& x, const I&... i) {
+template <detail::array_like X, detail::index_tensor... I> requires(sizeof...(I) > 0) auto index(const X& x, const I&... i) {
   auto [map, rank_of_result] = detail::coordinates_map(x.sizes(), i...);
   return detail::selected<decltype(rank_of_result)::value>(x, map);
 }
@@ -302,15 +302,15 @@ template <bool Lower, class X> auto triangle(const X& x, int64 diagonal) {
 }  // namespace detail::inline SINTER_TARGET
 inline namespace SINTER_TARGET {
 /// The elements on and below diagonal number `diagonal` of the last two dims, 0 elsewhere.
-template <detail::array X> auto tril(const X& x, int64 diagonal = 0) { return detail::triangle<true>(x, diagonal); }
+template <detail::array_like X> auto tril(const X& x, int64 diagonal = 0) { return detail::triangle<true>(x, diagonal); }
 SINTER_OF_EXPRESSION(tril)
 /// The elements on and above diagonal number `diagonal` of the last two dims, 0 elsewhere.
-template <detail::array X> auto triu(const X& x, int64 diagonal = 0) { return detail::triangle<false>(x, diagonal); }
+template <detail::array_like X> auto triu(const X& x, int64 diagonal = 0) { return detail::triangle<false>(x, diagonal); }
 SINTER_OF_EXPRESSION(triu)
 
 /// x repeated times[d] times along each dim; more times than dims repeat along new leading dims.
 /// https://pytorch.org/docs/stable/generated/torch.Tensor.repeat.html
-template <detail::array X, int N> auto repeat(const X& x, const index_list<N>& times) {
+template <detail::array_like X, int N> auto repeat(const X& x, const index_list<N>& times) {
   constexpr int R = X::rank;
   static_assert(N >= R, "sinter: repeat needs a count for every dim");
   index_list<N> out;
@@ -339,7 +339,7 @@ template <expression X, std::size_t N> auto tile(const X& x, const detail::size_
 }
 
 /// Element i comes from i - shift along each of the dims, cyclically. https://pytorch.org/docs/stable/generated/torch.roll.html
-template <detail::array X, int N> auto roll(const X& x, const index_list<N>& shifts, const index_list<N>& dims) {
+template <detail::array_like X, int N> auto roll(const X& x, const index_list<N>& shifts, const index_list<N>& dims) {
   constexpr int R = X::rank;
   index_list<R> by;
   for (int k = 0; k < N; ++k) by[detail::wrap_dim(dims[k], R, "roll")] += shifts[k];
@@ -409,24 +409,24 @@ inline namespace SINTER_TARGET {
 
 /// x with x[.., index[.., i, ..], ..] = src[.., i, ..] along `dim`, as a new tensor; of several writes to one place the last counts.
 /// https://pytorch.org/docs/stable/generated/torch.scatter.html
-template <detail::array X, detail::index_tensor I, detail::array S> auto scatter(const X& x, int dim, const I& index, const S& src) {
+template <detail::array_like X, detail::index_tensor I, detail::array_like S> auto scatter(const X& x, int dim, const I& index, const S& src) {
   detail::check_source(x, src);
   detail::check_as_large(index, src, "scatter");
   return detail::scattered<false>(x, detail::covered(index, src), detail::gather_map(x.sizes(), detail::wrap_dim(dim, X::rank, "scatter"), index, "scatter"));
 }
 /// The same with one number for all.
-template <detail::array X, detail::index_tensor I, number V> auto scatter(const X& x, int dim, const I& index, V value) {
+template <detail::array_like X, detail::index_tensor I, number V> auto scatter(const X& x, int dim, const I& index, V value) {
   return scatter(x, dim, index, full<typename X::value_type>(index.sizes(), static_cast<typename X::value_type>(value)));
 }
 /// x with src[.., i, ..] added to x[.., index[.., i, ..], ..] along `dim`, as a new tensor.
 /// https://pytorch.org/docs/stable/generated/torch.scatter_add.html
-template <detail::array X, detail::index_tensor I, detail::array S> auto scatter_add(const X& x, int dim, const I& index, const S& src) {
+template <detail::array_like X, detail::index_tensor I, detail::array_like S> auto scatter_add(const X& x, int dim, const I& index, const S& src) {
   detail::check_source(x, src);
   detail::check_as_large(index, src, "scatter_add");
   return detail::scattered<true>(x, detail::covered(index, src), detail::gather_map(x.sizes(), detail::wrap_dim(dim, X::rank, "scatter_add"), index, "scatter_add"));
 }
 /// x with the slices of src added to those at `index` (1-d) along `dim`. https://pytorch.org/docs/stable/generated/torch.index_add.html
-template <detail::array X, detail::index_tensor I, detail::array S> auto index_add(const X& x, int dim, const I& index, const S& src) {
+template <detail::array_like X, detail::index_tensor I, detail::array_like S> auto index_add(const X& x, int dim, const I& index, const S& src) {
   constexpr int R = X::rank;
   detail::check_source(x, src);
   const int d = detail::wrap_dim(dim, R, "index_add");

@@ -42,14 +42,14 @@ inline namespace SINTER_TARGET {
 
 /// The tensors (or variables) one behind the other along `dim`; their other sizes are equal. Throws shape_error.
 /// `cat({a, b}, 1)`. https://pytorch.org/docs/stable/generated/torch.cat.html
-template <detail::array X> auto cat(const std::vector<X>& list, int dim = 0) {
+template <detail::array_like X> auto cat(const std::vector<X>& list, int dim = 0) {
   return detail::joined<typename X::value_type, X::rank>(static_cast<int64>(list.size()), dim, [&](int64 k) -> const X& { return list[static_cast<std::size_t>(k)]; }, "cat");
 }
-template <detail::array X> auto cat(std::initializer_list<X> list, int dim = 0) {
+template <detail::array_like X> auto cat(std::initializer_list<X> list, int dim = 0) {
   return detail::joined<typename X::value_type, X::rank>(static_cast<int64>(list.size()), dim, [&](int64 k) -> const X& { return list.begin()[k]; }, "cat");
 }
 /// The tensors (or variables), of equal sizes, along a new dim `dim`. https://pytorch.org/docs/stable/generated/torch.stack.html
-template <detail::array X> auto stack(const std::vector<X>& list, int dim = 0) {
+template <detail::array_like X> auto stack(const std::vector<X>& list, int dim = 0) {
   using Y = decltype(unsqueeze(list[0], dim));
   for (const X& x : list)
     if (!(x.sizes() == list[0].sizes())) fail<shape_error>("stack: sizes ", shape_text{x.sizes().data(), X::rank}, " are not ", shape_text{list[0].sizes().data(), X::rank});
@@ -57,7 +57,7 @@ template <detail::array X> auto stack(const std::vector<X>& list, int dim = 0) {
   for (std::size_t k = 0; k < list.size(); ++k) parts[k] = unsqueeze(list[k], dim);
   return cat(parts, dim < 0 ? dim + X::rank + 1 : dim);
 }
-template <detail::array X> auto stack(std::initializer_list<X> list, int dim = 0) { return stack(std::vector<X>(list), dim); }
+template <detail::array_like X> auto stack(std::initializer_list<X> list, int dim = 0) { return stack(std::vector<X>(list), dim); }
 
 }  // namespace SINTER_TARGET
 }  // namespace sinter::inline v0

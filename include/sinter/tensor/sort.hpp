@@ -57,19 +57,19 @@ inline namespace SINTER_TARGET {
 
 /// The positions that sort x along `dim`: int64. Equal elements keep their order; NaN is largest.
 /// https://pytorch.org/docs/stable/generated/torch.argsort.html
-template <detail::array X> auto argsort(const X& x, int dim = -1, bool descending = false) {
+template <detail::array_like X> auto argsort(const X& x, int dim = -1, bool descending = false) {
   static_assert(X::rank > 0, "sinter: argsort needs at least one dim");
   const int d = detail::wrap_dim(dim, X::rank, "argsort");
   return detail::ordered(detail::tensor_behind(x), d, descending, x.size(d));
 }
 /// x sorted along `dim`, and where the elements were. https://pytorch.org/docs/stable/generated/torch.sort.html
-template <detail::array X> auto sort(const X& x, int dim = -1, bool descending = false) {
+template <detail::array_like X> auto sort(const X& x, int dim = -1, bool descending = false) {
   auto indices = argsort(x, dim, descending);
   return sorted<decltype(take_along_dim(x, indices, dim)), decltype(indices)>{take_along_dim(x, indices, dim), indices};
 }
 /// The k largest (or smallest) elements along `dim` in order, and where they were. Throws index_error for k outside [0, n].
 /// https://pytorch.org/docs/stable/generated/torch.topk.html
-template <detail::array X> auto topk(const X& x, int64 k, int dim = -1, bool largest = true) {
+template <detail::array_like X> auto topk(const X& x, int64 k, int dim = -1, bool largest = true) {
   static_assert(X::rank > 0, "sinter: topk needs at least one dim");
   const int d = detail::wrap_dim(dim, X::rank, "topk");
   if (k < 0 || k > x.size(d)) fail<index_error>("topk: ", k, " of ", x.size(d), " elements of dim ", d);
