@@ -14,7 +14,9 @@ TEST_CASE("version: the text is the numbers") {
 
 TEST_CASE("config: says what this file is compiled for, a line each") {
   const std::string text = st::config();
-  CHECK(text.starts_with(std::string("sinter ") + st::version().text + ", C++"));
+  std::string first = "sinter ";
+  (first += st::version().text) += ", C++";
+  CHECK(text.starts_with(first));
 #if defined(__clang__)
   CHECK_THAT(text, contains("compiler    clang " + std::to_string(__clang_major__) + "."));
 #else
