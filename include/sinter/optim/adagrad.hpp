@@ -14,8 +14,7 @@ struct adagrad_options {
 namespace detail {
 /// d = sign g + decay p; s <- s + d^2; p <- p - rate d / (sqrt(s) + eps)
 struct adagrad_rule {
-  static constexpr auto states = uses(0);
-  static constexpr int numbers = 4;
+  static constexpr int states = 1, numbers = 4;
   static constexpr auto next(sym p, sym g, sym s, sym sign, sym rate, sym decay, sym eps) {
     const sym d = sign * g + decay * p, sum = s + d * d;
     return grads(p - rate * d / (sqrt(sum) + eps), sum);
@@ -35,7 +34,7 @@ struct adagrad_method {
   }
   template <class P> static void start(P& parameters, const adagrad_options& o) { parameters.fill_state(0, o.initial_accumulator_value); }
   template <class P> static void step(P& parameters, const adagrad_options& o) {
-    parameters.template step<adagrad_rule>([&](int64 n) {
+    parameters.template step<adagrad_rule>(uses(0), [&](int64 n) {
       return numbers(o.maximize ? -1 : 1, o.lr / (1 + static_cast<double>(n - 1) * o.lr_decay), o.weight_decay, o.eps);
     });
   }

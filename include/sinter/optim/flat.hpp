@@ -11,19 +11,19 @@ namespace sinter::inline v0::optim::inline SINTER_TARGET {
 namespace detail {
 using namespace sinter::detail;
 
-/// The states that a rule reads and writes, by their number.
+/// The numbers of the states that a rule reads and writes.
 template <class... I> constexpr std::array<int, sizeof...(I)> uses(I... i) { return {i...}; }
 
-/// The program of an update rule: leaves are the parameter, its gradient and the state, then come run-time numbers.
+/// The program of an update rule: leaves are the parameter, its gradient and the states, then come run-time numbers.
 /// `Rule::next(p, g, state..., numbers...)` returns `grads(p, state...)`: their new values.
 template <class Rule, class T> struct step_source {
-  static constexpr int states = static_cast<int>(Rule::states.size()), tensors = 2 + states, numbers = Rule::numbers;
+  static constexpr int tensors = 2 + Rule::states, numbers = Rule::numbers;
   template <int Room> static constexpr auto make() { return make<Room>(std::make_index_sequence<tensors>(), std::make_index_sequence<numbers>()); }
   template <int Room, std::size_t... I, std::size_t... N> static constexpr auto make(std::index_sequence<I...>, std::index_sequence<N...>) {
     graph g;
     constexpr uint64 same_shape = (uint64{1} << tensors) - 1;
     const auto next = Rule::next(g.leaf(I, dtype_of<T>, 1, 0, same_shape)..., g.scalar(tensors + static_cast<int>(N), dtype::f64)...);
-    for (int i = 0; i <= states; ++i) g.output(next.values[i], i);
+    for (int i = 0; i <= Rule::states; ++i) g.output(next.values[i], i);
     return flatten<Room>(g, tensors + numbers);
   }
 };
@@ -55,17 +55,17 @@ template <class T, int States> class flat_parameters {
   }
   const parameter_list<T>& list() const { return list_; }
 
-  /// Runs `Rule` over all parameters with a gradient; `numbers(step)` gives its numbers at the step-th update.
-  /// Neighbours of one step count are one pass.
-  template <class Rule, class Numbers> void step(Numbers numbers) {
-    for (const int s : Rule::states)
+  /// Runs `Rule`, on the given states, over all parameters with a gradient; `numbers(step)` gives its numbers at the step-th
+  /// update. Neighbours of one step count are one pass.
+  template <class Rule, class Numbers> void step(const std::array<int, Rule::states>& states, Numbers numbers) {
+    for (const int s : states)
       if (!states_[s].defined()) states_[s] = zeros_like(values_);
     for (std::size_t i = 0, end; i < list_.size(); i = end) {
       end = i + 1;
       if (!fetch(i)) continue;
       while (end < list_.size() && steps_[end] == steps_[i] && fetch(end)) ++end;
       for (std::size_t k = i; k < end; ++k) ++steps_[k];
-      pass<Rule>(first_[i], first_[end] - first_[i], numbers(steps_[i]));
+      pass<Rule>(states, first_[i], first_[end] - first_[i], numbers(steps_[i]));
     }
     values_.bump_version();
   }
@@ -159,19 +159,20 @@ template <class T, int States> class flat_parameters {
     return true;
   }
 
-  template <class Rule, class Numbers> void pass(int64 first, int64 n, const Numbers& numbers) {
+  template <class Rule, class Numbers> void pass(const std::array<int, Rule::states>& states, int64 first, int64 n, const Numbers& numbers) {
     using source = detail::step_source<Rule, T>;
     using P = sinter::detail::make_program<source>;
     sinter::detail::operand leaves[source::tensors + source::numbers];
-    sinter::detail::result to[1 + source::states];
+    sinter::detail::result to[1 + Rule::states];
     const auto bind = [&](int k, const tensor<T, rank<1>>& t) {
       leaves[k].data = reinterpret_cast<char*>(t.data() + first);
       leaves[k].shape.rank = 1, leaves[k].shape[0] = n, leaves[k].strides[0] = 1;
     };
     bind(0, values_), bind(1, grads_);
-    for (int k = 0; k < source::states; ++k) bind(2 + k, states_[Rule::states[static_cast<std::size_t>(k)]]);
+    int leaf = 2;
+    for (const int s : states) bind(leaf++, states_[s]);
     for (int i = 0; i < source::numbers; ++i) leaves[source::tensors + i].number = numbers.v[i];
-    for (int r = 0; r <= source::states; ++r) {
+    for (int r = 0; r <= Rule::states; ++r) {
       const auto& over = leaves[r ? r + 1 : 0];
       to[r].data = over.data, to[r].shape = over.shape, to[r].strides[0] = 1;
     }

@@ -20,8 +20,7 @@ constexpr sym deviation(sym v, sym m) { return sqrt(maximum(v - m * m, 0)); }  /
 
 /// d = sign g + decay p; v <- alpha v + rest d^2; p <- p - lr d / (sqrt(v) + eps)
 struct rmsprop_rule {
-  static constexpr auto states = uses(0);
-  static constexpr int numbers = 6;
+  static constexpr int states = 1, numbers = 6;
   static constexpr auto next(sym p, sym g, sym v, sym sign, sym lr, sym decay, sym alpha, sym rest, sym eps) {
     const sym d = sign * g + decay * p, square = moving_square(v, d, alpha, rest);
     return grads(p - lr * d / (sqrt(square) + eps), square);
@@ -29,8 +28,7 @@ struct rmsprop_rule {
 };
 /// The same with b <- keep b + d / (sqrt(v) + eps); p <- p - lr b
 struct rmsprop_momentum_rule {
-  static constexpr auto states = uses(0, 1);
-  static constexpr int numbers = 7;
+  static constexpr int states = 2, numbers = 7;
   static constexpr auto next(sym p, sym g, sym v, sym b, sym sign, sym lr, sym decay, sym alpha, sym rest, sym eps, sym keep) {
     const sym d = sign * g + decay * p, square = moving_square(v, d, alpha, rest), moved = keep * b + d / (sqrt(square) + eps);
     return grads(p - lr * moved, square, moved);
@@ -38,16 +36,14 @@ struct rmsprop_momentum_rule {
 };
 /// Both with m <- m + rest (d - m), and sqrt(v - m^2) for sqrt(v)
 struct rmsprop_centered_rule {
-  static constexpr auto states = uses(0, 2);
-  static constexpr int numbers = 6;
+  static constexpr int states = 2, numbers = 6;
   static constexpr auto next(sym p, sym g, sym v, sym m, sym sign, sym lr, sym decay, sym alpha, sym rest, sym eps) {
     const sym d = sign * g + decay * p, square = moving_square(v, d, alpha, rest), mean = moving(m, d, rest);
     return grads(p - lr * d / (deviation(square, mean) + eps), square, mean);
   }
 };
 struct rmsprop_centered_momentum_rule {
-  static constexpr auto states = uses(0, 1, 2);
-  static constexpr int numbers = 7;
+  static constexpr int states = 3, numbers = 7;
   static constexpr auto next(sym p, sym g, sym v, sym b, sym m, sym sign, sym lr, sym decay, sym alpha, sym rest, sym eps, sym keep) {
     const sym d = sign * g + decay * p, square = moving_square(v, d, alpha, rest), mean = moving(m, d, rest);
     const sym moved = keep * b + d / (deviation(square, mean) + eps);
@@ -71,12 +67,12 @@ struct rmsprop_method {
     const double sign = o.maximize ? -1 : 1;
     if (o.momentum > 0) {
       const auto at = [&](int64) { return numbers(sign, o.lr, o.weight_decay, o.alpha, 1 - o.alpha, o.eps, o.momentum); };
-      if (o.centered) parameters.template step<rmsprop_centered_momentum_rule>(at);
-      else parameters.template step<rmsprop_momentum_rule>(at);
+      if (o.centered) parameters.template step<rmsprop_centered_momentum_rule>(uses(0, 1, 2), at);
+      else parameters.template step<rmsprop_momentum_rule>(uses(0, 1), at);
     } else {
       const auto at = [&](int64) { return numbers(sign, o.lr, o.weight_decay, o.alpha, 1 - o.alpha, o.eps); };
-      if (o.centered) parameters.template step<rmsprop_centered_rule>(at);
-      else parameters.template step<rmsprop_rule>(at);
+      if (o.centered) parameters.template step<rmsprop_centered_rule>(uses(0, 2), at);
+      else parameters.template step<rmsprop_rule>(uses(0), at);
     }
   }
 };

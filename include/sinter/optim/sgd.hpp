@@ -16,14 +16,12 @@ namespace detail {
 // change is summed first: 1 - lr decay, as one float, would be 1 for a small lr.
 /// p <- p - (rate g + shrink p)
 struct sgd_rule {
-  static constexpr auto states = uses();
-  static constexpr int numbers = 2;
+  static constexpr int states = 0, numbers = 2;
   static constexpr auto next(sym p, sym g, sym shrink, sym rate) { return grads(p - (rate * g + shrink * p)); }
 };
 /// b <- keep b + add g + decay p; p <- p - (through b + direct g + shrink p)
 struct momentum_rule {
-  static constexpr auto states = uses(0);
-  static constexpr int numbers = 6;
+  static constexpr int states = 1, numbers = 6;
   static constexpr auto next(sym p, sym g, sym b, sym keep, sym add, sym decay, sym shrink, sym direct, sym through) {
     auto moved = keep * b + (add * g + decay * p);
     return grads(p - (through * moved + direct * g + shrink * p), moved);
@@ -44,9 +42,9 @@ struct sgd_method {
   template <class P> static void start(P&, const sgd_options&) {}
   template <class P> static void step(P& parameters, const sgd_options& o) {
     const double sign = o.maximize ? -1 : 1, shrink = o.lr * o.weight_decay;
-    if (o.momentum == 0) return parameters.template step<sgd_rule>([&](int64) { return numbers(shrink, sign * o.lr); });
+    if (o.momentum == 0) return parameters.template step<sgd_rule>(uses(), [&](int64) { return numbers(shrink, sign * o.lr); });
     const bool fresh = !parameters.has_state(0);
-    parameters.template step<momentum_rule>([&](int64 n) {
+    parameters.template step<momentum_rule>(uses(0), [&](int64 n) {
       const bool first = fresh || n == 1;
       const double keep = first ? 0 : o.momentum, add = first ? 1 : 1 - o.dampening;
       if (o.nesterov) return numbers(keep, sign * add, add * o.weight_decay, shrink, sign * o.lr, o.lr * o.momentum);
