@@ -95,6 +95,20 @@ TEST_CASE("adamw takes amsgrad and maximize, too") {
   CHECK(p.follows(o, expected));
 }
 
+TEST_CASE("the states of adam have PyTorch's names, and amsgrad, which may begin later, one more") {
+  golden_problem p;
+  st::optim::adam o{p.parameters()};
+  st::variable loss = st::sum(p.w) + st::sum(p.b);
+  loss.backward();
+  o.step();
+  CHECK(o.state_dict().contains("1.exp_avg"));
+  CHECK_FALSE(o.state_dict().contains("0.max_exp_avg_sq"));
+  o.options.amsgrad = true;
+  o.step();
+  const auto d = o.state_dict();
+  CHECK(d.at("0.max_exp_avg_sq").as<const double, 2>()(1, 2) == d.at("0.exp_avg_sq").as<const double, 2>()(1, 2));
+}
+
 TEST_CASE("a float's first step is lr to the last bits") {
   st::variable w = st::zeros<float>({1});
   st::optim::adam o{st::parameter_list{w}, {.lr = 1, .eps = 0}};

@@ -115,7 +115,7 @@ TEST_CASE("last_epoch goes on from the lr of a loaded optimizer") {
   }
 }
 
-TEST_CASE("a loaded state continues as the saved one would have") {
+TEST_CASE("a scheduler's loaded state continues as the saved one would have") {
   two_groups o, p;
   optim::linear_lr s{o.sgd, 0.1, 1, 5}, t{p.sgd, 0.1, 1, 5};
   s.step(), s.step();

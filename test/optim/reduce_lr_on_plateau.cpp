@@ -55,7 +55,7 @@ TEST_CASE("a change smaller than eps is not made") {
   CHECK(o.sgd.groups()[1].options.lr == 0.05);
 }
 
-TEST_CASE("a loaded state continues as the saved one would have") {
+TEST_CASE("a plateau's loaded state continues as the saved one would have") {
   two_groups o, p;
   const optim::reduce_lr_on_plateau_options options{.patience = 2, .cooldown = 1};
   optim::reduce_lr_on_plateau s{o.sgd, options}, t{p.sgd, options};

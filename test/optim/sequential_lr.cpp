@@ -35,7 +35,7 @@ TEST_CASE("sequential_lr refuses what does not belong together") {
   CHECK_THROWS_AS((optim::sequential_lr{o.sgd, {&a, &b, &a}, {3, 2}}), st::error);
 }
 
-TEST_CASE("a loaded state continues as the saved one would have") {
+TEST_CASE("a sequence's loaded state continues as the saved one would have") {
   two_groups o, p;
   optim::linear_lr a{o.sgd, 0.1, 1, 3}, b{p.sgd, 0.1, 1, 3};
   optim::cosine_annealing_lr c{o.sgd, 4}, d{p.sgd, 4};

@@ -322,7 +322,7 @@ template <class SP, class Arch> struct kernel {
 // Left to themselves, compilers keep more than a few addresses in memory and count through them: up to four times slower.
 #if defined(__clang__)
 #pragma clang loop unroll(full)
-#elif defined(__GNUC__)
+#elif defined(__GNUC__) && !defined(__CUDACC__)
 #pragma GCC unroll 64
 #endif
       for (int w = 0; w < walks; ++w) p[w] += static_cast<uint64>(f.move[w]), keep_apart(p[w]);

@@ -45,8 +45,10 @@ template <class Options, bool Decoupled> struct adam_method {
   }
   static void check(const Options& o) {
     not_negative("adam", "lr", o.lr), not_negative("adam", "eps", o.eps), not_negative("adam", "weight_decay", o.weight_decay);
-    for (const double b : {o.betas.first, o.betas.second})
+    const auto beta = [](double b) {
       if (!(b >= 0 && b < 1)) fail<error>("adam: a beta is ", b, ", but has to be in [0, 1)");
+    };
+    beta(o.betas.first), beta(o.betas.second);
   }
   template <class P> static void start(P&, const Options&) {}
   template <class P> static void step(P& parameters, const Options& o) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What all optimizers share: groups of parameters, each with options of its own, and the state of all in one dictionary.
-// Not here: update rules (sgd.hpp, adam.hpp), how a step runs (flat.hpp). Next: lr_scheduler.hpp.
+// Not here: update rules (sgd.hpp, adam.hpp), how a step runs (flat.hpp). Next: sgd.hpp for the plainest rule.
 #pragma once
 #include <optional>
 
@@ -167,14 +167,14 @@ template <class T, class Method> class optimizer : public group<T, Method> {
       return i ? o->more_[i - 1] : static_cast<Group&>(*o);
     }
     struct iterator {
-      const range* r;
+      Optimizer* o;
       std::size_t i;
-      Group& operator*() const { return (*r)[i]; }
+      Group& operator*() const { return range{o}[i]; }
       iterator& operator++() { return ++i, *this; }
       bool operator!=(const iterator& other) const { return i != other.i; }
     };
-    iterator begin() const { return {this, 0}; }
-    iterator end() const { return {this, size()}; }
+    iterator begin() const { return {o, 0}; }
+    iterator end() const { return {o, size()}; }
   };
 
   static std::string prefix_of(std::size_t i) { return "param_groups." + std::to_string(i) + '.'; }
