@@ -107,9 +107,9 @@ struct row_map final : linear_map {
     with_floating_type(t, [&]<class T>(T) {
       row_major_access<T> xs(x), ys(y);
       for (int64 k = 0; k < count; ++k)
-        for (int64 i = 0; i < width && row[k] >= 0; ++i) {
-          if constexpr (Transposed) add_to(xs[row[k] * width + i], ys[k * width + i]);
-          else add_to(ys[k * width + i], xs[row[k] * width + i]);
+        for (int64 i = 0; i < width && row.get()[k] >= 0; ++i) {
+          if constexpr (Transposed) add_to(xs[row.get()[k] * width + i], ys[k * width + i]);
+          else add_to(ys[k * width + i], xs[row.get()[k] * width + i]);
         }
     });
   }
@@ -121,7 +121,7 @@ struct index_map final : linear_map {
   index_map(const shape_value& x, const shape_value& y) : linear_map(x, y), from(new int64[static_cast<std::size_t>(y.numel()) + 1]) {}
 
   template <class T> void take(const T* x, T* y) const {
-    for (int64 k = 0, n = out.numel(); k < n; ++k) y[k] = from[k] < 0 ? T(0) : x[from[k]];
+    for (int64 k = 0, n = out.numel(); k < n; ++k) y[k] = from.get()[k] < 0 ? T(0) : x[from.get()[k]];
   }
   void forward(dtype t, const operand& x, const operand& y) const override { run<false>(t, x, y); }
   void adjoint(dtype t, const operand& y, const operand& x) const override { run<true>(t, x, y); }
@@ -131,9 +131,9 @@ struct index_map final : linear_map {
     with_floating_type(t, [&]<class T>(T) {
       row_major_access<T> xs(x), ys(y);
       for (int64 k = 0, n = out.numel(); k < n; ++k) {
-        if (from[k] < 0) continue;
-        if constexpr (Transposed) add_to(xs[from[k]], ys[k]);
-        else add_to(ys[k], xs[from[k]]);
+        if (from.get()[k] < 0) continue;
+        if constexpr (Transposed) add_to(xs[from.get()[k]], ys[k]);
+        else add_to(ys[k], xs[from.get()[k]]);
       }
     });
   }
