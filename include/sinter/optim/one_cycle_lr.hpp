@@ -53,7 +53,7 @@ class one_cycle_lr final : public lr_scheduler {
     const double most = o_.max_momentum[i], base = o_.base_momentum[i];
     const double n = static_cast<double>(total_), up = o_.pct_start * n - 1, back = 2 * o_.pct_start * n - 2, t = static_cast<double>(last_epoch());
     const auto at = [&](double begin, double end, double lr0, double lr1, double momentum0, double momentum1) {
-      const double part = end == begin ? 1 : (t - begin) / (end - begin);
+      const double part = end - begin < 1e-9 ? 1 : (t - begin) / (end - begin);  // phases are steps long, or nothing but rounding
       if (o_.cycle_momentum) *groups()[i].momentum = annealed(momentum0, momentum1, part);
       return annealed(lr0, lr1, part);
     };
