@@ -155,6 +155,7 @@ template <class Arch = native> SINTER_HIDDEN void* system_alloc(int64 bytes) {
 }  // namespace detail
 
 /// What the allocator of this shared object holds.
+inline namespace SINTER_TARGET {
 SINTER_HIDDEN inline memory_statistics memory_stats() {
   detail::host_pool& p = detail::pool();
   p.lock.lock();
@@ -162,6 +163,7 @@ SINTER_HIDDEN inline memory_statistics memory_stats() {
   p.lock.unlock();
   return s;
 }
+}  // namespace SINTER_TARGET
 
 /// At least `bytes` bytes of uninitialised memory, aligned to 64 bytes. Safe to call from any thread.
 /// Throws memory_error when `bytes` is negative, absurd (over 2^47) or not to be had.

@@ -2,7 +2,9 @@
 // Files for the readers and writers: one mapped into memory, one written aside and renamed into place.
 // No format is known here. Next: safetensors.hpp, npy.hpp, csv.hpp; system.hpp for what the system does.
 #pragma once
+#include <functional>
 #include <string_view>
+#include <unordered_set>
 
 #include "system.hpp"
 
@@ -13,6 +15,15 @@ template <class Arch = native>
 [[noreturn]] SINTER_COLD void file_error(const std::string& path, const char* what, int code = errno) {
   fail<io_error, Arch>(path, ": ", what, ": ", static_cast<const char*>(std::strerror(code)));
 }
+
+// A set of names whose code is this target's, as the keys' type is: the linker would merge that of plain strings.
+template <class S> struct set_key : S {
+  template <class X> requires std::is_convertible_v<const X&, S> set_key(const X& x) : S(x) {}
+};
+struct set_hash {
+  template <class S> std::size_t operator()(const set_key<S>& k) const { return std::hash<S>()(k); }
+};
+template <class S> using name_set = std::unordered_set<set_key<S>, set_hash>;
 
 // Closes, where no error can matter.
 struct descriptor {

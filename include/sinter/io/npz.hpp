@@ -29,7 +29,7 @@ template <class Arch = native, bool Zlib = SINTER_HAS_ZLIB> tensor_file load_npz
 /// Throws io_error: a name that is empty, occurs twice, leads out of a folder, or is no UTF-8; an undefined or device
 /// tensor; a dtype that npy lacks here; and what the system says.
 template <class Arch = native> void save_npz(const std::string& path, const std::vector<named<any_tensor>>& tensors) {
-  std::unordered_set<std::string_view> names;
+  detail::name_set<std::string_view> names;
   for (const auto& [name, t] : tensors) {
     const std::string who = path + ": tensor '" + name + "'";
     if (!names.insert(name).second) fail<io_error, Arch>(who, " occurs twice");

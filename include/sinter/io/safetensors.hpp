@@ -3,7 +3,6 @@
 // Not here: whose tensors they are (state dicts: nn/). Next: json.hpp, elements.hpp.
 #pragma once
 #include <algorithm>
-#include <unordered_set>
 
 #include "elements.hpp"
 #include "json.hpp"
@@ -46,7 +45,7 @@ template <class Arch> struct safetensors_header {
       if (key != "__metadata__") return read_entry(r, static_cast<std::string&&>(key));
       if (has_metadata) r.error("a second __metadata__");
       has_metadata = true;
-      std::unordered_set<std::string> keys;
+      detail::name_set<std::string> keys;
       r.object([&](const std::string& name) {
         if (!keys.insert(name).second) r.error("metadata '", name, "' occurs twice");
         metadata.push_back({name, r.string()});
@@ -103,7 +102,7 @@ template <class Arch> struct safetensors_header {
 
   // As the official reader demands: every tensor fills its range, and the ranges tile the data.
   void check(int64 data_bytes) const {
-    std::unordered_set<std::string_view> names;
+    detail::name_set<std::string_view> names;
     std::vector<const safetensors_entry*> order;
     for (const auto& e : entries) {
       if (!names.insert(e.name).second) fail<io_error, Arch>(who(e), " occurs twice");
@@ -189,7 +188,7 @@ void save_safetensors(const std::string& path, const std::vector<named<any_tenso
   };
   // Large elements first, so that all of them are aligned and can be mapped.
   std::vector<const named<any_tensor>*> order;
-  std::unordered_set<std::string_view> names;
+  detail::name_set<std::string_view> names;
   for (const auto& t : tensors) {
     const std::string who = path + ": tensor '" + t.name + "'";
     if (t.name == "__metadata__" || !names.insert(t.name).second)
@@ -207,7 +206,7 @@ void save_safetensors(const std::string& path, const std::vector<named<any_tenso
 
   std::string header = "{";
   if (!metadata.empty()) {
-    std::unordered_set<std::string_view> keys;
+    detail::name_set<std::string_view> keys;
     header += "\"__metadata__\":{";
     for (const auto& [key, value] : metadata) {
       if (!keys.insert(key).second) fail<io_error, Arch>(path, ": metadata '", key, "' occurs twice");

@@ -5,7 +5,6 @@
 // https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT
 #pragma once
 #include <algorithm>
-#include <unordered_set>
 #include <vector>
 
 #ifdef SINTER_ZLIB
@@ -158,7 +157,7 @@ template <class Arch, bool Zlib> struct zip_reader {
 
   std::vector<zip_entry> directory(uint64 next, uint64 end, uint64 count) const {
     std::vector<zip_entry> entries;
-    std::unordered_set<std::string> names;
+    detail::name_set<std::string> names;
     while (next < end) {
       if (end - next < 46 || number(next, 4) != 0x02014b50)
         fail<io_error, Arch>(path, ": the zip directory is damaged at byte ", next);

@@ -73,7 +73,6 @@ struct op_info {
 
 inline namespace SINTER_TARGET {
 class graph;
-}
 
 /// A value inside a graph, as derivative rules and composites see it. It reads like a number.
 struct sym {
@@ -83,6 +82,7 @@ struct sym {
   uint16 id = 0xffff;
   constexpr bool none() const { return id == 0xffff; }
 };
+}  // namespace SINTER_TARGET
 
 /// From a rule: this operand has no gradient.
 struct no_gradient_t {};

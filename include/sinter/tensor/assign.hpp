@@ -204,6 +204,7 @@ template <class V, class E, class D> template <class X, class Arch> requires det
   detail::write_through<Arch>(*this, static_cast<X&&>(x));
 }
 
+inline namespace SINTER_TARGET {
 #define SINTER_ASSIGN(sign)                                                                                          \
   /** y = y sign x, written through: every handle of y's elements sees it. */                                        \
   template <class V, class E, class D, class X> requires operands<tensor<V, E, D>, X>                                \
@@ -215,6 +216,7 @@ SINTER_ASSIGN(-)
 SINTER_ASSIGN(*)
 SINTER_ASSIGN(/)
 #undef SINTER_ASSIGN
+}  // namespace SINTER_TARGET
 
 /// `to(y, e)`: for st::update.
 template <class T, class E, class D, class X> auto to(const tensor<T, E, D>& y, X&& x) {
