@@ -22,6 +22,7 @@
 #include "autograd/grad.hpp"
 #include "autograd/views.hpp"
 #include "tensor/index.hpp"
+#include "tensor/scatter.hpp"
 #include "tensor/join.hpp"
 #include "nn/nn.hpp"
 #include "optim/optim.hpp"

@@ -227,26 +227,26 @@ constexpr derivation derive(const merged_graph& merged, int parts = all_parts) {
   return out;
 }
 
-/// A merged_graph in arrays of fixed size, to be kept between constant evaluations: they have their limits (clang: a
+/// A merged_graph of Size instructions, Forward of them the program's, in arrays, to be kept between constant evaluations: they have their limits (clang: a
 /// million steps each).
-template <int Room, int Forward> struct frozen_graph {
-  graph::item items[Room] = {};
+template <int Size, int Forward> struct frozen_graph {
+  graph::item items[Size] = {};
   const op_descr* ops[129] = {};
-  uint64 pool[Room] = {};
-  int size = 0, op_count = 0, pool_size = 0, operands = 0, root = 0;
+  uint64 pool[Size] = {};
+  int op_count = 0, pool_size = 0, operands = 0, root = 0;
   uint16 dy = 0;
   bool wanted[Forward] = {};
   uint16 d[Forward] = {};
 
   constexpr explicit frozen_graph(const merged_graph& m)
-      : size(m.g.size()), op_count(m.g.ops().size()), pool_size(m.g.pool().size()), operands(m.operands), root(m.root), dy(m.dy) {
-    for (int i = 0; i < size; ++i) items[i] = m.g[i];
+      : op_count(m.g.ops().size()), pool_size(m.g.pool().size()), operands(m.operands), root(m.root), dy(m.dy) {
+    for (int i = 0; i < Size; ++i) items[i] = m.g[i];
     for (int i = 0; i < op_count; ++i) ops[i] = m.g.ops()[i];
     for (int i = 0; i < pool_size; ++i) pool[i] = m.g.pool()[i];
     for (int i = 0; i < Forward; ++i) wanted[i] = m.wanted[i], d[i] = m.d[i];
   }
   constexpr merged_graph thaw() const {
-    merged_graph m{graph(items, size, ops, op_count, pool, pool_size)};
+    merged_graph m{graph(items, Size, ops, op_count, pool, pool_size)};
     m.operands = operands, m.forward = Forward, m.root = root, m.dy = dy;
     m.wanted = vec<bool>(Forward, false), m.d = vec<uint16>(Forward, 0);
     for (int i = 0; i < Forward; ++i) m.wanted[i] = wanted[i], m.d[i] = d[i];

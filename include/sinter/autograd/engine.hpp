@@ -106,6 +106,28 @@ inline void drop(grad_slot* s) {
 /// What a slot's `destroy` does.
 template <class Slot> void destroy_state(grad_slot* s) { delete static_cast<Slot*>(s); }
 
+/// n reads what `input` stands for, so it comes after what made that.
+inline void comes_after(node_base& n, const grad_slot& input) {
+  const int64 after = input.producer ? input.producer->number + 1 : 1;
+  if (after > n.number) n.number = after;
+}
+/// Makes n what produces the value of `slot`, which owns it from now on.
+inline void attach(node_base* n, grad_slot& slot) {
+  slot.producer = n;
+  slot.requires_grad = true;
+  n->output = &slot;
+}
+/// A value that n produces, with a slot of its own.
+inline any_variable produced(node_base* n, const operand& value, const storage_ptr& block, dtype type) {
+  auto* slot = new grad_slot;
+  slot->destroy = &destroy_state<grad_slot>;
+  slot->type = type, slot->shape = value.shape;
+  attach(n, *slot);
+  any_variable out(value, block, type, slot);
+  drop(slot);  // `out` holds it now
+  return out;
+}
+
 /// The gradient buffer of a slot as something that a program writes: its home, or allocated, on the first gradient
 /// (store); added to afterwards.
 template <class Arch> result gradient_target(grad_slot& s) {
@@ -113,11 +135,7 @@ template <class Arch> result gradient_target(grad_slot& s) {
   r.shape = s.shape;
   if (!s.grad.block) {
     s.grad.shape = s.shape;
-    int64 step = 1;
-    for (int d = s.shape.rank - 1; d >= 0; --d) {
-      s.grad.strides[d] = step;
-      if (s.shape[d] > 1) step *= s.shape[d];
-    }
+    row_major_strides(s.shape, s.grad.strides);
     s.grad.block = s.home ? s.home : allocate_cpu<Arch>(s.shape.numel() * size_of(s.type));
     s.grad.data = s.home ? s.home_data : static_cast<char*>(s.grad.block->data);
     if (s.home) s.home->version.fetch_add(1, std::memory_order_relaxed);  // who read the last gradient there may notice

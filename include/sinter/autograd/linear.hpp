@@ -2,7 +2,7 @@
 // Recorded linear maps: views, selections and scans of variables, and sums of such (cat, scatter_add). Backward is the
 // transposed map, recorded backward the recorded transposed map: derivatives of any order. Next: views.hpp.
 #pragma once
-#include "../tensor/linear_map.hpp"
+#include "../tensor/index_map.hpp"
 #include "statement.hpp"
 
 namespace sinter::inline v0::detail::inline SINTER_TARGET {
@@ -20,8 +20,7 @@ class linear_node final : public node_base {
     for (int i = 0; i < terms_.size(); ++i)
       if (grad_slot* s = terms_[i].slot) {
         s->refs.fetch_add(1, std::memory_order_relaxed);
-        const int64 after = s->producer ? s->producer->number + 1 : 1;
-        if (after > number) number = after;
+        comes_after(*this, *s);
       }
   }
   ~linear_node() override {
@@ -29,13 +28,11 @@ class linear_node final : public node_base {
   }
   void backward(const operand& dy) override {
     for (int i = 0; i < terms_.size(); ++i) {
-      if (!terms_[i].slot) continue;
-      const result to = gradient_target<native>(*terms_[i].slot);
-      if (to.mode == write_store) __builtin_memset(to.data, 0, static_cast<std::size_t>(to.shape.numel() * size_of(terms_[i].slot->type)));
-      operand g;
-      g.data = to.data, g.shape = to.shape;
-      for (int d = 0; d < to.shape.rank; ++d) g.strides[d] = to.strides[d];
-      run_term(turned(i), terms_[i].slot->type, dy, g);
+      grad_slot* s = terms_[i].slot;
+      if (!s) continue;
+      const result to = gradient_target<native>(*s);
+      if (to.mode == write_store) __builtin_memset(to.data, 0, static_cast<std::size_t>(to.shape.numel() * size_of(s->type)));
+      run_term(turned(i), s->type, dy, gradient_operand(*s));
     }
   }
   void backward_recorded(const any_variable& dy, any_variable* to) override {
@@ -52,50 +49,31 @@ class linear_node final : public node_base {
   vec<linear_term> terms_;
 };
 
-/// Lets `slot` be what a node over `terms` produces.
-inline void produce(grad_slot& slot, const vec<linear_term>& terms) {
-  auto* n = new linear_node(terms);
-  slot.producer = n;
-  slot.requires_grad = true;
-  n->output = &slot;
-}
 inline any_variable record_linear(const linear_term& term, const any_variable& x) {
   const shape_value& s = term.transposed ? term.map->in : term.map->out;
   operand value;
   value.shape = s;
-  int64 step = 1;
-  for (int d = s.rank - 1; d >= 0; --d) {
-    value.strides[d] = step;
-    if (s[d] > 1) step *= s[d];
-  }
+  row_major_strides(s, value.strides);
   const int64 bytes = s.numel() * size_of(x.type);
   storage_ptr block = allocate_cpu(bytes);
   value.data = static_cast<char*>(block->data);
   __builtin_memset(value.data, 0, static_cast<std::size_t>(bytes));
   run_term(term, x.type, x.value, value);
   if (!x.slot || !x.slot->requires_grad || !is_grad_enabled()) return any_variable(value, block, x.type, nullptr);
-  auto* slot = new grad_slot;
-  slot->destroy = &destroy_state<grad_slot>;
-  slot->type = x.type, slot->shape = s;
   vec<linear_term> terms;
   terms.push({term.map, term.transposed, x.slot});
-  produce(*slot, terms);
-  any_variable out(value, block, x.type, slot);
-  drop(slot);  // `out` holds it now
-  return out;
+  return produced(new linear_node(terms), value, block, x.type);
 }
 
 /// A variable with this value, recorded as the sum of `terms` if one of them wants a gradient.
 template <class T, class E> variable<T, E> linear_variable(const tensor<T, E>& value, const vec<linear_term>& terms) {
   variable<T, E> out(value, false);
-  bool record = false;
-  for (int i = 0; i < terms.size(); ++i) record = record || (terms[i].slot && terms[i].slot->requires_grad);
   if constexpr (is_floating_element<T>)
-    if (record && is_grad_enabled()) {
+    if (is_grad_enabled()) {
       vec<linear_term> kept;
       for (int i = 0; i < terms.size(); ++i)
         if (terms[i].slot && terms[i].slot->requires_grad) kept.push(terms[i]);
-      produce(*out.slot(), kept);
+      if (kept.size()) attach(new linear_node(kept), *out.slot());
     }
   return out;
 }
@@ -116,7 +94,7 @@ namespace sinter::inline v0 {
 inline namespace SINTER_TARGET {
 
 /// M v, recorded.
-template <class Out, class T, class E> variable<T, Out> map_linear(const variable<T, E>& v, const std::shared_ptr<const detail::index_map>& m) {
+template <class Out, class T, class E> variable<T, Out> map_linear(const variable<T, E>& v, const detail::index_map_ptr& m) {
   detail::vec<detail::linear_term> terms;
   terms.push({m, false, v.slot()});
   return detail::linear_variable<T, Out>(map_linear<Out>(v.value(), m), terms);

@@ -47,10 +47,7 @@ template <class Arch> class graph_node final : public node_base {
   graph_node(graph g, const vec<any_variable>& in, const vec<dims_slot>& slots) : g_(static_cast<graph&&>(g)), in_(in), slots_(slots), versions_(in.size(), 0) {
     for (int i = 0; i < in_.size(); ++i) {
       if (in_[i].block) versions_[i] = in_[i].block->version.load(std::memory_order_acquire);
-      if (in_[i].slot && in_[i].slot->requires_grad) {
-        const int64 after = in_[i].slot->producer ? in_[i].slot->producer->number + 1 : 1;
-        if (after > number) number = after;
-      }
+      if (in_[i].slot && in_[i].slot->requires_grad) comes_after(*this, *in_[i].slot);
     }
   }
   void backward(const operand& dy) override {
@@ -156,8 +153,7 @@ template <class Arch> any_variable record(graph g, const vec<any_variable>& in, 
   result r;
   if (summed_to.rank >= 0) {
     r.shape = summed_to;
-    int64 step = 1;
-    for (int d = summed_to.rank - 1; d >= 0; --d) r.strides[d] = step, step *= summed_to[d] > 1 ? summed_to[d] : 1;
+    row_major_strides(summed_to, r.strides);
     r.block = allocate_cpu<Arch>(summed_to.numel() * size_of(type));
     r.data = static_cast<char*>(r.block->data);
   }
@@ -166,18 +162,10 @@ template <class Arch> any_variable record(graph g, const vec<any_variable>& in, 
   value.data = r.data, value.shape = r.shape;
   for (int d = 0; d < r.shape.rank; ++d) value.strides[d] = r.strides[d];
   if (!wants || !is_grad_enabled()) return any_variable(value, r.block, type, nullptr);
-  auto* slot = new grad_slot;
-    slot->destroy = &destroy_state<grad_slot>;
-  slot->type = type, slot->shape = r.shape, slot->requires_grad = true;
   vec<any_variable> kept(in.size(), {});
   for (int i = 0; i < in.size(); ++i)
     if (used[i]) kept[i] = in[i];
-  auto* n = new graph_node<Arch>(static_cast<graph&&>(g), kept, slots);
-  slot->producer = n;
-  n->output = slot;
-  any_variable out(value, r.block, type, slot);
-  drop(slot);  // `out` holds it now
-  return out;
+  return produced(new graph_node<Arch>(static_cast<graph&&>(g), kept, slots), value, r.block, type);
 }
 
 /// The sum of two gradients as a recorded statement.

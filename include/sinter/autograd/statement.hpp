@@ -141,8 +141,7 @@ template <class Arch> class statement_node final : public node_base {
     if (slot && slot->requires_grad) {
       slot->refs.fetch_add(1, std::memory_order_relaxed);
       inputs_[i] = slot;
-      const int64 after = slot->producer ? slot->producer->number + 1 : 1;
-      if (after > number) number = after;
+      comes_after(*this, *slot);
     }
   }
   /// Saved value k behind the operands and dy.
@@ -247,10 +246,7 @@ template <class T, class E, class Arch> variable<T, E> typed(const any_variable&
     g.output(g.leaf(0, v.type, E::rank), 0);
     vec<any_variable> in;
     in.push(v);
-    auto* n = new graph_node<Arch>(static_cast<graph&&>(g), in, {});
-    out.slot()->producer = n;
-    out.slot()->requires_grad = true;
-    n->output = out.slot();
+    attach(new graph_node<Arch>(static_cast<graph&&>(g), in, {}), *out.slot());
   }
   return out;
 }
@@ -340,9 +336,7 @@ template <class X, class Arch = native> SINTER_HIDDEN auto evaluate_variable(con
   V out(value, false);
   if (!record) return out;
   auto* n = new statement_node<Arch>(statement_of<P, typename marks_of<X>::type, Arch>);
-  out.slot()->producer = n;
-  out.slot()->requires_grad = true;
-  n->output = out.slot();
+  attach(n, *out.slot());
   n->keep_slots(ops.slots, ops.slot_count);
   int i = 0;
   auto keep = [&](const auto& l) {

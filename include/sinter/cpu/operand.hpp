@@ -27,4 +27,15 @@ struct result {
   uint8 mode = write_store;
 };
 
+inline namespace SINTER_TARGET {
+/// The strides of a fresh row-major value; extents of 0 count as 1.
+inline void row_major_strides(const shape_value& s, int64* strides) {
+  int64 step = 1;
+  for (int d = s.rank - 1; d >= 0; --d) {
+    strides[d] = step;
+    if (s[d] > 1) step *= s[d];
+  }
+}
+}  // namespace SINTER_TARGET
+
 }  // namespace sinter::inline v0::detail

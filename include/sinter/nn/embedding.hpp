@@ -13,23 +13,21 @@ inline namespace SINTER_TARGET {
 template <detail::index_tensor I, detail::array_like W> auto embedding(const I& index, const W& weight, int64 padding_idx = -1) {
   static_assert(W::rank == 2, "sinter: the weight of an embedding is a matrix");
   constexpr int R = I::rank;
-  const auto& table = detail::tensor_behind(weight);
-  const int64 n = table.sizes()[0], width = table.sizes()[1];
+  const auto& table = detail::tensor_of(weight);
   index_list<R + 1> sizes;
   for (int d = 0; d < R; ++d) sizes[d] = index.sizes()[d];
-  sizes[R] = width;
-  auto m = std::make_shared<detail::row_map>(detail::shape_of(table.sizes()), detail::shape_of(sizes), index.numel(), width);
-  auto out = detail::new_tensor<typename W::value_type, rank<R + 1>>(sizes);
+  sizes[R] = table.sizes()[1];
+  auto m = detail::new_index_map(table.sizes(), sizes, index.numel(), sizes[R]);
   int64 k = 0;
   detail::for_indices(index.sizes(), [&](const index_list<R>& at) {
-    const int64 row = detail::checked_index(detail::element_at(index, at), n, 0, "embedding");
-    const auto* from = table.data() + row * table.strides()[0];
-    for (int64 i = 0; i < width; ++i) out.data()[k * width + i] = from[i * table.strides()[1]];
-    m->row[static_cast<std::size_t>(k++)] = row == padding_idx ? -1 : row;
+    m->row(k++) = detail::checked_index(detail::element_at(index, at), table.sizes()[0], 0, "embedding");
   });
+  auto out = map_linear<rank<R + 1>>(table, m);
   if constexpr (tensor_like<W>) {
     return out;
   } else {
+    for (int64 i = 0; i < m->rows; ++i)
+      if (m->row(i) == padding_idx) m->row(i) = -1;  // read, but without a gradient
     detail::vec<detail::linear_term> terms;
     terms.push({m, false, weight.slot()});
     return detail::linear_variable<typename W::value_type, rank<R + 1>>(out, terms);

@@ -62,13 +62,7 @@ template <int64 In1, int64 In2, int64 Out, class T = float> struct bilinear : mo
   template <expression A, expression B> auto forward(const A& a, const B& b) const {
     const auto rows = sinter::eval(sinter::linear(b, reshape(weight, index_list<2>(Out * In1, In2))));  // [N, Out In1]
     const auto each = reshape(rows, index_list<3>(rows.size(0), Out, In1));
-    return sinter::eval(squeeze(sinter::eval(matmul(each, unsqueeze(handle_of(a), 2))), 2) + bias);
-  }
-
- private:
-  template <class A> static auto handle_of(const A& a) {
-    if constexpr (sinter::detail::formula<A>) return sinter::eval(a);
-    else return a;
+    return sinter::eval(squeeze(sinter::eval(matmul(each, unsqueeze(sinter::detail::evaluated(a), 2))), 2) + bias);
   }
 };
 

@@ -56,20 +56,13 @@ template <int64 C, class T = float> struct batch_norm : module<batch_norm<C, T>>
       if (x.numel() <= C) fail<shape_error>("batch_norm: training needs more than one element a channel, got sizes ", shape_text{x.sizes().data(), X::rank});
       {
         no_grad guard;
-        const auto t = x_of(x);
-        const auto rows = reshape(movedim(t, 1, 0), index_list<2>(C, x.numel() / C));
+        const auto rows = reshape(movedim(sinter::detail::tensor_of(x), 1, 0), index_list<2>(C, x.numel() / C));
         running_mean.copy_(running_mean * (1 - momentum) + mean(rows, 1) * momentum);
         running_var.copy_(running_var * (1 - momentum) + var(rows, 1) * momentum);
         num_batches_tracked.copy_(num_batches_tracked + 1);
       }
       return sinter::eval(sinter::batch_norm(x, weight, bias, eps));
     }
-  }
-
- private:
-  template <class X> static auto x_of(const X& x) {
-    if constexpr (tensor_like<X>) return x;
-    else return x.value();
   }
 };
 

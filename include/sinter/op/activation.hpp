@@ -80,9 +80,7 @@ struct prelu {
   using composition = void;
   static constexpr op_info info{.name = "prelu"};
   static constexpr auto compose(auto x, auto weight) {
-    const int rank = rank_of(x), more = rank > 2 ? rank - 2 : 0;
-    auto w = unsqueeze(weight, axes{((1u << more) - 1) << 1, more});
-    return where(x > 0, x, w * x);
+    return where(x > 0, x, per_channel(weight, x) * x);
   }
 };
 /// scale x, or scale alpha (e^x - 1) below 0

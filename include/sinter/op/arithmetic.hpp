@@ -121,6 +121,11 @@ struct hypot {
 }  // namespace op
 
 namespace composed {
+/// v [C] as [C, 1, ...], to meet x [N, C, ...] along its dim 1.
+constexpr auto per_channel(auto v, auto x) {
+  const int more = rank_of(x) > 2 ? rank_of(x) - 2 : 0;
+  return unsqueeze(v, axes{((1u << more) - 1) << 1, more});
+}
 /// a + w (b - a), from b's side where w >= 1/2: exact at both ends
 struct lerp {
   using composition = void;

@@ -101,11 +101,6 @@ template <class R, bool Log> struct kl_div {
 
 /// The classes are dim 1, or the only one.
 constexpr axes class_dim(auto x) { return {rank_of(x) > 1 ? 2u : 1u, 1}; }
-/// [C] as [C, 1, ...], to meet x [N, C, ...]
-constexpr auto of_classes(auto weight, auto x) {
-  const int more = rank_of(x) > 2 ? rank_of(x) - 2 : 0;
-  return unsqueeze(weight, axes{((1u << more) - 1) << 1, more});
-}
 /// The element of each row of x that target numbers; NaN for a number out of range.
 constexpr auto pick_class(auto x, auto target) {
   const axes d = class_dim(x);
@@ -127,7 +122,7 @@ template <class R, bool Weighted, bool Options> constexpr auto class_loss(auto l
   const axes d = class_dim(l);
   auto share = extent_along(l, axes{0, 0}), weighted = l;  // 1
   if constexpr (Weighted) {
-    auto w = of_classes(weight, l);
+    auto w = per_channel(weight, l);
     weighted = w * l, share = squeeze(pick_class(expand_as(w, l), target), d);
   }
   auto row = -squeeze(pick_class(weighted, target), d);
@@ -143,7 +138,7 @@ template <class R, bool Weighted, bool Options> constexpr auto class_loss(auto l
 template <class R, bool Weighted> constexpr auto probability_loss(auto l, auto t, auto weight, auto smoothing) {
   const axes d = class_dim(l);
   auto soft = t * (1 - smoothing) + smoothing / extent_along(l, d);
-  if constexpr (Weighted) soft = soft * of_classes(weight, l);
+  if constexpr (Weighted) soft = soft * per_channel(weight, l);
   return reduced_loss<R>(squeeze(-reduce_sym<op::sum>(soft * l, d), d));
 }
 /// nll_loss, or cross_entropy: that of log_softmax(x)

@@ -55,20 +55,15 @@ struct batch_norm {
     auto c = x - apply<mean>(x, d);
     return c * rsqrt(reduce_sym<op::sum>(c * c, d) / extent_along(x, d) + eps);
   }
-  static constexpr auto compose(auto x, auto weight, auto bias, auto eps) { return compose(x, eps) * channels(weight, x) + channels(bias, x); }
+  static constexpr auto compose(auto x, auto weight, auto bias, auto eps) { return compose(x, eps) * per_channel(weight, x) + per_channel(bias, x); }
   static constexpr auto compose(auto x, auto mean, auto var, auto weight, auto bias, auto eps) {
-    return (x - channels(mean, x)) * (rsqrt(channels(var, x) + eps) * channels(weight, x)) + channels(bias, x);
+    return (x - per_channel(mean, x)) * (rsqrt(per_channel(var, x) + eps) * per_channel(weight, x)) + per_channel(bias, x);
   }
 
  private:
   static constexpr axes all_but_channels(auto x) {
     const int rank = rank_of(x);
     return {((1u << rank) - 1) & ~2u, rank - 1};
-  }
-  /// [C] as [C, 1, ...]
-  static constexpr auto channels(auto v, auto x) {
-    const int more = rank_of(x) > 2 ? rank_of(x) - 2 : 0;
-    return unsqueeze(v, axes{((1u << more) - 1) << 1, more});
   }
 };
 

@@ -14,6 +14,12 @@ template <class H> const auto& tensor_of(const H& h) {
   else return h;
 }
 
+/// A tensor or variable as it is, the value of an expression.
+template <class X> decltype(auto) evaluated(const X& x) {
+  if constexpr (formula<X>) return eval(x);
+  else return (x);
+}
+
 /// The operands of an expression at run time.
 template <int N> struct bound_operands {
   operand leaves[N + 1];

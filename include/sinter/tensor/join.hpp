@@ -13,9 +13,9 @@ namespace detail::inline SINTER_TARGET {
 template <class V, int R, class F> auto joined(int64 n, int dim, F item, const char* who) {
   if (n == 0) fail<shape_error>(who, ": no tensors");
   const int d = wrap_dim(dim, R, who);
-  index_list<R> sizes = tensor_behind(item(0)).sizes();
+  index_list<R> sizes = tensor_of(item(0)).sizes();
   for (int64 k = 1; k < n; ++k) {
-    const auto& s = tensor_behind(item(k)).sizes();
+    const auto& s = tensor_of(item(k)).sizes();
     for (int e = 0; e < R; ++e)
       if (e != d && s[e] != sizes[e]) fail<shape_error>(who, ": sizes ", shape_text{s.data(), R}, " do not continue ", shape_text{sizes.data(), R}, " along dim ", d);
     sizes[d] += s[d];
@@ -25,7 +25,7 @@ template <class V, int R, class F> auto joined(int64 n, int dim, F item, const c
   int64 at = 0;
   for (int64 k = 0; k < n; ++k) {
     const auto& x = item(k);
-    const auto& t = tensor_behind(x);
+    const auto& t = tensor_of(x);
     const int64 m = t.sizes()[d], first = at;
     if (t.numel()) copy_strided<native, V>(out.data() + at * out.strides()[d], out.strides(), t.data(), t.strides(), t.sizes());
     at += m;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Linear maps between tensors, as views, selections and scans are: y += M x, and the transposed x += M^T y, which is their
-// derivative. Not here: who records them (autograd/linear.hpp). Next: index.hpp, scan.hpp.
+// derivative. Not here: who records them (autograd/linear.hpp). Next: index_map.hpp, scan.hpp.
 #pragma once
 #include <memory>
 #include <utility>
@@ -94,66 +94,4 @@ template <class T> struct row_major_access {
 };
 template <class T> void add_to(T& to, const T& from) { to = static_cast<T>(static_cast<computed<T>>(to) + static_cast<computed<T>>(from)); }
 
-/// A selection of rows of `width` elements: row k of M x is row number row[k] of x, or 0 where that is -1.
-struct row_map final : linear_map {
-  std::unique_ptr<int64[]> row;
-  int64 count, width;
-  row_map(const shape_value& x, const shape_value& y, int64 rows, int64 w) : linear_map(x, y), row(new int64[static_cast<std::size_t>(rows) + 1]), count(rows), width(w) {}
-  void forward(dtype t, const operand& x, const operand& y) const override { run<false>(t, x, y); }
-  void adjoint(dtype t, const operand& y, const operand& x) const override { run<true>(t, x, y); }
-
- private:
-  template <bool Transposed> void run(dtype t, const operand& x, const operand& y) const {
-    with_floating_type(t, [&]<class T>(T) {
-      row_major_access<T> xs(x), ys(y);
-      for (int64 k = 0; k < count; ++k)
-        for (int64 i = 0; i < width && row.get()[k] >= 0; ++i) {
-          if constexpr (Transposed) add_to(xs[row.get()[k] * width + i], ys[k * width + i]);
-          else add_to(ys[k * width + i], xs[row.get()[k] * width + i]);
-        }
-    });
-  }
-};
-
-/// A selection: element k of M x (row-major) is element from[k] of x, or 0 where that is -1.
-struct index_map final : linear_map {
-  std::unique_ptr<int64[]> from;
-  index_map(const shape_value& x, const shape_value& y) : linear_map(x, y), from(new int64[static_cast<std::size_t>(y.numel()) + 1]) {}
-
-  template <class T> void take(const T* x, T* y) const {
-    for (int64 k = 0, n = out.numel(); k < n; ++k) y[k] = from.get()[k] < 0 ? T(0) : x[from.get()[k]];
-  }
-  void forward(dtype t, const operand& x, const operand& y) const override { run<false>(t, x, y); }
-  void adjoint(dtype t, const operand& y, const operand& x) const override { run<true>(t, x, y); }
-
- private:
-  template <bool Transposed> void run(dtype t, const operand& x, const operand& y) const {
-    with_floating_type(t, [&]<class T>(T) {
-      row_major_access<T> xs(x), ys(y);
-      for (int64 k = 0, n = out.numel(); k < n; ++k) {
-        if (from.get()[k] < 0) continue;
-        if constexpr (Transposed) add_to(xs[from.get()[k]], ys[k]);
-        else add_to(ys[k], xs[from.get()[k]]);
-      }
-    });
-  }
-};
-
 }  // namespace sinter::inline v0::detail::inline SINTER_TARGET
-
-namespace sinter::inline v0 {
-inline namespace SINTER_TARGET {
-
-/// M t as a tensor of its own. The same name records it for a variable (autograd/linear.hpp).
-template <class Out, class T, class E> tensor<std::remove_const_t<T>, Out> map_linear(const tensor<T, E, cpu_t>& t, const std::shared_ptr<const detail::index_map>& m) {
-  using V = std::remove_const_t<T>;
-  index_list<Out::rank> sizes;
-  for (int d = 0; d < Out::rank; ++d) sizes[d] = m->out[d];
-  auto y = detail::new_tensor<V, Out>(sizes);
-  const auto x = contiguous(t);
-  m->template take<V>(x.data(), y.data());
-  return y;
-}
-
-}  // namespace SINTER_TARGET
-}  // namespace sinter::inline v0

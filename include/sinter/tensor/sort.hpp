@@ -60,7 +60,7 @@ inline namespace SINTER_TARGET {
 template <detail::array_like X> auto argsort(const X& x, int dim = -1, bool descending = false) {
   static_assert(X::rank > 0, "sinter: argsort needs at least one dim");
   const int d = detail::wrap_dim(dim, X::rank, "argsort");
-  return detail::ordered(detail::tensor_behind(x), d, descending, x.size(d));
+  return detail::ordered(detail::tensor_of(x), d, descending, x.size(d));
 }
 /// x sorted along `dim`, and where the elements were. https://pytorch.org/docs/stable/generated/torch.sort.html
 template <detail::array_like X> auto sort(const X& x, int dim = -1, bool descending = false) {
@@ -73,7 +73,7 @@ template <detail::array_like X> auto topk(const X& x, int64 k, int dim = -1, boo
   static_assert(X::rank > 0, "sinter: topk needs at least one dim");
   const int d = detail::wrap_dim(dim, X::rank, "topk");
   if (k < 0 || k > x.size(d)) fail<index_error>("topk: ", k, " of ", x.size(d), " elements of dim ", d);
-  auto indices = detail::ordered(detail::tensor_behind(x), d, largest, k);
+  auto indices = detail::ordered(detail::tensor_of(x), d, largest, k);
   return sorted<decltype(take_along_dim(x, indices, d)), decltype(indices)>{take_along_dim(x, indices, d), indices};
 }
 template <detail::formula X, class... A> auto argsort(const X& x, A... args) { return argsort(eval(x), args...); }
