@@ -40,12 +40,18 @@ struct prod {
   static constexpr auto merge(lane auto a, lane auto b) { return a * b; }
   static constexpr auto result(lane auto s) { return s; }
   static constexpr auto grad(auto dy, auto, auto x, axes d) {
-    // of the other elements: with one 0 among them only its own product is not 0
+    // The product of the other elements, with n zeros among all: `rest`, of all that are not 0, and `last`, the sum of the zeros.
+    // It stands for the only 0, or without x for the other of two: nothing here, but something in the next derivative.
+    // Derivatives of any order where n <= 1, the first two for any n.
     auto zero = x == 0;
     auto filled = sinter::where(zero, 1, x);
-    auto zeros = reduce_sym<sum>(zero, d);
-    auto others = expand_as(dy * reduce_sym<prod>(filled, d), x) / filled;
-    return sinter::where(expand_as(zeros, x) == 0, others, sinter::where(zero & (expand_as(zeros, x) == 1), others, 0));
+    auto n = reduce_sym<sum>(sinter::where(zero, filled, 0), d);
+    auto last = reduce_sym<sum>(sinter::where(zero, x, 0), d);
+    auto rest = reduce_sym<prod>(filled, d);
+    auto finite = sinter::where(sinter::isinf(rest), 0, rest);  // inf times the 0 would be NaN
+    auto of_zeros = expand_as(sinter::where(n == 1, rest, 0), x) + expand_as(sinter::where(n == 2, finite, 0), x) * (expand_as(last, x) - x);
+    auto of_others = sinter::where(n == 0, rest, sinter::where(n == 1, finite * last, 0));
+    return expand_as(dy, x) * sinter::where(zero, of_zeros, expand_as(of_others, x) / filled);
   }
 };
 
@@ -117,18 +123,30 @@ struct min {
     return sinter::where(index_along(x, d) == apply<composed::kept<argmin>>(x, d), expand_as(dy, x), 0);
   }
 };
-/// The largest element; equals share the gradient
+/// The largest element; equals share the gradient. As in PyTorch, that of a NaN is NaN
 struct amax : max {
   static constexpr op_info info{.name = "amax", .nonempty = true, .integers = true};
-  static constexpr auto grad(auto dy, auto y, auto x, axes d) {
-    auto hit = x == expand_as(y, x);
-    return sinter::where(hit, expand_as(dy / reduce_sym<sum>(hit, d), x), 0);
+  static constexpr auto grad(auto dy, auto y, auto x, axes d) { return shared(dy, x, x == expand_as(y, x), d); }
+  /// dy in equal parts for the elements in `hit`; NaN for all if there is none
+  static constexpr auto shared(auto dy, auto x, auto hit, axes d) {
+    auto part = dy / reduce_sym<sum>(hit, d);
+    return sinter::where(hit, expand_as(part, x), expand_as(0 * part, x));
   }
 };
-/// The smallest element; equals share the gradient
+/// The smallest element; equals share the gradient. As in PyTorch, that of a NaN is NaN
 struct amin : min {
   static constexpr op_info info{.name = "amin", .nonempty = true, .integers = true};
   static constexpr auto grad(auto dy, auto y, auto x, axes d) { return amax::grad(dy, y, x, d); }
+};
+/// The largest of all elements; equals share the gradient, and so do NaNs
+struct max_of_all : max {
+  static constexpr op_info info{.name = "max_of_all", .nonempty = true, .integers = true};
+  static constexpr auto grad(auto dy, auto y, auto x, axes d) { return amax::shared(dy, x, (x == expand_as(y, x)) | sinter::isnan(x), d); }
+};
+/// The smallest of all elements; equals share the gradient, and so do NaNs
+struct min_of_all : min {
+  static constexpr op_info info{.name = "min_of_all", .nonempty = true, .integers = true};
+  static constexpr auto grad(auto dy, auto y, auto x, axes d) { return max_of_all::grad(dy, y, x, d); }
 };
 
 /// x, without a gradient
@@ -235,6 +253,9 @@ struct norm_inf {
   static constexpr op_info info{.name = "norm_inf"};
   static constexpr auto compose(auto x, axes d) { return reduce_sym<op::amax>(abs(floating(x)), d); }
 };
+/// The op of max and min over dims named by D: over all elements, equals share the gradient.
+template <class D> struct extremes_over { using max = op::max; using min = op::min; };
+template <> struct extremes_over<all_dims_t> { using max = op::max_of_all; using min = op::min_of_all; };
 template <class C> struct squeezed {
   using composition = void;
   static constexpr op_info info = C::info;
@@ -243,6 +264,7 @@ template <class C> struct squeezed {
 
 }  // namespace composed
 
+// `without` and `with` may depend on D, the type of the dims.
 #define SINTER_REDUCTION(name, without, with)                                                                       \
   template <expression X, dims_like D = all_dims_t> constexpr applied<without, X, dims_of<D>> name(X&& x, D d = {}) { \
     return apply<without>(static_cast<X&&>(x), dims_of<D>(d));                                                       \
@@ -250,18 +272,19 @@ template <class C> struct squeezed {
   template <expression X, dims_like D> constexpr applied<with, X, dims_of<D>> name(X&& x, D d, keepdim_t) {           \
     return apply<with>(static_cast<X&&>(x), dims_of<D>(d));                                                          \
   }                                                                                                                  \
-  template <expression X, int N> constexpr applied<without, X, dims<N>> name(X&& x, const int (&d)[N]) {              \
-    return apply<without>(static_cast<X&&>(x), dims<N>(d));                                                          \
+  template <expression X, int N, class D = dims<N>> constexpr applied<without, X, D> name(X&& x, const int (&d)[N]) {  \
+    return apply<without>(static_cast<X&&>(x), D(d));                                                                \
   }                                                                                                                  \
-  template <expression X, int N> constexpr applied<with, X, dims<N>> name(X&& x, const int (&d)[N], keepdim_t) {      \
-    return apply<with>(static_cast<X&&>(x), dims<N>(d));                                                             \
+  template <expression X, int N, class D = dims<N>> constexpr applied<with, X, D> name(X&& x, const int (&d)[N], keepdim_t) { \
+    return apply<with>(static_cast<X&&>(x), D(d));                                                                   \
   }
 
 /// Sum over all elements, one dim, `{0, 2}`, or `dim<1>`; integers and bool sum as int64.
 /// `sum(x, 1, keepdim)` keeps the dim with extent 1.
 SINTER_REDUCTION(sum, composed::reduced<op::sum>, composed::kept<op::sum>)
-/// The largest element along the dims; NaN wins; the gradient goes to the first of equals.
-SINTER_REDUCTION(max, composed::reduced<op::max>, composed::kept<op::max>)
+/// The largest element along the dims; NaN wins; the gradient goes to the first of equals along dims, and in equal parts to all
+/// of them where no dim is named, as in PyTorch.
+SINTER_REDUCTION(max, composed::reduced<typename composed::extremes_over<D>::max>, composed::kept<typename composed::extremes_over<D>::max>)
 /// The position of the largest element along the dims (row-major over them): int64.
 SINTER_REDUCTION(argmax, composed::reduced<op::argmax>, composed::kept<op::argmax>)
 /// Mean over the dims; integers as float32. NaN over nothing.
@@ -270,8 +293,8 @@ SINTER_REDUCTION(mean, composed::squeezed<composed::mean>, composed::mean)
 SINTER_REDUCTION(var, composed::squeezed<composed::var>, composed::var)
 /// Product over the dims; integers and bool as int64; 1 over nothing.
 SINTER_REDUCTION(prod, composed::reduced<op::prod>, composed::kept<op::prod>)
-/// The smallest element along the dims; NaN wins; the gradient goes to the first of equals.
-SINTER_REDUCTION(min, composed::reduced<op::min>, composed::kept<op::min>)
+/// The smallest element along the dims; NaN wins; the gradient is that of max.
+SINTER_REDUCTION(min, composed::reduced<typename composed::extremes_over<D>::min>, composed::kept<typename composed::extremes_over<D>::min>)
 /// The position of the smallest element along the dims (row-major over them): int64.
 SINTER_REDUCTION(argmin, composed::reduced<op::argmin>, composed::kept<op::argmin>)
 /// The largest element along the dims; equals share the gradient.

@@ -28,7 +28,7 @@ using ternary_ops = type_list<op::where, op::clamp, op::fma>;
 /// Element-wise ops of integers and bool.
 using bitwise_ops = type_list<op::bitwise_and, op::bitwise_or, op::bitwise_xor, op::bitwise_not>;
 /// Reductions.
-using reduction_ops = type_list<op::sum, op::prod, op::max, op::min, op::amax, op::amin, op::argmax, op::argmin>;
+using reduction_ops = type_list<op::sum, op::prod, op::max, op::min, op::amax, op::amin, op::max_of_all, op::min_of_all, op::argmax, op::argmin>;
 
 /// f.operator()<Op>() for every op of a list.
 template <class... Op, class F> constexpr void for_each_op(type_list<Op...>, F f) { (f.template operator()<Op>(), ...); }
