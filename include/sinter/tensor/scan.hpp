@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Running sums and products along a dim.
 #pragma once
-#include "../autograd/linear.hpp"
-#include "join.hpp"
+#include "../autograd/recurrence.hpp"
 
 #pragma GCC visibility push(hidden)
 namespace sinter::inline v0 {
@@ -67,31 +66,26 @@ template <detail::formula X> auto cumsum(const X& x, int dim) { return cumsum(ev
 template <class T, class E> auto cumprod(const tensor<T, E, cpu_t>& x, int dim) {
   using V = detail::sum_of<std::remove_const_t<T>>;
   static_assert(E::rank > 0, "sinter: cumprod needs at least one dim");
-  const int d = detail::wrap_dim(dim, E::rank, "cumprod");
+  const detail::recurrence product{detail::wrap_dim(dim, E::rank, "cumprod"), false, 1};
   auto out = detail::new_tensor<V, rank<E::rank>>(x.sizes());
-  index_list<E::rank> rows = x.sizes();
-  const int64 n = rows[d];
-  rows[d] = n ? 1 : 0;
-  detail::for_indices(rows, [&](const index_list<E::rank>& at) {
-    const auto* p = x.data();
-    V* q = out.data();
-    for (int e = 0; e < E::rank; ++e) p += at[e] * x.strides()[e], q += at[e] * out.strides()[e];
-    V s(1);
-    for (int64 i = 0; i < n; ++i) q[i * out.strides()[d]] = s = static_cast<V>(s * p[i * x.strides()[d]]);
-  });
+  if constexpr (std::is_same_v<V, std::remove_const_t<T>>) {
+    detail::run_recurrence<V>(product, detail::operand_of(x), {}, detail::operand_of(out));
+  } else {
+    out.copy_(x);
+    detail::run_recurrence<V>(product, detail::operand_of(out), {}, detail::operand_of(out));
+  }
   return out;
 }
-/// Of a variable: a product of growing parts of x, one statement a place of `dim`; right where x is 0, too.
+/// Of a variable: one recorded statement, whose derivatives of any order are right where x is 0, too.
 template <class T, class E> auto cumprod(const variable<T, E, cpu_t>& x, int dim) {
-  const int d = detail::wrap_dim(dim, E::rank, "cumprod");
-  using part = variable<T, rank<E::rank>>;
-  std::vector<part> parts(static_cast<std::size_t>(x.size(d)));
-  for (std::size_t i = 0; i < parts.size(); ++i) {
-    part one = narrow(x, d, static_cast<int64>(i), 1);
-    if (i) parts[i] = part(parts[i - 1] * one);
-    else parts[i] = one;
+  variable out(cumprod(x.value(), dim), false);
+  if (x.requires_grad() && is_grad_enabled()) {
+    const detail::recurrence product{detail::wrap_dim(dim, E::rank, "cumprod"), false, 1};
+    const detail::any_variable in(detail::operand_of(x.value()), x.value().storage_handle(), dtype_of<T>, x.slot());
+    const detail::any_variable result(detail::operand_of(out.value()), out.value().storage_handle(), dtype_of<T>, nullptr);
+    detail::attach(new detail::recurrence_node(product, in, {}, result), *out.slot());
   }
-  return cat(parts, d);
+  return out;
 }
 template <detail::formula X> auto cumprod(const X& x, int dim) { return cumprod(eval(x), dim); }
 

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Recorded linear recurrences along a dim, r_k = a_k r_(k-1) + b_k: running products are one, and so is every derivative of
+// one, in one pass without a division. Next: tensor/scan.hpp.
+#pragma once
+#include "linear.hpp"
+#include "record.hpp"
+
+namespace sinter::inline v0::detail::inline SINTER_TARGET {
+
+/// r_k = a_k r_(k-1) + b_k for k = 0, 1, ... from r_(-1) = start, or from the end r_k = a_(k+1) r_(k+1) + b_k (`back`): a_k is
+/// what lies between k - 1 and k either way, so that one direction is the other one's transpose.
+struct recurrence {
+  int dim;
+  bool back;
+  int start;  ///< 0, or 1 in forward direction
+  recurrence transposed() const { return {dim, !back, 0}; }
+};
+
+/// f(offsets of K operands at k = 0, steps between rows, number of rows) for groups of rows along dim d.
+inline constexpr int row_group = 16;
+template <int K, class F> void for_row_groups(const shape_value& shape, int d, const int64* const (&strides)[K], F f) {
+  if (shape.numel() == 0) return;
+  shape_value rows = shape;
+  rows[d] = 1;
+  const row_loop<K> loop(rows, strides);
+  int64 step[K];
+  for (int k = 0; k < K; ++k) step[k] = loop.step(k);
+  // side by side in memory: many; one after the other: as many as hide the latency, for their lines may share a cache set
+  const int most = strides[0][d] * strides[0][d] < step[0] * step[0] ? 4 : row_group;
+  loop.run([&](const int64* at) {
+    for (int64 j = 0; j < loop.row(); j += most) {
+      int64 first[K];
+      for (int k = 0; k < K; ++k) first[k] = at[k] + j * step[k];
+      f(first, step, static_cast<int>(loop.row() - j < most ? loop.row() - j : most));
+    }
+  });
+}
+// As in PyTorch, floats run in double.
+template <class T> using running = std::conditional_t<is_floating_element<T>, double, T>;
+
+/// r from a and b; b without data is 0.
+template <class T> void run_recurrence(const recurrence& c, const operand& a, const operand& b, const operand& r) {
+  const int64 n = r.shape[c.dim], da = a.strides[c.dim], db = b.strides[c.dim], dr = r.strides[c.dim];
+  for_row_groups<3>(r.shape, c.dim, {a.strides, b.strides, r.strides}, [&](const int64* at, const int64* step, int rows) {
+    const T* pa = reinterpret_cast<const T*>(a.data) + at[0];
+    const T* pb = b.data ? reinterpret_cast<const T*>(b.data) + at[1] : nullptr;
+    T* pr = reinterpret_cast<T*>(r.data) + at[2];
+    running<T> s[row_group];
+    for (int j = 0; j < rows; ++j) s[j] = static_cast<running<T>>(c.start);
+    for (int64 i = 0; i < n; ++i) {
+      const int64 k = c.back ? n - 1 - i : i, link = c.back ? (i ? k + 1 : k) : k;
+      for (int j = 0; j < rows; ++j) {
+        running<T> v = s[j];
+        if constexpr (is_floating_element<T>) {
+          v *= static_cast<computed<T>>(pa[link * da + j * step[0]]);
+          if (!i && !c.start) v = 0;  // not 0 a_0: that is NaN for an infinite one
+          if (pb) v += static_cast<computed<T>>(pb[k * db + j * step[1]]);
+        } else {
+          v = static_cast<T>(static_cast<uint64>(v) * static_cast<uint64>(pa[link * da + j * step[0]]));
+        }
+        s[j] = v;
+        pr[k * dr + j * step[2]] = static_cast<T>(static_cast<computed<T>>(v));
+      }
+    }
+  });
+}
+/// What dr means for a and b: l is dr through the transposed recurrence; db += l, and da_k += f_(k-1) l_k for the result f of a
+/// forward one, l_(k-1) r_k for that of one from the end. Either may be without data.
+template <class T>
+void add_recurrence_gradients(const recurrence& c, const operand& a, const operand& r, const operand& dr, const operand& da, const operand& db) {
+  const int d = c.dim;
+  const int64 n = r.shape[d], along[] = {a.strides[d], r.strides[d], dr.strides[d], da.strides[d], db.strides[d]};
+  const auto value = [](const T& v) { return static_cast<double>(static_cast<computed<T>>(v)); };
+  const auto add = [&](T& to, double v) { to = static_cast<T>(static_cast<computed<T>>(value(to) + v)); };
+  for_row_groups<5>(r.shape, d, {a.strides, r.strides, dr.strides, da.strides, db.strides}, [&](const int64* at, const int64* step, int rows) {
+    double l[row_group] = {};
+    const int64 sa = step[0], sr = step[1], sd = step[2], ta = step[3], tb = step[4];
+    for (int64 i = 0; i < n; ++i) {
+      const int64 k = c.back ? i : n - 1 - i, link = i ? (c.back ? k : k + 1) : k;
+      const T* pa = reinterpret_cast<const T*>(a.data) + at[0] + link * along[0];
+      const T* pr = reinterpret_cast<const T*>(r.data) + at[1] + (c.back || k == 0 ? k : k - 1) * along[1];
+      const T* pd = reinterpret_cast<const T*>(dr.data) + at[2] + k * along[2];
+      T* ga = da.data ? reinterpret_cast<T*>(da.data) + at[3] + k * along[3] : nullptr;
+      T* gb = db.data ? reinterpret_cast<T*>(db.data) + at[4] + k * along[4] : nullptr;
+      if (ga && c.back)
+        for (int j = 0; j < rows; ++j) add(ga[j * ta], i ? l[j] * value(pr[j * sr]) : 0.0);
+      for (int j = 0; j < rows; ++j) l[j] = (i ? l[j] * value(pa[j * sa]) : 0.0) + value(pd[j * sd]);
+      if (ga && !c.back)
+        for (int j = 0; j < rows; ++j) add(ga[j * ta], k ? l[j] * value(pr[j * sr]) : c.start ? l[j] : 0.0);
+      if (gb)
+        for (int j = 0; j < rows; ++j) add(gb[j * tb], l[j]);
+    }
+  });
+}
+
+/// y_k = x_(k-1) along a dim, y_0 = 0.
+struct shift_map final : linear_map {
+  int dim;
+  shift_map(const shape_value& s, int d) : linear_map(s, s), dim(d) {}
+  void forward(dtype t, const operand& x, const operand& y) const override { add(t, x, 0, y, y.strides[dim]); }
+  void adjoint(dtype t, const operand& y, const operand& x) const override { add(t, y, y.strides[dim], x, 0); }
+
+ private:
+  void add(dtype t, const operand& from, int64 from_at, const operand& to, int64 to_at) const {
+    shape_value s = in;
+    if (--s[dim] == 0) return;
+    with_floating_type(t, [&]<class T>(T) {
+      sum_strided<T, native>(reinterpret_cast<const T*>(from.data) + from_at, s, from.strides, reinterpret_cast<T*>(to.data) + to_at, to.strides);
+    });
+  }
+};
+/// f_(k-1), recorded; f_(-1) = start.
+inline any_variable recorded_previous(const recurrence& c, const any_variable& f) {
+  any_variable p = record_linear({std::make_shared<const shift_map>(f.value.shape, c.dim), false, nullptr}, f);
+  if (c.start)
+    with_floating_type(p.type, [&]<class T>(T) {
+      for_row_groups<1>(p.value.shape, c.dim, {p.value.strides}, [&](const int64* at, const int64* step, int rows) {
+        for (int j = 0; j < rows; ++j) reinterpret_cast<T*>(p.value.data)[at[0] + j * step[0]] = T(computed<T>(1));
+      });
+    });
+  return p;
+}
+inline any_variable multiply_recorded(const any_variable& a, const any_variable& b) {
+  graph g;
+  const sym x = g.leaf(0, a.type, a.value.shape.rank), y = g.leaf(1, b.type, b.value.shape.rank);
+  g.output(apply_sym<op::mul>(x, y), 0);
+  vec<any_variable> in;
+  in.push(a), in.push(b);
+  return record<native>(static_cast<graph&&>(g), in, {}, a.value.shape);
+}
+any_variable record_recurrence(const recurrence& c, const any_variable& a, const any_variable& b);
+
+class recurrence_node final : public node_base {
+ public:
+  /// `b` may be undefined. `r` is the result, without its slot.
+  recurrence_node(const recurrence& c, const any_variable& a, const any_variable& b, const any_variable& r) : c_(c), a_(a), b_(b), r_(r) {
+    for (int i = 0; i < 2; ++i)
+      if (input(i) && input(i)->requires_grad) comes_after(*this, *input(i));
+    b_.block = {};
+    for (int i = 0; i < 2; ++i) versions_[i] = version(i);
+  }
+  void backward(const operand& dr) override {
+    check_versions();
+    operand to[2];
+    for (int i = 0; i < 2; ++i) {
+      grad_slot* s = input(i);
+      if (!s || !s->requires_grad) continue;
+      const result target = gradient_target<native>(*s);
+      if (target.mode == write_store) __builtin_memset(target.data, 0, static_cast<std::size_t>(target.shape.numel() * size_of(s->type)));
+      to[i] = gradient_operand(*s);
+    }
+    with_floating_type(a_.type, [&]<class T>(T) { add_recurrence_gradients<T>(c_, a_.value, r_.value, dr, to[0], to[1]); });
+  }
+  void backward_recorded(const any_variable& dr, any_variable* to) override {
+    check_versions();
+    const any_variable r(r_.value, r_.block, r_.type, output), l = record_recurrence(c_.transposed(), a_, dr);
+    if (a_.slot && a_.slot->requires_grad)
+      to[0] = c_.back ? multiply_recorded(recorded_previous(c_.transposed(), l), r) : multiply_recorded(recorded_previous(c_, r), l);
+    if (b_.slot && b_.slot->requires_grad) to[1] = l;
+  }
+  bool release() override {
+    const bool any = a_.block || r_.block;
+    a_.block = {}, r_.block = {};
+    return any;
+  }
+  int input_count() const override { return 2; }
+  grad_slot* input(int i) const override { return i ? b_.slot : a_.slot; }
+  void forget(int i) override { (i ? b_ : a_).slot = nullptr; }
+
+ private:
+  uint64 version(int i) const {
+    const storage_ptr& block = i ? r_.block : a_.block;
+    return block ? block->version.load(std::memory_order_acquire) : 0;
+  }
+  void check_versions() const {
+    if (version(0) != versions_[0] || version(1) != versions_[1])
+      fail<version_error>("backward: a value of shape ", shape_text{r_.value.shape.e, r_.value.shape.rank},
+                          " that a statement saved was written in place since");
+  }
+  recurrence c_;
+  any_variable a_, b_, r_;
+  uint64 versions_[2];
+};
+
+inline any_variable record_recurrence(const recurrence& c, const any_variable& a, const any_variable& b) {
+  operand r;
+  r.shape = a.value.shape;
+  row_major_strides(r.shape, r.strides);
+  storage_ptr block = allocate_cpu(r.shape.numel() * size_of(a.type));
+  r.data = static_cast<char*>(block->data);
+  with_floating_type(a.type, [&]<class T>(T) { run_recurrence<T>(c, a.value, b.value, r); });
+  const auto wants = [](const any_variable& v) { return v.slot && v.slot->requires_grad; };
+  const any_variable constant(r, block, a.type, nullptr);
+  if (!is_grad_enabled() || !(wants(a) || wants(b))) return constant;
+  return produced(new recurrence_node(c, a, b, constant), r, block, a.type);
+}
+
+}  // namespace sinter::inline v0::detail::inline SINTER_TARGET
