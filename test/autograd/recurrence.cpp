@@ -125,7 +125,7 @@ TEST_CASE("running products of nothing, of one element, of integers, without a g
   a.backward(), b.backward();
   CHECK(none.grad().numel() == 0);
   check([](auto v) { return st::cumprod(v, 1); }, samples<double>(sizes<2>{3, 1}));
-  const st::variable k(st::array<int>({2, 3, 4}), false);
+  const st::variable k = st::array<int>({2, 3, 4});
   CHECK(st::cumprod(k, 0).value()(2) == 24);
   CHECK(st::cumprod(st::array<bool>({true, true, false}), 0)(2) == 0);
   st::variable x = st::array<double>({2, 3});

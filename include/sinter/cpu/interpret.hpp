@@ -63,18 +63,17 @@ template <int K> struct row_loop {
   }
 };
 
+template <class Arch> [[noreturn]] SINTER_HIDDEN SINTER_NOINLINE void fail_bounds(int64 index, int64 at, int64 n) {
+  fail<index_error, Arch>("class ", index, " (element ", at, " of the target) is out of range for ", n, " classes");
+}
+
 template <class Arch> class SINTER_HIDDEN interpreter {
  public:
   interpreter(const program_view& p, const operand* leaves, const dims_slot* slots) : p_(p), leaves_(leaves), slots_(slots) {}
 
   void run(result* results) {
     const int n = p_.size();
-    vec<shape_value> leaf_shapes(p_.operand_count(), {});
-    for (int i = 0; i < p_.operand_count(); ++i) leaf_shapes[i] = leaves_[i].shape;
-    shapes_ = vec<shape_value>(n, {});
-    const shape_fault f = infer_shapes(p_, &leaf_shapes[0], slots_, &shapes_[0]);
-    if (f.kind != shape_fault::none) raise<Arch>(p_, f, &shapes_[0]);
-
+    find_shapes();
     // who reads a value last; 0: nobody. Results are read after everything, as their memory may be a leaf's.
     vec<int> last(n, 0);
     for (int i = n - 1; i >= 0; --i) {
@@ -87,12 +86,26 @@ template <class Arch> class SINTER_HIDDEN interpreter {
       if (!last[i]) continue;
       values_[i].shape = shapes_[i], values_[i].type = p_.at(i).type;
       evaluate(i, values_[i]);
+      if (p_.at(i).is_op() && p_.descr(i)->info.bounds) require_true(i);
       for_values(i, [&](uint16 o) {
         if (last[o] == i) values_[o].block = storage_ptr();  // not {}: clang 14 forgets to destroy it
       });
     }
     for (int i = 0; i < n; ++i)
       if (p_.at(i).op == code::output && results[p_.at(i).b].mode != write_skip) deliver(values_[p_.at(i).a], p_.at(i).c, results[p_.at(i).b]);
+  }
+
+  /// Evaluates the in_bounds at instruction i and what it reads. Throws index_error for an index out of bounds.
+  void look(int i) {
+    find_shapes();
+    vec<bool> need(i + 1, false);
+    need[i] = true;
+    for (int k = i; k >= 0; --k)
+      if (need[k]) for_values(k, [&](uint16 o) { need[o] = true; });
+    values_ = vec<strided_value>(i + 1, {});
+    for (int k = 0; k <= i; ++k)
+      if (need[k]) values_[k].shape = shapes_[k], values_[k].type = p_.at(k).type, evaluate(k, values_[k]);
+    require_true(i);
   }
 
  private:
@@ -103,6 +116,25 @@ template <class Arch> class SINTER_HIDDEN interpreter {
   vec<shape_value> shapes_;
   vec<strided_value> values_;
 
+  void find_shapes() {
+    vec<shape_value> leaf_shapes(p_.operand_count(), {});
+    for (int i = 0; i < p_.operand_count(); ++i) leaf_shapes[i] = leaves_[i].shape;
+    shapes_ = vec<shape_value>(p_.size(), {});
+    const shape_fault f = infer_shapes(p_, &leaf_shapes[0], slots_, &shapes_[0]);
+    if (f.kind != shape_fault::none) raise<Arch>(p_, f, &shapes_[0]);
+  }
+  void require_true(int i) const {
+    const strided_value& v = values_[i];
+    const auto number = [&](int id, int64 k) {
+      int64 out = 0, to[max_rank] = {}, at = 0;
+      align(values_[id], v.shape, to);
+      for (int d = v.shape.rank - 1; d >= 0; --d) at += k % v.shape[d] * to[d], k /= v.shape[d];
+      load(values_[id].type, values_[id].data + at * size_of(values_[id].type), 1, 1, &out);
+      return out;
+    };
+    for (int64 k = 0, n = v.shape.numel(); k < n; ++k)
+      if (!v.data[k]) fail_bounds<Arch>(number(p_.at(i).a, k), k, number(p_.at(i).b, k));
+  }
   /// f(o) for every instruction whose value, not only its shape, instruction i reads.
   template <class F> void for_values(int i, F f) const {
     const instruction x = p_.at(i);

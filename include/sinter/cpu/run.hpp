@@ -2,8 +2,8 @@
 // Runs the stages of a program on the CPU. One function serves all programs; what differs between them are tables and kernel
 // entries, made here from a program's type.
 #pragma once
+#include "bounds.hpp"
 #include "contract.hpp"
-#include "interpret.hpp"
 
 namespace sinter::inline v0::detail::inline SINTER_TARGET {
 
@@ -24,6 +24,7 @@ class SINTER_HIDDEN cpu_run : contract_runner {
         const shape_fault empty = find_empty(p_, &shapes_[0]);
         if (empty.kind != shape_fault::none) raise<Arch>(p_, empty, &shapes_[0]);
       }
+    if (e_.check_bounds) e_.check_bounds(leaves_, slots_, &shapes_[0]);
     loops_ = vec<shape_value>(e_.stage_count, {});
     for (int s = 0; s < e_.stage_count; ++s)
       if (!find_loops(e_.stages[s], e_.spaces, &shapes_[0], slots_, loops_[s])) [[unlikely]] return e_.interpret(leaves_, slots_, results_);
@@ -99,9 +100,10 @@ template <class P, class Arch> void interpret_program(const operand* leaves, con
   interpret<Arch>(view_of<P>, leaves, slots, results);
 }
 template <class P, class Arch> inline constexpr program_entry entry_of = [] {
-  program_entry e{bare_view_of<P>, stages_of<P, Arch>.v, schedule_of<P>.count, schedule_of<P>.memory, schedule_of<P>.written, schedule_of<P>.spaces, nullptr, nullptr};
+  program_entry e{bare_view_of<P>, stages_of<P, Arch>.v, schedule_of<P>.count, schedule_of<P>.memory, schedule_of<P>.written, schedule_of<P>.spaces, nullptr, nullptr, nullptr};
   if constexpr (may_misfit<P>(std::make_index_sequence<static_cast<std::size_t>(schedule_of<P>.count)>())) e.interpret = &interpret_program<P, Arch>;
   if constexpr (delivers<P>()) e.sum_into = &sum_into<Arch>;
+  if constexpr (bounds_of<P>.count > 0) e.check_bounds = &check_bounds<P, Arch>;
   return e;
 }();
 

@@ -68,6 +68,8 @@ struct op_info {
   bool integers = false;
   /// Defined on integers and bool only.
   bool whole = false;
+  /// Asks whether operand 0, an index, is in [0, operand 1) or equal to operand 2, numbers: an error before a run on the CPU.
+  bool bounds = false;
   const char* cost = "";
 };
 

@@ -24,6 +24,15 @@ struct class_options {
   double label_smoothing = 0;  ///< (1 - s) of a row's weight goes to its class, s to all classes alike
 };
 
+namespace op {
+/// Is i in [0, n), or `ignored`? A run on the CPU looks before it starts, and raises index_error for one that is not
+struct in_bounds {
+  static constexpr op_info info{.name = "in_bounds", .result = result_type::boolean, .discontinuous = true, .integers = true, .bounds = true};
+  static constexpr auto value(lane auto i, lane auto n, lane auto ignored) { return (i == ignored) | ((i >= decltype(i)(0)) & (i < n)); }
+  static constexpr auto grad(auto, auto, auto, auto, auto) { return no_gradient; }
+};
+}  // namespace op
+
 namespace composed {
 
 /// All elements of e, their sum, or sum / count.
@@ -101,38 +110,40 @@ template <class R, bool Log> struct kl_div {
 
 /// The classes are dim 1, or the only one.
 constexpr axes class_dim(auto x) { return {rank_of(x) > 1 ? 2u : 1u, 1}; }
-/// The element of each row of x that target numbers; NaN for a number out of range.
-constexpr auto pick_class(auto x, auto target) {
+/// The element of each row of x that t numbers, 0 for a number out of range.
+constexpr auto pick_class(auto x, auto t) { return reduce_sym<op::sum>(where(index_along(x, class_dim(x)) == t, x, 0), class_dim(x)); }
+/// -weight_t l_t by class number t, for l = log softmax(x), or x itself; rows of class `ignore` do not count, and the mean is over
+/// the weights of the others. One pass over the rows, and one backward.
+template <class R, bool FromLogits, bool Weighted, bool Smooth> constexpr auto class_loss(auto x, auto target, auto ignore, auto weight, auto smoothing) {
   const axes d = class_dim(x);
-  auto t = unsqueeze(target, d), one = extent_along(x, axes{0, 0});
-  auto missed = where(t >= 0, where(t < x.g->extent(x, d, dtype::i64), one - one, __builtin_nan("")), __builtin_nan(""));
-  return reduce_sym<op::sum>(where(index_along(x, d) == t, x, detach(missed)), d);
-}
-/// mean over rows of log sum_j exp(x_j) - x_target: one pass over the rows, and one backward
-template <class R> constexpr auto plain_cross_entropy(auto x, auto target) {
-  const axes d = class_dim(x);
-  auto c = x - detach(reduce_sym<op::max>(x, d));
-  auto row = log(reduce_sym<op::sum>(exp(c), d)) - pick_class(c, target);
-  if constexpr (detail::same<R, reduction_kind::none_t>) return squeeze(row, d);
-  else return reduced_loss<R>(row);
-}
-/// -weight_t l_t by class number t, for l = log probabilities; the mean is over the weights of the rows. `Options`: some rows do
-/// not count, and labels are smoothed.
-template <class R, bool Weighted, bool Options> constexpr auto class_loss(auto l, auto target, auto ignore, auto weight, auto smoothing) {
-  const axes d = class_dim(l);
-  auto share = extent_along(l, axes{0, 0}), weighted = l;  // 1
-  if constexpr (Weighted) {
-    auto w = per_channel(weight, l);
-    weighted = w * l, share = squeeze(pick_class(expand_as(w, l), target), d);
+  auto t = unsqueeze(target, d);
+  auto c = x, rest = x, w = x;  // l = c - rest
+  if constexpr (FromLogits) c = x - detach(reduce_sym<op::max>(x, d)), rest = log(reduce_sym<op::sum>(exp(c), d));
+  if constexpr (Weighted) w = expand_as(per_channel(weight, x), x);
+  auto less = [&](auto sum_of_weights, auto sum_of_c) {  // sum w (rest - c)
+    if constexpr (FromLogits && Weighted) return sum_of_weights * rest - sum_of_c;
+    else if constexpr (FromLogits) return rest - sum_of_c;
+    else return -sum_of_c;
+  };
+  auto picked = pick_class(c, t), one = extent_along(x, axes{0, 0});
+  auto share = one;
+  if constexpr (Weighted) share = pick_class(w, t), picked = share * picked;
+  auto row = less(share, picked);
+  if constexpr (Smooth) {
+    auto all = reduce_sym<op::sum>(Weighted ? w * c : c, d);
+    if constexpr (!Weighted) all = all / extent_along(x, d);
+    auto smooth = less(Weighted ? reduce_sym<op::sum>(w, d) : one, all);
+    if constexpr (Weighted) smooth = smooth / extent_along(x, d);
+    row = row * (1 - smoothing) + smooth * smoothing;
   }
-  auto row = -squeeze(pick_class(weighted, target), d);
-  if constexpr (Options) {
-    auto counts = target != ignore;
-    row = row * (1 - smoothing) - squeeze(reduce_sym<op::sum>(weighted, d), d) * (smoothing / extent_along(l, d));
-    row = where(counts, row, 0), share = where(counts, share, 0);
-  }
-  if constexpr (!detail::same<R, reduction_kind::mean_t> || (!Weighted && !Options)) return reduced_loss<R>(row);
-  else return reduced_loss<reduction_kind::sum_t>(row) / reduced_loss<reduction_kind::sum_t>(share);  // after the pass over the rows
+  auto counts = t != ignore;
+  auto fault = where(apply<op::in_bounds>(t, x.g->extent(x, d, dtype::i64), ignore), one - one, __builtin_nan(""));
+  row = where(counts, row, 0) + fault;
+  if constexpr (!detail::same<R, reduction_kind::mean_t>) return reduced_loss<R>(squeeze(row, d));
+  const dtype own = x.g->at(row.id).type, wide = own == dtype::f64 ? own : dtype::f32;  // not to count in half
+  auto total = [&](auto v) { return reduce_sym<op::sum>(x.g->cast(v, wide), all_axes(v)); };
+  share = where(isnan(picked), share, share);  // share, as something of the row: so both totals come of one pass
+  return squeeze(x.g->cast(total(row) / total(where(counts, share, 0)), own), all_axes(row));
 }
 /// -sum_c weight_c t_c l_c for target probabilities t; the mean is over the rows.
 template <class R, bool Weighted> constexpr auto probability_loss(auto l, auto t, auto weight, auto smoothing) {
@@ -142,19 +153,18 @@ template <class R, bool Weighted> constexpr auto probability_loss(auto l, auto t
   return reduced_loss<R>(squeeze(-reduce_sym<op::sum>(soft * l, d), d));
 }
 /// nll_loss, or cross_entropy: that of log_softmax(x)
-template <class R, bool FromLogits, bool Weighted, bool Options> struct class_loss_of {
+template <class R, bool FromLogits, bool Weighted, bool Smooth> struct class_loss_of {
   using composition = void;
   static constexpr op_info info{.name = FromLogits ? "cross_entropy" : "nll_loss"};
   static constexpr auto compose(auto x, auto target) { return compose(x, target, int64{-100}, x, 0.0); }
   static constexpr auto compose(auto x, auto target, auto ignore) { return compose(x, target, ignore, x, 0.0); }
   static constexpr auto compose(auto x, auto target, auto ignore, auto weight) { return compose(x, target, ignore, weight, 0.0); }
   static constexpr auto compose(auto x, auto target, auto ignore, auto weight, auto smoothing) {
+    if (rank_of(target) != rank_of(x) || !is_floating(target.g->at(target.id).type))
+      return class_loss<R, FromLogits, Weighted, Smooth>(x, target, ignore, weight, smoothing);
     auto l = x;
     if constexpr (FromLogits) l = log_softmax::compose(x, class_dim(x));
-    const bool probabilities = rank_of(target) == rank_of(x) && is_floating(target.g->at(target.id).type);
-    if constexpr (FromLogits && !Weighted && !Options)
-      if (!probabilities) return plain_cross_entropy<R>(x, target);
-    return probabilities ? probability_loss<R, Weighted>(l, target, weight, smoothing) : class_loss<R, Weighted, Options>(l, target, ignore, weight, smoothing);
+    return probability_loss<R, Weighted>(l, target, weight, smoothing);
   }
 };
 
@@ -213,8 +223,9 @@ constexpr applied<composed::kl_div<R, true>, A, B> kl_div(A&& input, B&& target,
   return apply<composed::kl_div<R, true>>(static_cast<A&&>(input), static_cast<B&&>(target));
 }
 
-// Both take class numbers, int64 [N, ...] for x [N, C, ...] (or [] for [C]). A number outside [0, C) makes the loss NaN; rows
-// of class_options::ignore_index do not count where options are given.
+// Both take class numbers, integers [N, ...] for x [N, C, ...] (or [] for [C]). Rows of class_options::ignore_index, by default
+// -100, do not count. A number that is neither that nor in [0, C) raises index_error before a run on the CPU; on a GPU, and where
+// the target itself takes a reduction, the loss is NaN.
 #define SINTER_CLASS_LOSS(name, logits)                                                                                                  \
   template <expression X, expression T, reduction_tag R = reduction_kind::mean_t>                                                        \
   constexpr applied<composed::class_loss_of<R, logits, false, false>, X, T> name(X&& input, T&& target, R = {}) {                        \
