@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// gradcheck and gradgradcheck: derivatives against central finite differences, in double.
+// gradcheck and gradgradcheck: derivatives against central finite differences, in double; of both parts of complex numbers.
 #pragma once
+#include "../tensor/complex.hpp"
 #include "../tensor/creation.hpp"
 #include "grad.hpp"
 
@@ -31,9 +32,11 @@ template <class V> auto zero_like(const V& x) {
   return t;
 }
 
-/// sum_i w_i f_i as one number, as a recorded statement.
+/// sum_i w_i f_i as one number, as a recorded statement. Parts of complex elements count one by one.
 template <class V> auto weighted_sum(const V& y) {
-  if constexpr (V::rank == 0) {
+  if constexpr (is_complex_element<typename V::value_type>) {
+    return weighted_sum(view_as_real(y));
+  } else if constexpr (V::rank == 0) {
     return y;
   } else {
     using T = typename V::value_type;
@@ -44,60 +47,69 @@ template <class V> auto weighted_sum(const V& y) {
   }
 }
 
+template <class T, class E> double weighted_sum(const tensor<T, E>& y) {
+  if constexpr (is_complex_element<T>) {
+    return weighted_sum(view_as_real(contiguous(y)));
+  } else {
+    const auto c = contiguous(y);
+    if (E::rank == 0) return static_cast<double>(c.item());
+    double s = 0;
+    for (int64 i = 0; i < c.numel(); ++i) s += check_weight(i) * static_cast<double>(c.data()[i]);
+    return s;
+  }
+}
 template <class F, class... V> double weighted_value(F& f, const V&... x) {
   no_grad guard;
   variable y = f(x...);
-  double s = 0;
-  const auto t = clone(y.detach());
-  const auto c = contiguous(t);
-  if constexpr (decltype(y)::rank == 0) return static_cast<double>(c.item());
-  for (int64 i = 0; i < c.numel(); ++i) s += check_weight(i) * static_cast<double>(c.data()[i]);
-  return s;
+  return weighted_sum(y.detach());
 }
 
 /// Compares analytical gradients g of the inputs with differences of `value()`, which re-evaluates after an input changed.
-template <class Value, class G, class V>
-void compare_gradient(gradcheck_report& report, int number, const V& x, const G& g, Value value, const gradcheck_options& o) {
-  const auto analytical = contiguous(g.detach());
-  const auto data = x.detach();
-  index_list<V::rank> at;
-  for (int64 i = 0; i < x.numel(); ++i) {
-    int64 rest = i, offset = 0;
-    for (int d = V::rank - 1; d >= 0; --d) at[d] = rest % x.size(d), rest /= x.size(d), offset += at[d] * data.strides()[d];
-    auto* p = data.data() + offset;
-    const auto old = *p;
-    *p = old + o.eps;
-    const double above = value();
-    *p = old - o.eps;
-    const double below = value();
-    *p = old;
-    const double numerical = (above - below) / (2 * o.eps), found = analytical.data()[i];
-    double error = numerical > found ? numerical - found : found - numerical;
-    if (numerical != numerical || found != found) error = numerical != numerical && found != found ? 0 : __builtin_huge_val();
-    if (error > report.worst) report.worst = error;
-    const double size = numerical < 0 ? -numerical : numerical;
-    if (!(error <= o.atol + o.rtol * size)) {
-      if (report.ok) {
-        append(report.text, "input ");
-        append(report.text, number);
-        append(report.text, ", element ");
-        append(report.text, shape_text{at.data(), V::rank});
-        append(report.text, ": analytical ");
-        append(report.text, found);
-        append(report.text, ", numerical ");
-        append(report.text, numerical);
+template <class Value, class T, class E>
+void compare_gradient(gradcheck_report& report, int number, const tensor<T, E>& data, const tensor<T, E>& g, Value value, const gradcheck_options& o) {
+  if constexpr (is_complex_element<T>) return compare_gradient(report, number, view_as_real(data), view_as_real(g), value, o);
+  else {
+    const auto analytical = contiguous(g);
+    index_list<E::rank> at;
+    for (int64 i = 0; i < data.numel(); ++i) {
+      int64 rest = i, offset = 0;
+      for (int d = E::rank - 1; d >= 0; --d) at[d] = rest % data.size(d), rest /= data.size(d), offset += at[d] * data.strides()[d];
+      auto* p = data.data() + offset;
+      const auto old = *p;
+      *p = old + o.eps;
+      const double above = value();
+      *p = old - o.eps;
+      const double below = value();
+      *p = old;
+      const double numerical = (above - below) / (2 * o.eps), found = analytical.data()[i];
+      double error = numerical > found ? numerical - found : found - numerical;
+      if (numerical != numerical || found != found) error = numerical != numerical && found != found ? 0 : __builtin_huge_val();
+      if (error > report.worst) report.worst = error;
+      const double size = numerical < 0 ? -numerical : numerical;
+      if (!(error <= o.atol + o.rtol * size)) {
+        if (report.ok) {
+          append(report.text, "input ");
+          append(report.text, number);
+          append(report.text, ", element ");
+          append(report.text, shape_text{at.data(), E::rank});
+          append(report.text, ": analytical ");
+          append(report.text, found);
+          append(report.text, ", numerical ");
+          append(report.text, numerical);
+        }
+        report.ok = false;
       }
-      report.ok = false;
     }
   }
 }
 
 }  // namespace detail::inline SINTER_TARGET
 
-/// First derivatives of `f(inputs...)` (a variable or an expression of any shape, double) with respect to all inputs,
+/// First derivatives of `f(inputs...)` (a variable or an expression of any shape, of double or complex128) with respect to all inputs,
 /// against central differences. https://pytorch.org/docs/stable/generated/torch.autograd.gradcheck.gradcheck.html
 template <class F, class... V> gradcheck_report gradcheck(F f, const std::tuple<V...>& inputs, gradcheck_options o = {}) {
-  static_assert((std::is_same_v<typename V::value_type, double> && ...), "sinter: gradcheck needs double inputs: float differences are noise");
+  static_assert(((dtype_of<typename V::value_type> == dtype::f64 || dtype_of<typename V::value_type> == dtype::c128) && ...),
+                "sinter: gradcheck needs double or complex128 inputs: float differences are noise");
   gradcheck_report report;
   std::apply([&](const V&... x) {
     variable y = f(x...);
@@ -106,8 +118,7 @@ template <class F, class... V> gradcheck_report gradcheck(F f, const std::tuple<
     auto value = [&] { return detail::weighted_value(f, x...); };
     int number = 0;
     auto one = [&](const auto& in, const auto& found) {
-      if (found.defined()) detail::compare_gradient(report, number, in, found, value, o);
-      else detail::compare_gradient(report, number, in, std::remove_cvref_t<decltype(found)>(detail::zero_like(in), false), value, o);
+      detail::compare_gradient(report, number, in.detach(), found.defined() ? found.detach() : detail::zero_like(in), value, o);
       ++number;
     };
     std::apply([&](const auto&... found) { (one(x, found), ...); }, g);
@@ -143,9 +154,7 @@ template <class F, class... V> gradcheck_report gradgradcheck(F f, const std::tu
       double s = 0;
       std::apply([&](const auto&... g) {
         auto add = [&](const auto& v) {
-          if (!v.defined()) return;
-          const auto c = contiguous(v.detach());
-          for (int64 i = 0; i < c.numel(); ++i) s += (std::remove_cvref_t<decltype(v)>::rank == 0 ? 1.0 : detail::check_weight(i)) * c.data()[i];
+          if (v.defined()) s += detail::weighted_sum(v.detach());
         };
         (add(g), ...);
       }, first(false));
@@ -155,8 +164,7 @@ template <class F, class... V> gradcheck_report gradgradcheck(F f, const std::tu
     const auto second = grad(total, inputs, {.allow_unused = true});
     int number = 0;
     auto one = [&](const auto& in, const auto& found) {
-      if (found.defined()) detail::compare_gradient(report, number, in, found, value, o);
-      else detail::compare_gradient(report, number, in, std::remove_cvref_t<decltype(found)>(detail::zero_like(in), false), value, o);
+      detail::compare_gradient(report, number, in.detach(), found.defined() ? found.detach() : detail::zero_like(in), value, o);
       ++number;
     };
     std::apply([&](const auto&... found) { (one(x, found), ...); }, second);
