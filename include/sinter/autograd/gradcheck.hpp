@@ -47,26 +47,25 @@ template <class V> auto weighted_sum(const V& y) {
   }
 }
 
-template <class T, class E> double weighted_sum(const tensor<T, E>& y) {
-  if constexpr (is_complex_element<T>) {
-    return weighted_sum(view_as_real(contiguous(y)));
-  } else {
-    const auto c = contiguous(y);
-    if (E::rank == 0) return static_cast<double>(c.item());
-    double s = 0;
-    for (int64 i = 0; i < c.numel(); ++i) s += check_weight(i) * static_cast<double>(c.data()[i]);
-    return s;
+/// The weighted sum of f's value as a function of nothing, without f's type: all below is compiled once for inputs of one kind.
+class checked_function {
+ public:
+  using number = variable<double, extents<>>;
+  template <class F> explicit checked_function(F& f) : context_(&f), call_([](void* c) -> number { return (*static_cast<F*>(c))(); }) {}
+  number operator()() const { return call_(context_); }
+  double value() const {
+    no_grad guard;
+    return call_(context_).item();
   }
-}
-template <class F, class... V> double weighted_value(F& f, const V&... x) {
-  no_grad guard;
-  variable y = f(x...);
-  return weighted_sum(y.detach());
-}
 
-/// Compares analytical gradients g of the inputs with differences of `value()`, which re-evaluates after an input changed.
+ private:
+  void* context_;
+  number (*call_)(void*);
+};
+
+/// Compares the gradient g of input `number` with differences of `value()`, which evaluates f anew after the input changed.
 template <class Value, class T, class E>
-void compare_gradient(gradcheck_report& report, int number, const tensor<T, E>& data, const tensor<T, E>& g, Value value, const gradcheck_options& o) {
+void compare_gradient(gradcheck_report& report, int number, const tensor<T, E>& data, const tensor<T, E>& g, const Value& value, const gradcheck_options& o) {
   if constexpr (is_complex_element<T>) return compare_gradient(report, number, view_as_real(data), view_as_real(g), value, o);
   else {
     const auto analytical = contiguous(g);
@@ -103,27 +102,62 @@ void compare_gradient(gradcheck_report& report, int number, const tensor<T, E>& 
   }
 }
 
-}  // namespace detail::inline SINTER_TARGET
+/// Compares the derivatives of `of` (a recorded number) with differences of `value()`, input by input.
+template <class Value, class... V>
+void compare_gradients(gradcheck_report& report, const checked_function::number& of, const std::tuple<V...>& inputs, const Value& value, const gradcheck_options& o) {
+  const auto g = grad(of, inputs, {.allow_unused = true});
+  int number = 0;
+  auto one = [&](const auto& in, const auto& found) {
+    compare_gradient(report, number, in.detach(), found.defined() ? found.detach() : zero_like(in), value, o);
+    ++number;
+  };
+  std::apply([&](const V&... x) { std::apply([&](const auto&... found) { (one(x, found), ...); }, g); }, inputs);
+}
 
-/// First derivatives of `f(inputs...)` (a variable or an expression of any shape, of double or complex128) with respect to all inputs,
-/// against central differences. https://pytorch.org/docs/stable/generated/torch.autograd.gradcheck.gradcheck.html
-template <class F, class... V> gradcheck_report gradcheck(F f, const std::tuple<V...>& inputs, gradcheck_options o = {}) {
+template <class... V> gradcheck_report first_derivatives(const checked_function& f, const std::tuple<V...>& inputs, const gradcheck_options& o) {
   static_assert(((dtype_of<typename V::value_type> == dtype::f64 || dtype_of<typename V::value_type> == dtype::c128) && ...),
                 "sinter: gradcheck needs double or complex128 inputs: float differences are noise");
   gradcheck_report report;
-  std::apply([&](const V&... x) {
-    variable y = f(x...);
-    const auto s = detail::weighted_sum(y);
-    const auto g = grad(s, inputs, {.retain_graph = true, .allow_unused = true});
-    auto value = [&] { return detail::weighted_value(f, x...); };
-    int number = 0;
-    auto one = [&](const auto& in, const auto& found) {
-      detail::compare_gradient(report, number, in.detach(), found.defined() ? found.detach() : detail::zero_like(in), value, o);
-      ++number;
-    };
-    std::apply([&](const auto&... found) { (one(x, found), ...); }, g);
-  }, inputs);
+  compare_gradients(report, f(), inputs, [&] { return f.value(); }, o);
   return report;
+}
+template <class... V> gradcheck_report second_derivatives(const checked_function& f, const std::tuple<V...>& inputs, const gradcheck_options& o) {
+  gradcheck_report report;
+  // s(x) = sum over inputs of w . df/dx
+  auto sum_of_gradients = [&](bool create) {
+    checked_function::number total(new_tensor<double, extents<>>({}), false);
+    *total.data() = 0;
+    auto add = [&](const auto& g) {
+      if (!g.defined()) return;
+      const auto w = weighted_sum(g);
+      variable next = total + w;
+      total = next;
+    };
+    std::apply([&](const auto&... g) { (add(g), ...); }, grad(f(), inputs, {.create_graph = create, .allow_unused = true}));
+    return total;
+  };
+  const auto total = sum_of_gradients(true);
+  if (total.requires_grad())  // else the gradient is constant
+    compare_gradients(report, total, inputs, [&] { return sum_of_gradients(false).item(); }, o);
+  return report;
+}
+/// f(inputs...) as a checked_function.
+template <class F, class... V> auto weighted(F& f, const std::tuple<V...>& inputs) {
+  return [&] {
+    return std::apply([&](const V&... x) {
+      variable y = f(x...);
+      return checked_function::number(weighted_sum(y));
+    }, inputs);
+  };
+}
+
+}  // namespace detail::inline SINTER_TARGET
+
+/// First derivatives of `f(inputs...)` (a variable or an expression of any shape, of double or complex128) with respect to all
+/// inputs, against central differences. https://pytorch.org/docs/stable/generated/torch.autograd.gradcheck.gradcheck.html
+template <class F, class... V> gradcheck_report gradcheck(F f, const std::tuple<V...>& inputs, gradcheck_options o = {}) {
+  auto number = detail::weighted(f, inputs);
+  return detail::first_derivatives(detail::checked_function(number), inputs, o);
 }
 template <class F, class T, class E, class D> gradcheck_report gradcheck(F f, const variable<T, E, D>& x, gradcheck_options o = {}) {
   return gradcheck(f, std::tuple(x), o);
@@ -131,45 +165,8 @@ template <class F, class T, class E, class D> gradcheck_report gradcheck(F f, co
 
 /// Second derivatives: gradcheck of the gradient of f, which must be recorded itself (create_graph).
 template <class F, class... V> gradcheck_report gradgradcheck(F f, const std::tuple<V...>& inputs, gradcheck_options o = {}) {
-  gradcheck_report report;
-  std::apply([&](const V&... x) {
-    // s(x) = sum over inputs of w . df/dx
-    auto first = [&](bool create) {
-      variable y = f(x...);
-      const auto s = detail::weighted_sum(y);
-      return grad(s, inputs, {.create_graph = create, .retain_graph = true, .allow_unused = true});
-    };
-    variable<double, extents<>> total(detail::new_tensor<double, extents<>>({}), false);
-    *total.data() = 0;
-    std::apply([&](const auto&... g) {
-      auto add = [&](const auto& v) {
-        if (!v.defined()) return;
-        const auto w = detail::weighted_sum(v);
-        variable next = total + w;
-        total = next;
-      };
-      (add(g), ...);
-    }, first(true));
-    auto value = [&] {
-      double s = 0;
-      std::apply([&](const auto&... g) {
-        auto add = [&](const auto& v) {
-          if (v.defined()) s += detail::weighted_sum(v.detach());
-        };
-        (add(g), ...);
-      }, first(false));
-      return s;
-    };
-    if (!total.requires_grad()) return;  // the gradient is constant
-    const auto second = grad(total, inputs, {.allow_unused = true});
-    int number = 0;
-    auto one = [&](const auto& in, const auto& found) {
-      detail::compare_gradient(report, number, in.detach(), found.defined() ? found.detach() : detail::zero_like(in), value, o);
-      ++number;
-    };
-    std::apply([&](const auto&... found) { (one(x, found), ...); }, second);
-  }, inputs);
-  return report;
+  auto number = detail::weighted(f, inputs);
+  return detail::second_derivatives(detail::checked_function(number), inputs, o);
 }
 template <class F, class T, class E, class D> gradcheck_report gradgradcheck(F f, const variable<T, E, D>& x, gradcheck_options o = {}) {
   return gradgradcheck(f, std::tuple(x), o);
