@@ -21,6 +21,7 @@
 #include "tensor/random.hpp"
 #include "autograd/grad.hpp"
 #include "autograd/views.hpp"
+#include "tensor/complex.hpp"
 #include "tensor/index.hpp"
 #include "tensor/scatter.hpp"
 #include "tensor/join.hpp"

@@ -16,17 +16,17 @@ struct derivation {
   graph forward, backward;
   graph replay;             ///< the gradients as a function of everything that they depend on: saved values that are
                             ///< neither the result nor a choice are computed again from the operands
-  bool saves_result = false;  ///< the first of `saved` is the statement's own result
+  int saves_results = 0;    ///< bits: which of the statement's own results are saved; they are the first of `saved`
 };
 
 /// Which graphs of a derivation are wanted: bits.
 inline constexpr int forward_part = 1, backward_part = 2, replay_part = 4, all_parts = 7;
 
-/// Instructions that depend on `id`.
-constexpr vec<bool> dependents(const graph& g, int id) {
+/// Instructions that depend on one of `ids`.
+constexpr vec<bool> dependents(const graph& g, const vec<uint16>& ids) {
   vec<bool> on(g.size(), false);
-  on[id] = true;
-  for (int i = id + 1; i < g.size(); ++i)
+  for (int k = 0; k < ids.size(); ++k) on[ids[k]] = true;
+  for (int i = ids[0] + 1; i < g.size(); ++i)
     for_operands(g.at(i), g.descr(i), [&](uint16 o) { on[i] = on[i] || on[o]; });
   return on;
 }
@@ -80,38 +80,40 @@ struct merged_graph {
   graph g;
   int operands = 0;
   int forward = 0;        ///< instructions of the program; the adjoint's follow
-  int root = 0;           ///< the result
-  uint16 dy = 0;          ///< its gradient, a leaf
+  vec<uint16> roots = {}; ///< the results: one, or the parts of a complex one
+  vec<uint16> dys = {};   ///< their gradients, leaves
   vec<bool> wanted = {};  ///< forward instructions whose gradients are asked for
   vec<uint16> d = {};     ///< the gradients of forward instructions, 0xffff: none
 };
-/// `g` holds one program with one output and no other outputs. `variable[k]`: operand k wants a gradient.
+/// `g` holds one program. `variable[k]`: operand k wants a gradient.
 constexpr merged_graph differentiate(graph from, int operand_count, const vec<bool>& variable) {
   merged_graph out{static_cast<graph&&>(from)};
   graph& g = out.g;
   const int n = out.forward = g.size();
   out.operands = operand_count;
   for (int i = 0; i < n; ++i)
-    if (g.at(i).op == code::output) out.root = g.at(i).a;
+    if (g.at(i).op == code::output) out.roots.push(g.at(i).a);  // in order
   out.wanted = vec<bool>(n, false);
   for (int i = 0; i < n; ++i) out.wanted[i] = g.at(i).op == code::leaf && variable[g.at(i).a] && is_floating(g.at(i).type);
-  out.dy = g.leaf(operand_count, g.at(out.root).type, g.at(out.root).rank, g[out.root].ones).id;
-  vec<uint16> roots, seeds;
-  roots.push(static_cast<uint16>(out.root));
-  seeds.push(out.dy);
-  out.d = adjoint(g, roots, seeds, out.wanted);
+  for (int r = 0; r < out.roots.size(); ++r) {
+    const int root = out.roots[r];
+    out.dys.push(g.leaf(operand_count + r, g.at(root).type, g.at(root).rank, g[root].ones).id);
+  }
+  out.d = adjoint(g, out.roots, out.dys, out.wanted);
   return out;
 }
 
 constexpr derivation derive(const merged_graph& merged, int parts = all_parts) {
   derivation out;
   const graph& g = merged.g;
-  const int n = merged.forward, root = merged.root, operand_count = merged.operands;
-  const uint16 dy = merged.dy;
+  const int n = merged.forward, operand_count = merged.operands, results = merged.roots.size();
+  const int first_saved = operand_count + results;  // operands of backward: the statement's, the gradients, what is saved
   const vec<bool>& wanted = merged.wanted;
   const vec<uint16>& d = merged.d;
   const int size = g.size();
-  const vec<bool> by_dy = dependents(g, dy);
+  const vec<bool> by_dy = dependents(g, merged.dys);
+  vec<bool> is_root(size, false), is_dy(size, false);
+  for (int r = 0; r < results; ++r) is_root[merged.roots[r]] = is_dy[merged.dys[r]] = true;
 
   // what backward reads, by value and by shape
   vec<bool> value(size, false), shape(size, false), saved(size, false);
@@ -121,7 +123,7 @@ constexpr derivation derive(const merged_graph& merged, int parts = all_parts) {
   auto exact = [&](int i) {  // the same bits when read again
     while (g.at(i).op == code::squeeze || g.at(i).op == code::unsqueeze || g.at(i).op == code::expand || g.at(i).op == code::cast) i = g.at(i).a;
     const code c = g.at(i).op;
-    return i == root || stored[i] || g.at(i).is_source() || c == code::reduce || c == code::contract || c == code::index || c == code::extent;
+    return is_root[i] || stored[i] || g.at(i).is_source() || c == code::reduce || c == code::contract || c == code::index || c == code::extent;
   };
   for (int i = 0; i < n; ++i)
     if (wanted[i] && d[i] != 0xffff) value[d[i]] = true;
@@ -130,7 +132,7 @@ constexpr derivation derive(const merged_graph& merged, int parts = all_parts) {
     if (x.is_source()) continue;
     if (value[i]) {
       if (!by_dy[i]) {
-        bool keep = i == root || x.op == code::reduce || x.op == code::contract || (stored[i] && is_elementwise(g, i));
+        bool keep = is_root[i] || x.op == code::reduce || x.op == code::contract || (stored[i] && is_elementwise(g, i));
         if (x.is_op() && g.descr(i)->info.discontinuous) {
           bool all_exact = true;
           for_operands(x, g.descr(i), [&](uint16 o) { all_exact = all_exact && exact(o); });
@@ -142,57 +144,63 @@ constexpr derivation derive(const merged_graph& merged, int parts = all_parts) {
       else if (x.op == code::index || x.op == code::extent) shape[x.a] = true;
       else for_operands(x, g.descr(i), [&](uint16 o) { value[o] = true; });
     } else if (shape[i]) {
-      if (i == root && !by_dy[i]) { saved[i] = x.op == code::contract; if (saved[i]) continue; }
+      if (is_root[i] && !by_dy[i]) { saved[i] = x.op == code::contract; if (saved[i]) continue; }
       if (x.op == code::contract && !by_dy[i]) { saved[i] = true; continue; }
       if (x.op == code::expand) shape[x.b] = true;
       else for_operands(x, g.descr(i), [&](uint16 o) { shape[o] = true; });
     }
   }
 
-  // forward: the result, then what is saved (the result itself first, if it is)
+  // forward: the results, then what is saved (of the results themselves those first that are)
   vec<bool> need(size, false);
-  need[root] = true;
-  if (saved[root]) out.saved.push(static_cast<uint16>(root)), out.saves_result = true;
+  for (int r = 0; r < results; ++r) {
+    const int root = merged.roots[r];
+    need[root] = true;
+    if (saved[root] && !(r && root == merged.roots[0])) out.saved.push(merged.roots[r]), out.saves_results |= 1 << r;
+  }
   for (int i = 0; i < size; ++i)
     if (saved[i]) {
       need[i] = true;
-      if (i != root) out.saved.push(static_cast<uint16>(i));
+      if (!is_root[i]) out.saved.push(static_cast<uint16>(i));
     }
   for (int i = size - 1; i >= 0; --i)
     if (need[i]) for_operands(g.at(i), g.descr(i), [&](uint16 o) { need[o] = true; });
   if (parts & forward_part) {
     vec<uint16> map(size, 0xffff);
     copy_marked(g, need, out.forward, map);
-    out.forward.output(out.forward.at_sym(map[root]), 0);
-    int number = 1;
+    for (int r = 0; r < results; ++r) out.forward.output(out.forward.at_sym(map[merged.roots[r]]), r);
+    int number = results;
     for (int k = 0; k < out.saved.size(); ++k)
-      if (out.saved[k] != root) out.forward.output(out.forward.at_sym(map[out.saved[k]]), number++);
+      if (!is_root[out.saved[k]]) out.forward.output(out.forward.at_sym(map[out.saved[k]]), number++);
   }
 
-  // backward: saved values are leaves behind the operands and dy
+  // backward: saved values are leaves behind the operands and the gradients
   vec<uint16> back(size, 0xffff);
   vec<bool> mark(size, false);
-  const vec<bool> into = broadcasts_into(g, root);
-  uint64 covers = 0;
-  for (int i = 0; i < n; ++i)
-    if (into[i] && g.at(i).op == code::leaf && g.at(i).a < 64) covers |= uint64{1} << g.at(i).a;
-  for (int k = 0; k < out.saved.size() && operand_count + 1 + k < 64; ++k) {
-    const vec<bool> from = broadcasts_into(g, out.saved[k]);
-    bool all = true;
-    for (int i = 0; i < size; ++i) all = all && (!from[i] || into[i] || is_elementwise(g, i) || g.at(i).rank == 0);
-    if (all) covers |= uint64{1} << (operand_count + 1 + k);
+  for (int r = 0; r < results; ++r) {
+    const vec<bool> into = broadcasts_into(g, merged.roots[r]);
+    uint64 covers = 0;
+    for (int i = 0; i < n; ++i)
+      if (into[i] && g.at(i).op == code::leaf && g.at(i).a < 64) covers |= uint64{1} << g.at(i).a;
+    for (int k = 0; k < out.saved.size() && first_saved + k < 64; ++k) {
+      const vec<bool> from = broadcasts_into(g, out.saved[k]);
+      bool all = true;
+      for (int i = 0; i < size; ++i) all = all && (!from[i] || into[i] || is_elementwise(g, i) || g.at(i).rank == 0);
+      if (all) covers |= uint64{1} << (first_saved + k);
+    }
+    const int dy = merged.dys[r];
+    back[dy] = out.backward.leaf(operand_count + r, g.at(dy).type, g.at(dy).rank, g[dy].ones, covers).id;
   }
-  back[dy] = out.backward.leaf(operand_count, g.at(dy).type, g.at(dy).rank, g[dy].ones, covers).id;
   for (int k = 0; k < out.saved.size(); ++k) {
     const int i = out.saved[k];
     // a saved row value is [.., 1]: known to be 1 along the dims it was reduced over
-    graph::item it{graph::make(code::leaf, g.at(i).type, g.at(i).rank, operand_count + 1 + k)};
+    graph::item it{graph::make(code::leaf, g.at(i).type, g.at(i).rank, first_saved + k)};
     it.ones = g[i].ones, it.tag = g[i].tag;
     back[i] = out.backward.add(it).id;
   }
   // the same from scratch, where derivatives of derivatives are wanted
   vec<bool> again(size, false);
-  auto given = [&](int i) { return i == dy || i == root || (saved[i] && g.at(i).is_op() && g.descr(i)->info.discontinuous); };
+  auto given = [&](int i) { return is_dy[i] || is_root[i] || (saved[i] && g.at(i).is_op() && g.descr(i)->info.discontinuous); };
   for (int i = 0; i < n; ++i)
     if (wanted[i] && d[i] != 0xffff) again[d[i]] = true;
   for (int i = size - 1; i >= 0; --i)
@@ -202,17 +210,20 @@ constexpr derivation derive(const merged_graph& merged, int parts = all_parts) {
     if (again[i] && g.at(i).op == code::leaf) out.leaf_replayed[g.at(i).a] = true;
   vec<uint16> anew(size, 0xffff);
   if (parts & replay_part) {
-    anew[dy] = out.replay.leaf(operand_count, g.at(dy).type, g.at(dy).rank, g[dy].ones).id;
-    if (again[root] && root < n) anew[root] = out.replay.leaf(operand_count + 1 + static_cast<int>(out.saved.size()), g.at(root).type, g.at(root).rank, g[root].ones).id;
+    auto as_leaf = [&](int i, int number) { anew[i] = out.replay.leaf(number, g.at(i).type, g.at(i).rank, g[i].ones).id; };
+    for (int r = 0; r < results; ++r) {
+      as_leaf(merged.dys[r], operand_count + r);
+      const int root = merged.roots[r];
+      if (again[root] && root < n) as_leaf(root, first_saved + out.saved.size() + r);
+    }
     for (int k = 0; k < out.saved.size(); ++k)
-      if (again[out.saved[k]] && given(out.saved[k]) && out.saved[k] != root)
-        anew[out.saved[k]] = out.replay.leaf(operand_count + 1 + k, g.at(out.saved[k]).type, g.at(out.saved[k]).rank, g[out.saved[k]].ones).id;
+      if (again[out.saved[k]] && given(out.saved[k]) && !is_root[out.saved[k]]) as_leaf(out.saved[k], first_saved + k);
     copy_marked(g, again, out.replay, anew);
   }
   out.leaf_read = vec<bool>(operand_count, false);
   out.grad_of = vec<int16>(operand_count, -1);
   for (int i = size - 1; i >= 0; --i) {
-    if (saved[i] || i == dy) continue;
+    if (saved[i] || is_dy[i]) continue;
     if (g.at(i).op == code::leaf && value[i]) out.leaf_read[g.at(i).a] = true;
     mark[i] = value[i] || shape[i];
   }
@@ -227,19 +238,20 @@ constexpr derivation derive(const merged_graph& merged, int parts = all_parts) {
   return out;
 }
 
-/// A merged_graph of Size instructions, Forward of them the program's, in arrays, to be kept between constant evaluations: they have their limits (clang: a
-/// million steps each).
+/// A merged_graph of Size instructions, Forward of them the program's, in arrays, to be kept between constant evaluations:
+/// they have their limits (clang: a million steps each).
 template <int Size, int Forward> struct frozen_graph {
   graph::item items[Size] = {};
   const op_descr* ops[129] = {};
   uint64 pool[Size] = {};
-  int op_count = 0, pool_size = 0, operands = 0, root = 0;
-  uint16 dy = 0;
+  int op_count = 0, pool_size = 0, operands = 0, results = 0;
+  uint16 roots[2] = {}, dys[2] = {};
   bool wanted[Forward] = {};
   uint16 d[Forward] = {};
 
   constexpr explicit frozen_graph(const merged_graph& m)
-      : op_count(m.g.ops().size()), pool_size(m.g.pool().size()), operands(m.operands), root(m.root), dy(m.dy) {
+      : op_count(m.g.ops().size()), pool_size(m.g.pool().size()), operands(m.operands), results(m.roots.size()) {
+    for (int r = 0; r < results; ++r) roots[r] = m.roots[r], dys[r] = m.dys[r];
     for (int i = 0; i < Size; ++i) items[i] = m.g[i];
     for (int i = 0; i < op_count; ++i) ops[i] = m.g.ops()[i];
     for (int i = 0; i < pool_size; ++i) pool[i] = m.g.pool()[i];
@@ -247,7 +259,8 @@ template <int Size, int Forward> struct frozen_graph {
   }
   constexpr merged_graph thaw() const {
     merged_graph m{graph(items, Size, ops, op_count, pool, pool_size)};
-    m.operands = operands, m.forward = Forward, m.root = root, m.dy = dy;
+    m.operands = operands, m.forward = Forward;
+    for (int r = 0; r < results; ++r) m.roots.push(roots[r]), m.dys.push(dys[r]);
     m.wanted = vec<bool>(Forward, false), m.d = vec<uint16>(Forward, 0);
     for (int i = 0; i < Forward; ++i) m.wanted[i] = wanted[i], m.d[i] = d[i];
     return m;

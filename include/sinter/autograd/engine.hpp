@@ -15,22 +15,29 @@ inline namespace SINTER_TARGET {
 void drop(grad_slot* s);
 }
 
+/// Which numbers of a variable's elements an operand of a program is: all of them, or one part of complex ones.
+enum class element_part : uint8 { whole, re, im };
+
 /// A variable without its type: value, memory, slot. What derivatives of derivatives are made of.
 struct any_variable {
   operand value;
   storage_ptr block;
   dtype type = dtype::f32;
+  element_part part = element_part::whole;  ///< which part of the slot's variable `value` is
   grad_slot* slot = nullptr;  ///< counted; null: a constant
 
   any_variable() = default;
-  SINTER_INLINE any_variable(const operand& v, const storage_ptr& b, dtype t, grad_slot* s);
-  SINTER_INLINE any_variable(const any_variable& o) : any_variable(o.value, o.block, o.type, o.slot) {}
+  SINTER_INLINE any_variable(const operand& v, const storage_ptr& b, dtype t, grad_slot* s, element_part p = element_part::whole);
+  SINTER_INLINE any_variable(const any_variable& o) : any_variable(o.value, o.block, o.type, o.slot, o.part) {}
   SINTER_INLINE any_variable& operator=(const any_variable& o) { return *this = any_variable(o); }
-  SINTER_INLINE any_variable(any_variable&& o) noexcept : value(o.value), block(static_cast<storage_ptr&&>(o.block)), type(o.type), slot(o.slot) { o.slot = nullptr; }
+  SINTER_INLINE any_variable(any_variable&& o) noexcept
+      : value(o.value), block(static_cast<storage_ptr&&>(o.block)), type(o.type), part(o.part), slot(o.slot) {
+    o.slot = nullptr;
+  }
   SINTER_INLINE any_variable& operator=(any_variable&& o) noexcept {
     grad_slot* s = slot;
     slot = o.slot, o.slot = s;
-    value = o.value, block = o.block, type = o.type;
+    value = o.value, block = o.block, type = o.type, part = o.part;
     return *this;
   }
   SINTER_INLINE ~any_variable();
@@ -76,7 +83,8 @@ struct node_base {
   virtual void forget(int i) = 0;
 };
 
-inline any_variable::any_variable(const operand& v, const storage_ptr& b, dtype t, grad_slot* s) : value(v), block(b), type(t), slot(s) {
+inline any_variable::any_variable(const operand& v, const storage_ptr& b, dtype t, grad_slot* s, element_part p)
+    : value(v), block(b), type(t), part(p), slot(s) {
   if (slot) slot->refs.fetch_add(1, std::memory_order_relaxed);
 }
 inline any_variable::~any_variable() { drop(slot); }
@@ -129,8 +137,8 @@ inline any_variable produced(node_base* n, const operand& value, const storage_p
 }
 
 /// The gradient buffer of a slot as something that a program writes: its home, or allocated, on the first gradient
-/// (store); added to afterwards.
-template <class Arch> result gradient_target(grad_slot& s) {
+/// (store); added to afterwards. For one part of complex elements it is added to from the start: to zeros.
+template <class Arch> result gradient_target(grad_slot& s, element_part part = element_part::whole) {
   result r;
   r.shape = s.shape;
   if (!s.grad.block) {
@@ -146,7 +154,10 @@ template <class Arch> result gradient_target(grad_slot& s) {
   }
   r.data = s.grad.data;
   for (int d = 0; d < s.shape.rank; ++d) r.strides[d] = s.grad.strides[d];
-  return r;
+  if (part == element_part::whole) return r;
+  if (r.mode == write_store) __builtin_memset(r.data, 0, static_cast<std::size_t>(s.shape.numel() * size_of(s.type)));
+  r.mode = write_accumulate;
+  return part_of(r, s.type, part == element_part::im);
 }
 inline operand gradient_operand(const grad_slot& s) {
   operand o;

@@ -90,6 +90,7 @@ template <class O, class... V, class Arch = native>
 std::tuple<std::remove_cvref_t<V>...> grad(const O& output, const std::tuple<V...>& inputs, grad_options options = {}) {
   static_assert(detail::is_variable<O>, "sinter: grad needs a variable: name the expression first, `st::variable y = ...`");
   if (!output.requires_grad()) fail<autograd_error, Arch>("grad: the output does not require a gradient: nothing was recorded");
+  if (is_complex_element<typename O::value_type>) fail<autograd_error, Arch>("grad: the output is complex; make it real first: abs, real, imag");
   if (output.numel() != 1) fail<autograd_error, Arch>("grad: the output has shape ", shape_text{output.sizes().data(), O::rank}, "; reduce it to one element first");
   constexpr int n = sizeof...(V);
   detail::vec<detail::grad_slot*> slots;
@@ -111,7 +112,7 @@ std::tuple<std::remove_cvref_t<V>...> grad(const O& output, const std::tuple<V..
     int i = 0;
     std::apply([&](auto&... v) {
       auto fill = [&]<class W>(W& to) {
-        if (found[i].defined()) to = detail::typed<typename W::value_type, typename W::extents_type, Arch>(found[i]);
+        if (found[i].defined()) to = detail::typed<typename W::value_type, typename W::extents_type>(found[i]);
         else unused(i);
         ++i;
       };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// gradcheck and gradgradcheck: derivatives against central finite differences, in double.
+// gradcheck and gradgradcheck: derivatives against central finite differences, in double; of both parts of complex numbers.
 #pragma once
+#include "../tensor/complex.hpp"
 #include "../tensor/creation.hpp"
 #include "grad.hpp"
 
@@ -31,9 +32,11 @@ template <class V> auto zero_like(const V& x) {
   return t;
 }
 
-/// sum_i w_i f_i as one number, as a recorded statement.
+/// sum_i w_i f_i as one number, as a recorded statement. Parts of complex elements count one by one.
 template <class V> auto weighted_sum(const V& y) {
-  if constexpr (V::rank == 0) {
+  if constexpr (is_complex_element<typename V::value_type>) {
+    return weighted_sum(view_as_real(y));
+  } else if constexpr (V::rank == 0) {
     return y;
   } else {
     using T = typename V::value_type;
@@ -44,75 +47,117 @@ template <class V> auto weighted_sum(const V& y) {
   }
 }
 
-template <class F, class... V> double weighted_value(F& f, const V&... x) {
-  no_grad guard;
-  variable y = f(x...);
-  double s = 0;
-  const auto t = clone(y.detach());
-  const auto c = contiguous(t);
-  if constexpr (decltype(y)::rank == 0) return static_cast<double>(c.item());
-  for (int64 i = 0; i < c.numel(); ++i) s += check_weight(i) * static_cast<double>(c.data()[i]);
-  return s;
-}
+/// The weighted sum of f's value as a function of nothing, without f's type: all below is compiled once for inputs of one kind.
+class checked_function {
+ public:
+  using number = variable<double, extents<>>;
+  template <class F> explicit checked_function(F& f) : context_(&f), call_([](void* c) -> number { return (*static_cast<F*>(c))(); }) {}
+  number operator()() const { return call_(context_); }
+  double value() const {
+    no_grad guard;
+    return call_(context_).item();
+  }
 
-/// Compares analytical gradients g of the inputs with differences of `value()`, which re-evaluates after an input changed.
-template <class Value, class G, class V>
-void compare_gradient(gradcheck_report& report, int number, const V& x, const G& g, Value value, const gradcheck_options& o) {
-  const auto analytical = contiguous(g.detach());
-  const auto data = x.detach();
-  index_list<V::rank> at;
-  for (int64 i = 0; i < x.numel(); ++i) {
-    int64 rest = i, offset = 0;
-    for (int d = V::rank - 1; d >= 0; --d) at[d] = rest % x.size(d), rest /= x.size(d), offset += at[d] * data.strides()[d];
-    auto* p = data.data() + offset;
-    const auto old = *p;
-    *p = old + o.eps;
-    const double above = value();
-    *p = old - o.eps;
-    const double below = value();
-    *p = old;
-    const double numerical = (above - below) / (2 * o.eps), found = analytical.data()[i];
-    double error = numerical > found ? numerical - found : found - numerical;
-    if (numerical != numerical || found != found) error = numerical != numerical && found != found ? 0 : __builtin_huge_val();
-    if (error > report.worst) report.worst = error;
-    const double size = numerical < 0 ? -numerical : numerical;
-    if (!(error <= o.atol + o.rtol * size)) {
-      if (report.ok) {
-        append(report.text, "input ");
-        append(report.text, number);
-        append(report.text, ", element ");
-        append(report.text, shape_text{at.data(), V::rank});
-        append(report.text, ": analytical ");
-        append(report.text, found);
-        append(report.text, ", numerical ");
-        append(report.text, numerical);
+ private:
+  void* context_;
+  number (*call_)(void*);
+};
+
+/// Compares the gradient g of input `number` with differences of `value()`, which evaluates f anew after the input changed.
+template <class Value, class T, class E>
+void compare_gradient(gradcheck_report& report, int number, const tensor<T, E>& data, const tensor<T, E>& g, const Value& value, const gradcheck_options& o) {
+  if constexpr (is_complex_element<T>) return compare_gradient(report, number, view_as_real(data), view_as_real(g), value, o);
+  else {
+    const auto analytical = contiguous(g);
+    index_list<E::rank> at;
+    for (int64 i = 0; i < data.numel(); ++i) {
+      int64 rest = i, offset = 0;
+      for (int d = E::rank - 1; d >= 0; --d) at[d] = rest % data.size(d), rest /= data.size(d), offset += at[d] * data.strides()[d];
+      auto* p = data.data() + offset;
+      const auto old = *p;
+      *p = old + o.eps;
+      const double above = value();
+      *p = old - o.eps;
+      const double below = value();
+      *p = old;
+      const double numerical = (above - below) / (2 * o.eps), found = analytical.data()[i];
+      double error = numerical > found ? numerical - found : found - numerical;
+      if (numerical != numerical || found != found) error = numerical != numerical && found != found ? 0 : __builtin_huge_val();
+      if (error > report.worst) report.worst = error;
+      const double size = numerical < 0 ? -numerical : numerical;
+      if (!(error <= o.atol + o.rtol * size)) {
+        if (report.ok) {
+          append(report.text, "input ");
+          append(report.text, number);
+          append(report.text, ", element ");
+          append(report.text, shape_text{at.data(), E::rank});
+          append(report.text, ": analytical ");
+          append(report.text, found);
+          append(report.text, ", numerical ");
+          append(report.text, numerical);
+        }
+        report.ok = false;
       }
-      report.ok = false;
     }
   }
 }
 
+/// Compares the derivatives of `of` (a recorded number) with differences of `value()`, input by input.
+template <class Value, class... V>
+void compare_gradients(gradcheck_report& report, const checked_function::number& of, const std::tuple<V...>& inputs, const Value& value, const gradcheck_options& o) {
+  const auto g = grad(of, inputs, {.allow_unused = true});
+  int number = 0;
+  auto one = [&](const auto& in, const auto& found) {
+    compare_gradient(report, number, in.detach(), found.defined() ? found.detach() : zero_like(in), value, o);
+    ++number;
+  };
+  std::apply([&](const V&... x) { std::apply([&](const auto&... found) { (one(x, found), ...); }, g); }, inputs);
+}
+
+template <class... V> gradcheck_report first_derivatives(const checked_function& f, const std::tuple<V...>& inputs, const gradcheck_options& o) {
+  static_assert(((dtype_of<typename V::value_type> == dtype::f64 || dtype_of<typename V::value_type> == dtype::c128) && ...),
+                "sinter: gradcheck needs double or complex128 inputs: float differences are noise");
+  gradcheck_report report;
+  compare_gradients(report, f(), inputs, [&] { return f.value(); }, o);
+  return report;
+}
+template <class... V> gradcheck_report second_derivatives(const checked_function& f, const std::tuple<V...>& inputs, const gradcheck_options& o) {
+  gradcheck_report report;
+  // s(x) = sum over inputs of w . df/dx
+  auto sum_of_gradients = [&](bool create) {
+    checked_function::number total(new_tensor<double, extents<>>({}), false);
+    *total.data() = 0;
+    auto add = [&](const auto& g) {
+      if (!g.defined()) return;
+      const auto w = weighted_sum(g);
+      variable next = total + w;
+      total = next;
+    };
+    std::apply([&](const auto&... g) { (add(g), ...); }, grad(f(), inputs, {.create_graph = create, .allow_unused = true}));
+    return total;
+  };
+  const auto total = sum_of_gradients(true);
+  if (total.requires_grad())  // else the gradient is constant
+    compare_gradients(report, total, inputs, [&] { return sum_of_gradients(false).item(); }, o);
+  return report;
+}
+/// f(inputs...) as a checked_function.
+template <class F, class... V> auto weighted(F& f, const std::tuple<V...>& inputs) {
+  return [&] {
+    return std::apply([&](const V&... x) {
+      variable y = f(x...);
+      return checked_function::number(weighted_sum(y));
+    }, inputs);
+  };
+}
+
 }  // namespace detail::inline SINTER_TARGET
 
-/// First derivatives of `f(inputs...)` (a variable or an expression of any shape, double) with respect to all inputs,
-/// against central differences. https://pytorch.org/docs/stable/generated/torch.autograd.gradcheck.gradcheck.html
+/// First derivatives of `f(inputs...)` (a variable or an expression of any shape, of double or complex128) with respect to all
+/// inputs, against central differences. https://pytorch.org/docs/stable/generated/torch.autograd.gradcheck.gradcheck.html
 template <class F, class... V> gradcheck_report gradcheck(F f, const std::tuple<V...>& inputs, gradcheck_options o = {}) {
-  static_assert((std::is_same_v<typename V::value_type, double> && ...), "sinter: gradcheck needs double inputs: float differences are noise");
-  gradcheck_report report;
-  std::apply([&](const V&... x) {
-    variable y = f(x...);
-    const auto s = detail::weighted_sum(y);
-    const auto g = grad(s, inputs, {.retain_graph = true, .allow_unused = true});
-    auto value = [&] { return detail::weighted_value(f, x...); };
-    int number = 0;
-    auto one = [&](const auto& in, const auto& found) {
-      if (found.defined()) detail::compare_gradient(report, number, in, found, value, o);
-      else detail::compare_gradient(report, number, in, std::remove_cvref_t<decltype(found)>(detail::zero_like(in), false), value, o);
-      ++number;
-    };
-    std::apply([&](const auto&... found) { (one(x, found), ...); }, g);
-  }, inputs);
-  return report;
+  auto number = detail::weighted(f, inputs);
+  return detail::first_derivatives(detail::checked_function(number), inputs, o);
 }
 template <class F, class T, class E, class D> gradcheck_report gradcheck(F f, const variable<T, E, D>& x, gradcheck_options o = {}) {
   return gradcheck(f, std::tuple(x), o);
@@ -120,48 +165,8 @@ template <class F, class T, class E, class D> gradcheck_report gradcheck(F f, co
 
 /// Second derivatives: gradcheck of the gradient of f, which must be recorded itself (create_graph).
 template <class F, class... V> gradcheck_report gradgradcheck(F f, const std::tuple<V...>& inputs, gradcheck_options o = {}) {
-  gradcheck_report report;
-  std::apply([&](const V&... x) {
-    // s(x) = sum over inputs of w . df/dx
-    auto first = [&](bool create) {
-      variable y = f(x...);
-      const auto s = detail::weighted_sum(y);
-      return grad(s, inputs, {.create_graph = create, .retain_graph = true, .allow_unused = true});
-    };
-    variable<double, extents<>> total(detail::new_tensor<double, extents<>>({}), false);
-    *total.data() = 0;
-    std::apply([&](const auto&... g) {
-      auto add = [&](const auto& v) {
-        if (!v.defined()) return;
-        const auto w = detail::weighted_sum(v);
-        variable next = total + w;
-        total = next;
-      };
-      (add(g), ...);
-    }, first(true));
-    auto value = [&] {
-      double s = 0;
-      std::apply([&](const auto&... g) {
-        auto add = [&](const auto& v) {
-          if (!v.defined()) return;
-          const auto c = contiguous(v.detach());
-          for (int64 i = 0; i < c.numel(); ++i) s += (std::remove_cvref_t<decltype(v)>::rank == 0 ? 1.0 : detail::check_weight(i)) * c.data()[i];
-        };
-        (add(g), ...);
-      }, first(false));
-      return s;
-    };
-    if (!total.requires_grad()) return;  // the gradient is constant
-    const auto second = grad(total, inputs, {.allow_unused = true});
-    int number = 0;
-    auto one = [&](const auto& in, const auto& found) {
-      if (found.defined()) detail::compare_gradient(report, number, in, found, value, o);
-      else detail::compare_gradient(report, number, in, std::remove_cvref_t<decltype(found)>(detail::zero_like(in), false), value, o);
-      ++number;
-    };
-    std::apply([&](const auto&... found) { (one(x, found), ...); }, second);
-  }, inputs);
-  return report;
+  auto number = detail::weighted(f, inputs);
+  return detail::second_derivatives(detail::checked_function(number), inputs, o);
 }
 template <class F, class T, class E, class D> gradcheck_report gradgradcheck(F f, const variable<T, E, D>& x, gradcheck_options o = {}) {
   return gradgradcheck(f, std::tuple(x), o);

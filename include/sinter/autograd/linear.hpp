@@ -3,12 +3,16 @@
 // transposed map, recorded backward the recorded transposed map: derivatives of any order. Next: views.hpp.
 #pragma once
 #include "../tensor/index_map.hpp"
-#include "statement.hpp"
+#include "variable.hpp"
 
 namespace sinter::inline v0::detail::inline SINTER_TARGET {
 
 inline void run_term(const linear_term& term, dtype t, const operand& x, const operand& y) {
   if (y.shape.numel() == 0 || x.shape.numel() == 0) return;
+  if (is_complex(t) && term.map->by_parts()) {
+    for (int part = 0; part < 2; ++part) run_term(term, real_type(t), part_of(x, t, part), part_of(y, t, part));
+    return;
+  }
   if (term.transposed) term.map->adjoint(t, x, y);
   else term.map->forward(t, x, y);
 }
@@ -54,21 +58,51 @@ inline any_variable record_linear(const linear_term& term, const any_variable& x
   operand value;
   value.shape = s;
   row_major_strides(s, value.strides);
-  const int64 bytes = s.numel() * size_of(x.type);
+  const dtype type = term.map->by_parts() ? x.type : term.transposed ? complex_type(x.type) : real_type(x.type);
+  const int64 bytes = s.numel() * size_of(type);
   storage_ptr block = allocate_cpu(bytes);
   value.data = static_cast<char*>(block->data);
   __builtin_memset(value.data, 0, static_cast<std::size_t>(bytes));
   run_term(term, x.type, x.value, value);
-  if (!x.slot || !x.slot->requires_grad || !is_grad_enabled()) return any_variable(value, block, x.type, nullptr);
+  if (!x.slot || !x.slot->requires_grad || !is_grad_enabled()) return any_variable(value, block, type, nullptr);
   vec<linear_term> terms;
   terms.push({term.map, term.transposed, x.slot});
-  return produced(new linear_node(terms), value, block, x.type);
+  return produced(new linear_node(terms), value, block, type);
+}
+
+/// The parts of complex values, as what a program takes.
+inline any_variable part_of(const any_variable& z, element_part part) {
+  return any_variable(part_of(z.value, z.type, part == element_part::im), z.block, real_type(z.type), z.slot, part);
+}
+/// v behind `to`: a complex one as its parts.
+inline void push_parts(vec<any_variable>& to, const any_variable& v) {
+  if (!is_complex(v.type)) return to.push(v);
+  to.push(part_of(v, element_part::re));
+  to.push(part_of(v, element_part::im));
+}
+/// The gradient of one part of a variable as one of the whole.
+inline any_variable gradient_of_whole(const any_variable& gradient, element_part part) {
+  if (part == element_part::whole || !gradient.defined()) return gradient;
+  const auto which = part == element_part::im ? complex_view::im : complex_view::re;
+  return record_linear({std::make_shared<const complex_map>(gradient.value.shape, which), true, nullptr}, gradient);
+}
+/// re + im i.
+inline any_variable join_parts(const any_variable& re, const any_variable& im) {
+  any_variable z = gradient_of_whole(re, element_part::re);
+  const linear_term term{std::make_shared<const complex_map>(im.value.shape, complex_view::im), true, nullptr};
+  run_term(term, im.type, im.value, z.value);
+  vec<linear_term> terms;
+  for (int part = 0; part < 2; ++part)
+    if (grad_slot* s = (part ? im : re).slot; s && s->requires_grad && is_grad_enabled())
+      terms.push({std::make_shared<const complex_map>(re.value.shape, part ? complex_view::im : complex_view::re), true, s});
+  if (!terms.size()) return any_variable(z.value, z.block, z.type, nullptr);
+  return produced(new linear_node(terms), z.value, z.block, z.type);
 }
 
 /// A variable with this value, recorded as the sum of `terms` if one of them wants a gradient.
 template <class T, class E> variable<T, E> linear_variable(const tensor<T, E>& value, const vec<linear_term>& terms) {
   variable<T, E> out(value, false);
-  if constexpr (is_floating_element<T>)
+  if constexpr (is_differentiable(dtype_of<T>))
     if (is_grad_enabled()) {
       vec<linear_term> kept;
       for (int i = 0; i < terms.size(); ++i)
@@ -76,6 +110,17 @@ template <class T, class E> variable<T, E> linear_variable(const tensor<T, E>& v
       if (kept.size()) attach(new linear_node(kept), *out.slot());
     }
   return out;
+}
+
+/// A typed variable for a recorded value: the same elements, with a state of its own.
+template <class T, class E> variable<T, E> typed(const any_variable& v) {
+  if (!v.defined()) return {};
+  index_list<E::rank> sizes, strides;
+  for (int d = 0; d < E::rank; ++d) sizes[d] = v.value.shape[d], strides[d] = v.value.strides[d];
+  const auto same = [](const auto& t) { return t; };
+  vec<linear_term> terms;
+  terms.push({std::make_shared<const view_map<E::rank, E::rank, decltype(same)>>(v.value.shape, v.value.shape, same), false, v.slot});
+  return linear_variable<T, E>(tensor<T, E>(v.block, reinterpret_cast<T*>(v.value.data), sizes, strides), terms);
 }
 
 /// f(v) as a recorded view: f takes a tensor of any element type and v's rank, and returns a view of it.

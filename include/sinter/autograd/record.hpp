@@ -4,7 +4,7 @@
 #pragma once
 #include "../cpu/interpret.hpp"
 #include "derive.hpp"
-#include "engine.hpp"
+#include "linear.hpp"
 
 namespace sinter::inline v0::detail::inline SINTER_TARGET {
 
@@ -58,7 +58,7 @@ template <class Arch> class graph_node final : public node_base {
     leaves[in_.size()] = dy;
     for (int i = 0; i < in_.size(); ++i) {  // one at a time: an input may be several operands
       if (grad_of[i] < 0) continue;
-      result to = gradient_target<Arch>(*in_[i].slot);
+      result to = gradient_target<Arch>(*in_[i].slot, in_[i].part);
       interpret<Arch>(result_of(b, grad_of[i]), &leaves[0], slots_.size() ? &slots_[0] : nullptr, &to);
     }
   }
@@ -69,7 +69,7 @@ template <class Arch> class graph_node final : public node_base {
     for (int i = 0; i < in_.size(); ++i) all[i] = in_[i];
     all[in_.size()] = dy;
     for (int i = 0; i < in_.size(); ++i)
-      if (grad_of[i] >= 0) out[i] = record<Arch>(result_of(b, grad_of[i]), all, slots_, in_[i].slot->shape);
+      if (grad_of[i] >= 0) out[i] = gradient_of_whole(record<Arch>(result_of(b, grad_of[i]), all, slots_, in_[i].slot->shape), in_[i].part);
   }
   bool release() override {
     bool any = false;
@@ -170,12 +170,16 @@ template <class Arch> any_variable record(graph g, const vec<any_variable>& in, 
 
 /// The sum of two gradients as a recorded statement.
 template <class Arch> any_variable add_recorded(const any_variable& a, const any_variable& b) {
-  graph g;
-  const sym x = g.leaf(0, a.type, a.value.shape.rank), y = g.leaf(1, b.type, b.value.shape.rank);
-  g.output(apply_sym<op::add>(x, y), 0);
-  vec<any_variable> in;
-  in.push(a), in.push(b);
-  return record<Arch>(static_cast<graph&&>(g), in, {}, a.value.shape);
+  vec<any_variable> in, sums;
+  push_parts(in, a), push_parts(in, b);
+  const int parts = in.size() / 2;
+  for (int part = 0; part < parts; ++part) {
+    graph g;
+    const sym x = g.leaf(part, in[part].type, a.value.shape.rank), y = g.leaf(parts + part, in[parts + part].type, b.value.shape.rank);
+    g.output(apply_sym<op::add>(x, y), 0);
+    sums.push(record<Arch>(static_cast<graph&&>(g), in, {}, a.value.shape));
+  }
+  return parts == 2 ? join_parts(sums[0], sums[1]) : sums[0];
 }
 
 }  // namespace sinter::inline v0::detail::inline SINTER_TARGET

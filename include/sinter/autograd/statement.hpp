@@ -11,10 +11,15 @@ namespace detail::inline SINTER_TARGET {
 
 /// Which operands of an expression are variables.
 template <class X> struct variable_marks {
-  static constexpr void mark(vec<bool>& to) { if constexpr (!dims_operand<X>) to.push(false); }
+  static constexpr void mark(vec<bool>& to) {
+    if constexpr (!dims_operand<X>)
+      for (int i = 0; i < X::operand_count; ++i) to.push(false);
+  }
 };
 template <class H> struct variable_marks<leaf<H>> {
-  static constexpr void mark(vec<bool>& to) { to.push(is_variable<H>); }
+  static constexpr void mark(vec<bool>& to) {
+    for (int i = 0; i < leaf<H>::operand_count; ++i) to.push(is_variable<H>);
+  }
 };
 template <class Op, class... A> struct variable_marks<node<Op, A...>> {
   static constexpr void mark(vec<bool>& to) { (variable_marks<A>::mark(to), ...); }
@@ -50,15 +55,15 @@ template <class P, uint64... Word> struct all_derived {
       int16 grad_of[P::operand_count + 1] = {};
       bool leaf_read[P::operand_count + 1] = {};
       bool leaf_kept[P::operand_count + 1] = {};
-      int saved = 0;
-      bool saves_result = false, overflow = false;
+      int saved = 0, saves_results = 0;
+      bool overflow = false;
     } out;
     const derivation d = derive(differentiate_program<P, Word...>());
     out.saved = d.saved.size();
-    out.saves_result = d.saves_result;
+    out.saves_results = d.saves_results;
     out.forward = flatten<Room>(d.forward, P::operand_count);
-    out.backward = flatten<Room>(d.backward, P::operand_count + 1 + out.saved);
-    out.replay = flatten<Room>(d.replay, P::operand_count + 2 + out.saved);
+    out.backward = flatten<Room>(d.backward, P::operand_count + P::result_count + out.saved);
+    out.replay = flatten<Room>(d.replay, P::operand_count + 2 * P::result_count + out.saved);
     out.overflow = out.forward.overflow || out.backward.overflow || out.replay.overflow;
     for (int i = 0; i < P::operand_count; ++i)
       out.grad_of[i] = d.grad_of[i], out.leaf_read[i] = d.leaf_read[i], out.leaf_kept[i] = d.leaf_read[i] || d.leaf_replayed[i];
@@ -76,8 +81,8 @@ template <class P, uint64... Word> requires(P::size > 64) struct derived<P, mask
     template <int Room> static constexpr auto make() {
       const derivation d = derive(merged.thaw(), Part);
       return Part == forward_part    ? flatten<Room>(d.forward, P::operand_count)
-             : Part == backward_part ? flatten<Room>(d.backward, P::operand_count + 1 + d.saved.size())
-                                     : flatten<Room>(d.replay, P::operand_count + 2 + d.saved.size());
+             : Part == backward_part ? flatten<Room>(d.backward, P::operand_count + P::result_count + d.saved.size())
+                                     : flatten<Room>(d.replay, P::operand_count + 2 * P::result_count + d.saved.size());
     }
   };
   static constexpr auto tables = [] {
@@ -85,12 +90,11 @@ template <class P, uint64... Word> requires(P::size > 64) struct derived<P, mask
       int16 grad_of[P::operand_count + 1] = {};
       bool leaf_read[P::operand_count + 1] = {};
       bool leaf_kept[P::operand_count + 1] = {};
-      int saved = 0;
-      bool saves_result = false;
+      int saved = 0, saves_results = 0;
     } out;
     const derivation d = derive(merged.thaw(), 0);
     out.saved = d.saved.size();
-    out.saves_result = d.saves_result;
+    out.saves_results = d.saves_results;
     for (int i = 0; i < P::operand_count; ++i)
       out.grad_of[i] = d.grad_of[i], out.leaf_read[i] = d.leaf_read[i], out.leaf_kept[i] = d.leaf_read[i] || d.leaf_replayed[i];
     return out;
@@ -115,8 +119,7 @@ struct statement_entry {
   const program_view* program;      ///< as written
   const program_view* replay;       ///< the gradients again, as a function of everything
   const program_entry* backward;
-  int operands, saved;
-  bool saves_result;
+  int operands, results, saved, saves_results;
   const int16* grad_of;
   const bool* leaf_read;
 };
@@ -124,8 +127,8 @@ struct statement_entry {
 /// A recorded statement. Its types are gone: one class serves all.
 template <class Arch> class statement_node final : public node_base {
  public:
-  statement_node(const statement_entry& e) : e_(e), leaves_(e.operands + 1 + e.saved, {}), kept_(e.operands + 1 + e.saved, {}),
-                                             versions_(e.operands + 1 + e.saved, 0), inputs_(e.operands, nullptr) {}
+  statement_node(const statement_entry& e) : e_(e), leaves_(e.operands + e.results + e.saved, {}), kept_(e.operands + e.results + e.saved, {}),
+                                             versions_(e.operands + e.results + e.saved, 0), inputs_(e.operands, nullptr), parts_(e.operands, element_part::whole) {}
   ~statement_node() override {
     for (int i = 0; i < inputs_.size(); ++i) drop(inputs_[i]);
   }
@@ -134,9 +137,10 @@ template <class Arch> class statement_node final : public node_base {
     for (int i = 0; i < count; ++i) slots_.push(slots[i]);
   }
   /// Operand i: its shape always, its elements if backward reads them; `slot` if it is a variable that wants a gradient.
-  void keep_operand(int i, const operand& o, const storage_ptr& block, grad_slot* slot) {
+  void keep_operand(int i, const operand& o, const storage_ptr& block, grad_slot* slot, element_part part) {
     leaves_[i] = o;
     kept_[i] = block;
+    parts_[i] = part;
     if (block) versions_[i] = block->version.load(std::memory_order_acquire);
     if (slot && slot->requires_grad) {
       slot->refs.fetch_add(1, std::memory_order_relaxed);
@@ -146,7 +150,7 @@ template <class Arch> class statement_node final : public node_base {
   }
   /// Saved value k behind the operands and dy.
   void keep_saved(int k, const result& r) {
-    const int i = e_.operands + 1 + k;
+    const int i = e_.operands + e_.results + k;
     leaves_[i].data = r.data;
     leaves_[i].shape = r.shape;
     for (int d = 0; d < r.shape.rank; ++d) leaves_[i].strides[d] = r.strides[d];
@@ -157,11 +161,12 @@ template <class Arch> class statement_node final : public node_base {
   void backward(const operand& dy) override {
     check_versions();
     leaves_[e_.operands] = dy;
+    for (int r = 0; e_.results == 2 && r < 2; ++r) leaves_[e_.operands + r] = part_of(dy, output->type, r);
     vec<result> to(e_.operands + 1, {});
     for (int i = 0; i < e_.operands; ++i) {
       const int k = e_.grad_of[i];
       if (k < 0) continue;
-      if (inputs_[i]) to[k] = gradient_target<Arch>(*inputs_[i]);
+      if (inputs_[i]) to[k] = gradient_target<Arch>(*inputs_[i], parts_[i]);
       else to[k].mode = write_skip;
     }
     // one variable as several operands: all of its gradients are added to zeros
@@ -178,15 +183,19 @@ template <class Arch> class statement_node final : public node_base {
     check_versions();
     const int n = e_.operands;
     const graph again = e_.replay->restore();
-    const int total = n + 2 + e_.saved;
-    vec<any_variable> in(total, {});
-    for (int i = 0; i < n; ++i) in[i] = any_variable(leaves_[i], kept_[i], type_of(i), inputs_[i]);
-    in[n] = dy;
-    for (int k = 0; k < e_.saved; ++k) in[n + 1 + k] = any_variable(leaves_[n + 1 + k], kept_[n + 1 + k], dtype::b8, nullptr);
-    // the result as a variable: it is saved where the gradients need it
-    if (e_.saves_result) in[n + 1 + e_.saved] = any_variable(leaves_[n + 1], kept_[n + 1], output->type, output);
+    vec<any_variable> in;
+    for (int i = 0; i < n; ++i) in.push(any_variable(leaves_[i], kept_[i], type_of(i), inputs_[i], parts_[i]));
+    push_parts(in, dy);
+    const int first = in.size();
+    for (int k = 0; k < e_.saved; ++k) in.push(any_variable(leaves_[first + k], kept_[first + k], dtype::b8, nullptr));
+    // the results as variables: they are saved where the gradients need them
+    for (int r = 0, k = first; r < e_.results; ++r) {
+      const element_part part = e_.results == 1 ? element_part::whole : r ? element_part::im : element_part::re;
+      in.push(e_.saves_results >> r & 1 ? any_variable(leaves_[k], kept_[k], real_type(output->type), output, part) : any_variable());
+      k += e_.saves_results >> r & 1;
+    }
     for (int i = 0; i < n; ++i)
-      if (inputs_[i] && e_.grad_of[i] >= 0) out[i] = record<Arch>(result_of(again, e_.grad_of[i]), in, slots_, inputs_[i]->shape);
+      if (inputs_[i] && e_.grad_of[i] >= 0) out[i] = gradient_of_whole(record<Arch>(result_of(again, e_.grad_of[i]), in, slots_, inputs_[i]->shape), parts_[i]);
   }
   bool release() override {
     bool any = false;
@@ -216,12 +225,13 @@ template <class Arch> class statement_node final : public node_base {
   vec<storage_ptr> kept_;
   vec<uint64> versions_;
   vec<grad_slot*> inputs_;
+  vec<element_part> parts_;
   vec<dims_slot> slots_;
 };
 
 template <class P, class Mask, class Arch> inline constexpr statement_entry statement_of{
-    &view_of<P>, &derived<P, Mask>::replay_view, &entry_of<typename derived<P, Mask>::backward, Arch>, P::operand_count, derived<P, Mask>::tables.saved,
-    derived<P, Mask>::tables.saves_result,
+    &view_of<P>, &derived<P, Mask>::replay_view, &entry_of<typename derived<P, Mask>::backward, Arch>, P::operand_count, P::result_count,
+    derived<P, Mask>::tables.saved, derived<P, Mask>::tables.saves_results,
     derived<P, Mask>::tables.grad_of, derived<P, Mask>::tables.leaf_read};
 
 template <class H> const storage_ptr& block_of(const leaf<H>& l) { return tensor_of(l.handle).storage_handle(); }
@@ -232,23 +242,15 @@ template <class H> grad_slot* slot_of(const leaf<H>& l) {
 }
 template <class N> grad_slot* slot_of(const number_operand<N>&) { return nullptr; }
 
-template <class H> constexpr dtype dtype_of_leaf(const leaf<H>&) { return dtype_of<typename H::value_type>; }
+template <class H> constexpr dtype dtype_of_leaf(const leaf<H>&) { return real_type(dtype_of<typename H::value_type>); }
 template <class N> constexpr dtype dtype_of_leaf(const number_operand<N>&) { return dtype::f64; }
-
-/// A typed variable for a recorded value: an identity statement, so that it has a state of its own.
-template <class T, class E, class Arch> variable<T, E> typed(const any_variable& v) {
-  if (!v.defined()) return {};
-  index_list<E::rank> sizes, strides;
-  for (int d = 0; d < E::rank; ++d) sizes[d] = v.value.shape[d], strides[d] = v.value.strides[d];
-  variable<T, E> out(tensor<T, E>(v.block, reinterpret_cast<T*>(v.value.data), sizes, strides), false);
-  if (v.slot && v.slot->requires_grad) {
-    graph g;
-    g.output(g.leaf(0, v.type, E::rank), 0);
-    vec<any_variable> in;
-    in.push(v);
-    attach(new graph_node<Arch>(static_cast<graph&&>(g), in, {}), *out.slot());
-  }
-  return out;
+/// f(part, number) for the operands of the leaves of x.
+template <class X, class F> void for_operands_of(const X& x, F f) {
+  int number = 0;
+  auto each = [&]<class L>(const L& l) {
+    for (int k = 0; k < L::operand_count; ++k) f(l, number++, L::operand_count == 1 ? element_part::whole : k ? element_part::im : element_part::re);
+  };
+  for_leaves(x, each);
 }
 
 /// What the compiler knows of extents of 1, per instruction.
@@ -310,43 +312,45 @@ template <class X, class Arch = native> SINTER_HIDDEN auto evaluate_variable(con
   bound_operands<P::operand_count> ops;
   bind<Arch>(x, ops);
   bool record = false;
-  if (is_grad_enabled() && is_floating(L::result.type)) {
+  if (is_grad_enabled() && is_differentiable(L::result.type)) {
     auto look = [&](const auto& l) { record = record || (slot_of(l) && slot_of(l)->requires_grad); };
     for_leaves(x, look);
   }
   if constexpr (known_ones<P>::table.barrier) {
     if (record && broadcasts_unforeseen<P>(ops.leaves, ops.slots)) {
       vec<any_variable> in;
-      auto collect = [&](const auto& l) {
-        in.push(any_variable(ops.leaves[in.size()], block_of(l), dtype_of_leaf(l), slot_of(l)));
-      };
-      for_leaves(x, collect);
+      for_operands_of(x, [&](const auto& l, int i, element_part part) {
+        in.push(any_variable(ops.leaves[i], block_of(l), dtype_of_leaf(l), slot_of(l), part));
+      });
       vec<dims_slot> slots;
       for (int i = 0; i < ops.slot_count; ++i) slots.push(ops.slots[i]);
       shape_value any;
       any.rank = -1;
-      return typed<typename L::value_type, typename L::extents_type, Arch>(detail::record<Arch>(view_of<P>.restore(), in, slots, any));
+      const graph g = view_of<P>.restore();
+      const any_variable first = detail::record<Arch>(result_of(g, 0), in, slots, any);
+      return typed<typename L::value_type, typename L::extents_type>(L::is_complex ? join_parts(first, detail::record<Arch>(result_of(g, 1), in, slots, any)) : first);
     }
   }
   result results[F::result_count];
-  for (int k = 1; k < F::result_count; ++k) results[k].mode = record ? write_store : write_skip;
+  auto value = prepare_results<L, Arch>(ops, results);
+  for (int k = P::result_count; k < F::result_count; ++k) results[k].mode = record ? write_store : write_skip;
   cpu_run(entry_of<F, Arch>, ops.leaves, ops.slots, results).template run<Arch>();
-  const result first = results[0];
-  tensor<typename L::value_type, typename L::extents_type> value = take<typename L::value_type, typename L::extents_type>(results[0]);
+  result own[P::result_count];
+  for (int r = 0; r < P::result_count; ++r) own[r] = results[r];
+  if constexpr (L::is_complex) own[0].block = own[1].block = value.storage_handle();
+  else value = take<typename L::value_type, typename L::extents_type>(results[0]);
   V out(value, false);
   if (!record) return out;
   auto* n = new statement_node<Arch>(statement_of<P, typename marks_of<X>::type, Arch>);
   attach(n, *out.slot());
   n->keep_slots(ops.slots, ops.slot_count);
-  int i = 0;
-  auto keep = [&](const auto& l) {
-    n->keep_operand(i, ops.leaves[i], Dv::tables.leaf_kept[i] ? block_of(l) : storage_ptr{}, slot_of(l));
-    ++i;
-  };
-  for_leaves(x, keep);
+  for_operands_of(x, [&](const auto& l, int i, element_part part) {
+    n->keep_operand(i, ops.leaves[i], Dv::tables.leaf_kept[i] ? block_of(l) : storage_ptr{}, slot_of(l), part);
+  });
   int k = 0;
-  if (Dv::tables.saves_result) n->keep_saved(k++, first);
-  for (int r = 1; r < F::result_count; ++r) n->keep_saved(k++, results[r]);
+  for (int r = 0; r < P::result_count; ++r)
+    if (Dv::tables.saves_results >> r & 1) n->keep_saved(k++, own[r]);
+  for (int r = P::result_count; r < F::result_count; ++r) n->keep_saved(k++, results[r]);
   return out;
 }
 

@@ -100,6 +100,7 @@ template <class V, class E, class D = cpu_t> class variable {
   /// d(this)/d(leaves), added to the leaves' grad(). For a result of one element.
   /// Throws autograd_error if it has more, or nothing was recorded.
   template <class Arch = native> void backward(bool retain_graph = false) const {
+    if (is_complex_element<V>) fail<autograd_error, Arch>("backward: a complex result needs a gradient to start from: backward(g)");
     if (value().numel() != 1)
       fail<autograd_error, Arch>("backward: a result of shape ", shape_text{value().sizes().data(), rank}, " needs a gradient to start from: backward(g)");
     start_backward<Arch>(nullptr, retain_graph);

@@ -159,13 +159,13 @@ template <class Arch> class SINTER_HIDDEN interpreter {
   static void view(const strided_value& of, strided_value& v) { v.data = of.data, v.block = of.block; }
 
   template <class W> static void load(dtype t, const char* from, int64 stride, int64 n, W* to) {
-    with_type(t, [=]<class T>(T) {
+    with_real_type(t, [=]<class T>(T) {
       const T* x = reinterpret_cast<const T*>(from);
       for (int64 i = 0; i < n; ++i) to[i] = element_of<W>(x[i * stride]);
     });
   }
   template <class W> static void store(dtype t, const W* from, char* to, int64 stride, int64 n) {
-    with_type(t, [=]<class T>(T) {
+    with_real_type(t, [=]<class T>(T) {
       T* y = reinterpret_cast<T*>(to);
       for (int64 i = 0; i < n; ++i) y[i * stride] = element_of<T>(from[i]);
     });

@@ -28,6 +28,12 @@ struct result {
 };
 
 inline namespace SINTER_TARGET {
+/// Part 0 (real) or 1 (imaginary) of complex elements of dtype t: every other number.
+template <class O> O part_of(O whole, dtype t, int part) {
+  whole.data += part * size_of(real_type(t));
+  for (int d = 0; d < whole.shape.rank; ++d) whole.strides[d] *= 2;
+  return whole;
+}
 /// The strides of a fresh row-major value; extents of 0 count as 1.
 inline void row_major_strides(const shape_value& s, int64* strides) {
   int64 step = 1;

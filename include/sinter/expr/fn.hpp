@@ -10,6 +10,7 @@ namespace composed {
 /// A captureless function of values as one operation.
 template <class F> struct function {
   using composition = void;
+  using complex_result = void;
   static constexpr op_info info{.name = "fn"};
   static constexpr auto compose(auto... x) { return F{}(x...); }
 };

@@ -11,11 +11,16 @@ struct detach;
 }
 namespace detail::inline SINTER_TARGET {
 
+/// Value s as the next result of a program; a complex one is two: real and imaginary part.
+constexpr void add_output(graph& g, sym s, int& results) { g.output(s, results++); }
+constexpr void add_output(graph& g, complex_sym z, int& results) { g.output(z.re, results++), g.output(z.im, results++); }
+
 template <class X> struct lower_source {
   template <int Room> static constexpr auto make() {
     graph g;
     cursor c{g};
-    g.output(X::build(c), 0);
+    int results = 0;
+    add_output(g, X::build(c), results);
     return flatten<Room>(g, c.operands);
   }
 };
@@ -29,13 +34,14 @@ template <class X> struct operand_shapes {
 template <class H> struct operand_shapes<leaf<H>> {
   static constexpr void collect(shape_value*& to) {
     using E = typename H::extents_type;
-    to->rank = E::rank;
-    for (int i = 0; i < E::rank; ++i) to->e[i] = E::at(i) < 0 ? dyn : E::at(i);
-    ++to;
+    for (int part = 0; part < leaf<H>::operand_count; ++part, ++to) {
+      to->rank = E::rank;
+      for (int i = 0; i < E::rank; ++i) to->e[i] = E::at(i) < 0 ? dyn : E::at(i);
+    }
   }
 };
 template <class N> struct operand_shapes<number_operand<N>> {
-  static constexpr void collect(shape_value*& to) { ++to; }
+  static constexpr void collect(shape_value*& to) { to += number_operand<N>::operand_count; }
 };
 template <class Op, class... A> struct operand_shapes<node<Op, A...>> {
   static constexpr void collect(shape_value*& to) { (operand_shapes<A>::collect(to), ...); }
@@ -43,6 +49,7 @@ template <class Op, class... A> struct operand_shapes<node<Op, A...>> {
 
 template <class X> struct lowered {
   using program = program_of<X>;
+  static constexpr bool is_complex = std::is_same_v<decltype(X::build(std::declval<cursor&>())), complex_sym>;
   static constexpr struct result_t {
     shape_value shape;
     dtype type = dtype::f32;
@@ -55,6 +62,7 @@ template <class X> struct lowered {
     r.fault = infer_shapes(view_of<program>, leaves, nullptr, shapes);
     r.shape = shapes[program::size - 1];
     r.type = program::at(program::size - 1).type;
+    if (is_complex) r.type = complex_type(r.type);
     return r;
   }();
   static constexpr bool fits = result.fault.kind == shape_fault::none;

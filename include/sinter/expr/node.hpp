@@ -6,7 +6,7 @@
 #include <type_traits>
 
 #include "../tensor/tensor.hpp"
-#include "sym.hpp"
+#include "../op/complex_form.hpp"
 
 namespace sinter::inline v0 {
 
@@ -35,6 +35,18 @@ template <class E> constexpr uint32 ones_mask() {
 /// Stands for "whatever the version is".
 inline constexpr uint64 any_version = ~uint64{0};
 
+/// A leaf or number is one operand of a program, a complex one two: real and imaginary part.
+template <class T> inline constexpr int operands_of = 1;
+template <class T> inline constexpr int operands_of<complex_number<T>> = 2;
+template <class T, class F> constexpr auto build_parts(F next) {
+  if constexpr (operands_of<T> == 2) {
+    const sym re = next();
+    return complex_sym{re, next()};
+  } else {
+    return next();
+  }
+}
+
 /// A tensor or variable as an operand, with its version at the time the expression was built.
 template <class H> struct leaf {
   using handle_type = H;
@@ -43,22 +55,26 @@ template <class H> struct leaf {
 
   explicit leaf(const H& h) : handle(h), version(h.version()) {}
   explicit leaf(H&& h) : handle(static_cast<H&&>(h)), version(handle.version()) {}
-  static constexpr sym build(cursor& c) {
-    using E = typename H::extents_type;
-    static_assert(E::rank <= max_rank, "sinter: tensors in expressions have at most 8 dims");
-    return c.g.leaf(c.operands++, dtype_of<typename H::value_type>, E::rank, ones_mask<E>());
+  using element_type = typename H::value_type;
+  static constexpr int operand_count = operands_of<element_type>;
+  static constexpr auto build(cursor& c) {
+    static_assert(H::rank <= max_rank, "sinter: tensors in expressions have at most 8 dims");
+    return build_parts<element_type>([&] { return c.g.leaf(c.operands++, real_type(dtype_of<element_type>), H::rank, ones_mask<typename H::extents_type>()); });
   }
 };
 
 /// A run-time number as an operand: its value is not part of the type.
 template <class N> struct number_operand {
   N value;
-  static constexpr sym build(cursor& c) {
-    constexpr dtype t = std::is_same_v<N, bool> ? dtype::b8 : std::is_integral_v<N> ? dtype::i64 : dtype::f64;
-    return c.g.scalar(c.operands++, t);
+  static constexpr int operand_count = operands_of<N>;
+  static constexpr auto build(cursor& c) {
+    return build_parts<N>([&] { return c.g.scalar(c.operands++, real_type(dtype_of<N>)); });
   }
 };
-template <number N> using widest = std::conditional_t<std::is_same_v<N, bool>, bool, std::conditional_t<std::is_integral_v<N>, int64, double>>;
+/// What a number is held in.
+template <number N> struct widest_ { using type = std::conditional_t<std::is_same_v<N, bool>, bool, std::conditional_t<std::is_integral_v<N>, int64, double>>; };
+template <complex_scalar N> struct widest_<N> { using type = complex128; };
+template <number N> using widest = typename widest_<N>::type;
 
 /// The `axes` that a dims argument stands for, on an operand of the given rank.
 template <int N> constexpr axes build_dims(const dims<N>*, cursor& c, int) { return {run_time_dims + static_cast<uint32>(c.slots++), N}; }
@@ -70,9 +86,9 @@ constexpr axes build_dims(const all_dims_t*, cursor&, int rank) { return {(1u <<
 
 template <class X> concept dims_operand = dims_like<X> && !std::is_same_v<X, int>;
 
-/// Builds operand X; dims are relative to the first operand.
-template <class X> constexpr auto build_operand(cursor& c, sym first) {
-  if constexpr (dims_operand<X>) return build_dims(static_cast<const X*>(nullptr), c, rank_of(first));
+/// Builds operand X; dims are relative to the first operand, of the given rank.
+template <class X> constexpr auto build_operand(cursor& c, int rank) {
+  if constexpr (dims_operand<X>) return build_dims(static_cast<const X*>(nullptr), c, rank);
   else return X::build(c);
 }
 
@@ -139,17 +155,15 @@ template <class Op, class... A> class node {
   }
 
   /// Appends this tree to a graph.
-  static constexpr sym build(detail::cursor& c) {
-    return build(c, std::make_index_sequence<sizeof...(A)>());
-  }
+  static constexpr auto build(detail::cursor& c) { return build(c, std::make_index_sequence<sizeof...(A)>()); }
 
  private:
-  template <std::size_t... I> static constexpr sym build(detail::cursor& c, std::index_sequence<I...>) {
-    sym first{};
+  template <std::size_t... I> static constexpr auto build(detail::cursor& c, std::index_sequence<I...>) {
+    int rank = -1;  // of the first operand
     auto next = [&]<class X>(const X*) {
-      auto s = detail::build_operand<X>(c, first);
-      if constexpr (std::is_same_v<decltype(s), sym>)
-        if (first.none()) first = s;
+      auto s = detail::build_operand<X>(c, rank);
+      if constexpr (detail::symbol<decltype(s)>)
+        if (rank < 0) rank = rank_of(s);
       return s;
     };
     std::tuple built{next(static_cast<const A*>(nullptr))...};

@@ -96,19 +96,31 @@ template <class Op> struct op_entry {
 template <const op_descr* D> using op_of = typename decltype(op_type(op_key<D>{}))::type;
 
 constexpr graph* graph_of(sym s) { return s.g; }
+constexpr graph* graph_of(complex_sym s) { return s.re.g; }
 template <number N> constexpr graph* graph_of(N) { return nullptr; }
 constexpr sym as_sym(graph&, sym s) { return s; }
-template <number N> constexpr sym as_sym(graph& g, N v) {
-  if constexpr (same<N, bool>) return g.literal(v, dtype::b8);
+constexpr complex_sym as_sym(graph&, complex_sym s) { return s; }
+template <number N> constexpr auto as_sym(graph& g, N v) {
+  if constexpr (complex_scalar<N>) return complex_sym{g.literal(v.real(), dtype::f64), g.literal(v.imag(), dtype::f64)};
+  else if constexpr (same<N, bool>) return g.literal(v, dtype::b8);
   else if constexpr (requires { requires static_cast<N>(0.5) != N(0); }) return g.literal(v, dtype::f64);
   else return g.literal(static_cast<double>(v), dtype::i64);
 }
 
-template <class Op, class... A> constexpr sym apply_primitive(A... a) {
+template <class... A> constexpr graph& common_graph(A... a) {
   graph* g = nullptr;
   ((g = graph_of(a) ? graph_of(a) : g), ...);
-  const sym x[] = {as_sym(*g, a)...};
-  return g->apply(op_entry<Op>::descr, x, static_cast<int>(sizeof...(A)));
+  return *g;
+}
+template <class Op, class... A> constexpr auto apply_complex(graph& g, A... a);  // expr/complex.hpp
+template <class Op, class... A> constexpr sym apply_primitive(A... a) {
+  graph& g = common_graph(a...);
+  const sym x[] = {as_sym(g, a)...};
+  return g.apply(op_entry<Op>::descr, x, static_cast<int>(sizeof...(A)));
+}
+template <class Op, class... A> requires any_complex<A...> constexpr auto apply_primitive(A... a) {
+  graph& g = common_graph(a...);
+  return apply_complex<Op>(g, as_sym(g, a)...);
 }
 /// Known dims of an operand of the given rank; negative ones count from the end.
 constexpr axes static_axes(const int32* d, int n, int rank) {
@@ -132,9 +144,10 @@ template <class A> constexpr auto in_rule(A a, int rank) {
   else return a;
 }
 constexpr int rank_or(sym s, int) { return s.g->at(s.id).rank; }
+constexpr int rank_or(complex_sym s, int) { return rank_or(s.re, 0); }
 template <class A> constexpr int rank_or(A, int rank) { return rank; }
 
-template <class Op, class... A> constexpr sym apply_sym(A... a) {
+template <class Op, class... A> constexpr auto apply_sym_deduced(A... a) {
   if constexpr (composition<Op>) {
     int rank = -1;  // of the first symbol
     ((rank = rank < 0 ? rank_or(a, -1) : rank), ...);
@@ -143,11 +156,20 @@ template <class Op, class... A> constexpr sym apply_sym(A... a) {
     return apply_primitive<Op>(a...);
   }
 }
+template <class A> A some();  // for decltype
+// Real operands give real results, which need not be deduced: a rule may apply its own op.
+template <class Op, class... A> constexpr sym apply_sym(A... a) { return apply_sym_deduced<Op>(a...); }
+template <class Op, class... A> requires may_be_complex<Op, A...> constexpr auto apply_sym(A... a) { return apply_sym_deduced<Op>(a...); }
+template <class Op, class... A> struct applied_sym_<Op, true, A...> { using type = decltype(apply_sym<Op>(some<A>()...)); };
 
 }  // namespace detail::inline SINTER_TARGET
 
+/// Both parts of z by f.
+template <class F> constexpr complex_sym each_part(complex_sym z, F f) { return {f(z.re), f(z.im)}; }
+
 template <class R> constexpr sym reduce_sym(sym x, axes d) { return x.g->reduce(detail::op_entry<R>::descr, x, d); }
 constexpr int rank_of(sym x) { return x.g->at(x.id).rank; }
+constexpr int rank_of(complex_sym z) { return rank_of(z.re); }
 /// The labels of torch.matmul: batch dims, then rows and columns; a batch dim of one operand only, or known to be 1 in
 /// one of them, belongs to the other.
 constexpr sym contract_matmul(sym a, sym b) {
@@ -179,6 +201,7 @@ constexpr sym contract_linear(sym x, sym w) {
 }
 /// x, integers and bool as float32.
 constexpr sym floating(sym x) { return is_floating(x.g->at(x.id).type) ? x : x.g->cast(x, dtype::f32); }
+constexpr complex_sym floating(complex_sym z) { return z; }
 
 /// `axes` for one static dim or all dims of a symbol.
 constexpr axes all_axes(sym x) {
@@ -187,8 +210,12 @@ constexpr axes all_axes(sym x) {
 }
 constexpr sym unsqueeze(sym x, axes d) { return x.g->unsqueeze(x, d); }
 constexpr sym squeeze(sym x, axes d) { return x.g->squeeze(x, d); }
+constexpr complex_sym unsqueeze(complex_sym z, axes d) { return each_part(z, [=](sym x) { return unsqueeze(x, d); }); }
+constexpr complex_sym squeeze(complex_sym z, axes d) { return each_part(z, [=](sym x) { return squeeze(x, d); }); }
 /// x, broadcast to the shape of `like`.
 constexpr sym expand_as(sym x, sym like) { return x.g->expand(x, like); }
+constexpr sym expand_as(sym x, complex_sym like) { return expand_as(x, like.re); }
+constexpr complex_sym expand_as(complex_sym z, auto like) { return each_part(z, [=](sym x) { return expand_as(x, like); }); }
 /// 0 everywhere: the gradient of a step function.
 constexpr sym zero_as(sym x) {
   const instruction& i = x.g->at(x.id);
@@ -197,10 +224,15 @@ constexpr sym zero_as(sym x) {
 }
 /// Position of each element of x along dims d, row-major over them: int64.
 constexpr sym index_along(sym x, axes d) { return x.g->index(x, d); }
+constexpr sym index_along(complex_sym z, axes d) { return index_along(z.re, d); }
 /// How many elements x has along dims d, as a number of x's dtype.
 constexpr sym extent_along(sym x, axes d) {
   dtype t = x.g->at(x.id).type;
   return x.g->extent(x, d, is_floating(t) ? t : dtype::f32);
 }
+constexpr sym extent_along(complex_sym z, axes d) { return extent_along(z.re, d); }
+/// |x|^2
+constexpr sym squared_abs(sym x) { return x * x; }
+constexpr sym squared_abs(complex_sym z) { return z.re * z.re + z.im * z.im; }
 
 }  // namespace sinter::inline v0

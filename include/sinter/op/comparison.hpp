@@ -8,8 +8,9 @@ namespace composed {
 /// x in another dtype
 template <dtype To> struct to {
   using composition = void;
+  using complex_result = void;
   static constexpr op_info info{.name = "to"};
-  static constexpr auto compose(auto x) { return x.g->cast(x, To); }
+  static constexpr auto compose(auto x) { return cast_to<To>(x); }
 };
 }  // namespace composed
 

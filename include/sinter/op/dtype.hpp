@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Element types: their codes, C++ types and promotion. Device-clean: read by NVRTC too. Next: op/lane.hpp.
 #pragma once
+#include "complex.hpp"
 #include "half.hpp"
 
 namespace sinter::inline v0 {
@@ -22,7 +23,14 @@ constexpr const char* name_of(dtype t) {
 }
 constexpr bool is_floating(dtype t) { return t >= dtype::f16 && t <= dtype::f64; }
 constexpr bool is_complex(dtype t) { return t >= dtype::c64; }
+/// What may have a gradient.
+constexpr bool is_differentiable(dtype t) { return t >= dtype::f16; }
 constexpr bool is_integral(dtype t) { return t >= dtype::u8 && t <= dtype::i64; }
+
+/// The dtype of the real and imaginary parts; other dtypes are their own.
+constexpr dtype real_type(dtype t) { return t == dtype::c64 ? dtype::f32 : t == dtype::c128 ? dtype::f64 : t; }
+/// The complex dtype whose parts hold t: complex128 for float64, else complex64.
+constexpr dtype complex_type(dtype t) { return t == dtype::f64 || t == dtype::c128 ? dtype::c128 : dtype::c64; }
 
 /// PyTorch's promotion of two element types.
 constexpr dtype promote(dtype a, dtype b) {
@@ -57,6 +65,8 @@ SINTER_DTYPE(f16, half)
 SINTER_DTYPE(bf16, bfloat16)
 SINTER_DTYPE(f32, float)
 SINTER_DTYPE(f64, double)
+SINTER_DTYPE(c64, complex64)
+SINTER_DTYPE(c128, complex128)
 #undef SINTER_DTYPE
 }  // namespace detail::inline SINTER_TARGET
 
@@ -68,7 +78,9 @@ template <class T> inline constexpr dtype dtype_of = detail::dtype_code<T>::valu
 template <class T> using computed = cpp_type<computed_in(dtype_of<T>)>;
 /// half, bfloat16, float, double
 template <class T> inline constexpr bool is_floating_element = is_floating(dtype_of<T>);
-/// Types that a tensor may hold today.
+/// complex64, complex128
+template <class T> inline constexpr bool is_complex_element = is_complex(dtype_of<T>);
+/// Types that a tensor may hold.
 template <class T>
 concept element = requires { detail::dtype_code<T>::value; };
 

@@ -20,13 +20,18 @@ template <class T> inline constexpr bool is_number = false;
 SINTER_NUMBER(bool) SINTER_NUMBER(signed char) SINTER_NUMBER(unsigned char) SINTER_NUMBER(short)
 SINTER_NUMBER(unsigned short) SINTER_NUMBER(int) SINTER_NUMBER(unsigned) SINTER_NUMBER(long)
 SINTER_NUMBER(unsigned long) SINTER_NUMBER(long long) SINTER_NUMBER(unsigned long long)
-SINTER_NUMBER(float) SINTER_NUMBER(double)
+SINTER_NUMBER(float) SINTER_NUMBER(double) SINTER_NUMBER(complex64) SINTER_NUMBER(complex128)
 #undef SINTER_NUMBER
+/// std::complex and its like.
+template <class X> concept foreign_complex = requires(const X& x) { typename X::value_type; x.real(); x.imag(); requires is_number<typename X::value_type>; X(x.real(), x.imag()); };
 }  // namespace detail::inline SINTER_TARGET
 
-/// A plain C++ number: weak in promotion, as a Python scalar is in PyTorch.
+/// A plain C++ number, complex ones among them: weak in promotion, as a Python scalar is in PyTorch.
 template <class X>
-concept number = detail::is_number<detail::bare<X>>;
+concept number = detail::is_number<detail::bare<X>> || detail::foreign_complex<detail::bare<X>>;
+/// A complex C++ number.
+template <class X>
+concept complex_scalar = number<X> && requires(const detail::bare<X>& x) { x.imag(); };
 
 /// Anything that stands for a tensor value in a formula: a tensor, a variable, a formula, a symbol of a rule.
 template <class X>
@@ -84,6 +89,12 @@ struct sym {
   uint16 id = 0xffff;
   constexpr bool none() const { return id == 0xffff; }
 };
+/// A complex value inside a graph: two real ones of one shape and dtype. Graphs themselves know real numbers only.
+struct complex_sym {
+  using expression_tag = void;
+  using symbol_tag = void;
+  sym re, im;
+};
 }  // namespace SINTER_TARGET
 
 /// From a rule: this operand has no gradient.
@@ -102,7 +113,11 @@ namespace detail::inline SINTER_TARGET {
 template <class X>
 concept symbol = requires { typename bare<X>::symbol_tag; };
 template <class Op, bool Symbolic, class... A> struct applied_;  // expr/node.hpp says it for tensors
-template <class Op, class... A> struct applied_<Op, true, A...> { using type = sym; };
+template <class... A> inline constexpr bool any_complex = ((same<A, complex_sym> || complex_scalar<A>) || ...);
+/// May Op over these be complex? Compositions whose result may be without a complex operand say `using complex_result = void`.
+template <class Op, class... A> inline constexpr bool may_be_complex = any_complex<A...> || requires { typename Op::complex_result; };
+template <class Op, bool MayBeComplex, class... A> struct applied_sym_ { using type = sym; };  // expr/sym.hpp says it for complex ones
+template <class Op, class... A> struct applied_<Op, true, A...> : applied_sym_<Op, may_be_complex<Op, bare<A>...>, bare<A>...> {};
 }  // namespace detail::inline SINTER_TARGET
 /// What `apply` returns: an expression node, or a symbol where an operand is one.
 template <class Op, class... A> using applied = typename detail::applied_<Op, (detail::symbol<A> || ...), A...>::type;
@@ -158,6 +173,11 @@ template <dims_like D> using dims_of = typename detail::dims_of_<D>::type;
 
 /// In a rule: reduction R of x over d, the dims stay with extent 1.
 template <class R> constexpr sym reduce_sym(sym x, axes d);
+template <class R> constexpr auto reduce_sym(complex_sym x, axes d);
+
+/// In a rule: x in another dtype.
+template <dtype To> constexpr auto cast_to(sym x);
+template <dtype To> constexpr auto cast_to(complex_sym x);
 
 /// The type of element positions that goes with a lane.
 template <class V> struct index_lane_ { using type = int64; };

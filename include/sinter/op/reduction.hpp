@@ -188,7 +188,7 @@ struct var {
   static constexpr auto compose(auto x, axes d, auto correction) {
     auto f = floating(x);
     auto c = f - apply<mean>(f, d);
-    return reduce_sym<op::sum>(c * c, d) / maximum(extent_along(f, d) - correction, 0);
+    return reduce_sym<op::sum>(squared_abs(c), d) / maximum(extent_along(f, d) - correction, 0);
   }
 };
 /// sqrt var
@@ -233,7 +233,7 @@ struct norm {
   static constexpr op_info info{.name = "norm"};
   static constexpr auto compose(auto x, axes d) {  // p = 2
     auto f = floating(x);
-    auto s = reduce_sym<op::sum>(f * f, d);
+    auto s = reduce_sym<op::sum>(squared_abs(f), d);
     return where(s == 0, 0, sqrt(where(s == 0, 1, s)));
   }
   static constexpr auto compose(auto x, axes d, auto p) {

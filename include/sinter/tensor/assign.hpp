@@ -49,12 +49,20 @@ template <class A, class T, class E, class D> bool shares(const leaf<A>& l, cons
   return tensor_of(l.handle).storage_handle() == y.storage_handle();
 }
 template <class N, class T, class E, class D> bool shares(const number_operand<N>&, const tensor<T, E, D>&) { return false; }
-/// Is the operand exactly y: same elements in the same order?
-template <class T, class E, class D> bool same_elements(const operand& o, const tensor<T, E, D>& y) {
-  if (o.data != reinterpret_cast<const char*>(y.data()) || o.shape.rank != y.rank) return false;
+/// Are the operand's elements exactly y's, in the same order?
+template <class A, class T, class E, class D> bool same_elements(const leaf<A>& l, const tensor<T, E, D>& y) {
+  const auto& x = tensor_of(l.handle);
+  if (static_cast<const void*>(x.data()) != y.data() || x.rank != y.rank || dtype_of<typename A::value_type> != dtype_of<T>) return false;
   for (int d = 0; d < y.rank; ++d)
-    if (o.shape[d] != y.sizes()[d] || (o.shape[d] != 1 && o.strides[d] != y.strides()[d])) return false;
+    if (x.sizes()[d] != y.sizes()[d] || (x.sizes()[d] != 1 && x.strides()[d] != y.strides()[d])) return false;
   return true;
+}
+template <class N, class T, class E, class D> bool same_elements(const number_operand<N>&, const tensor<T, E, D>&) { return false; }
+/// May y be written over leaf l, whose operands of P are number k and following?
+template <class P, class L, class T, class E, class D> bool may_overwrite(const L& l, int k, const tensor<T, E, D>& y) {
+  bool may = same_elements(l, y);
+  for (int i = 0; i < L::operand_count; ++i) may = may && overwritable_of<P>.v[k + i];
+  return may;
 }
 template <class T, class E, class D> result result_over(const tensor<T, E, D>& y) {
   result r;
@@ -64,16 +72,23 @@ template <class T, class E, class D> result result_over(const tensor<T, E, D>& y
   return r;
 }
 
+/// y as the results of a program, of which a complex tensor is two; how many.
+template <class T, class E, class D> int list_results(const tensor<T, E, D>& y, result* to) {
+  to[0] = result_over(y);
+  if constexpr (is_complex_element<T>) to[1] = part_of(to[0], dtype_of<T>, 1), to[0] = part_of(to[0], dtype_of<T>, 0);
+  return operands_of<T>;
+}
+
 /// Several expressions as one program over the shape of the first target, operand 0; each in its target's dtype.
 template <class Y, class... X> struct joined_source;
 template <class... Y, class... X> struct joined_source<std::tuple<Y...>, X...> {
   template <int Room> static constexpr auto make() {
     graph g;
     cursor c{g};
-    const sym shape = leaf<std::tuple_element_t<0, std::tuple<Y...>>>::build(c);
-    const sym s[] = {X::build(c)...};
-    constexpr dtype types[] = {dtype_of<typename Y::value_type>...};
-    for (int i = 0; i < static_cast<int>(sizeof...(X)); ++i) g.output(g.expand(g.cast(s[i], types[i]), shape), i);
+    const auto shape = leaf<std::tuple_element_t<0, std::tuple<Y...>>>::build(c);
+    const std::tuple values{X::build(c)...};
+    int results = 0;
+    std::apply([&](auto... v) { (add_output(g, expand_as(cast_to<dtype_of<typename Y::value_type>>(v), shape), results), ...); }, values);
     return flatten<Room>(g, c.operands);
   }
 };
@@ -105,33 +120,41 @@ SINTER_HIDDEN void run_update(std::index_sequence<I...>, const assignment<Y, X>&
   };
   (same_shape(a.target), ...);
   (bind<Arch>(a.value, ops), ...);
-  result to[sizeof...(Y)] = {result_over(a.target)...};
+  result to[(operands_of<typename Y::value_type> + ...)];
+  int results = 0;
+  const auto add_results = [&](const auto& y) { results += list_results(y, to + results); };
+  (add_results(a.target), ...);
   // where a target's storage is read other than element for element, the value is made aside first
   bool direct[] = {true, (static_cast<void>(a), true)...};
   const auto check = [&](const auto& y, bool& ok) {
     if (overlaps_itself(y)) fail<shape_error, Arch>("cannot write to a tensor of shape ", shape_text{y.sizes().data(), y.rank}, " that reaches an element twice (expanded)");
     int k = 0;
-    auto look = [&](const auto& l) {
-      if (k && shares(l, y) && !(same_elements(ops.leaves[k], y) && overwritable_of<P>.v[k])) ok = false;
-      ++k;
+    auto look = [&]<class L>(const L& l) {
+      if (k && shares(l, y) && !may_overwrite<P>(l, k, y)) ok = false;
+      k += L::operand_count;
     };
     for_leaves(like, look);
     (for_leaves(a.value, look), ...);
   };
   (check(a.target, direct[I + 1]), ...);
-  const auto aside = [&](result& r, bool ok) {
-    if (!ok) r.data = nullptr;
+  results = 0;
+  const auto aside = [&]<class V, class E, class D>(const tensor<V, E, D>&, bool ok) {
+    for (int part = 0; part < operands_of<V>; ++part, ++results)
+      if (!ok) to[results].data = nullptr;
   };
-  (aside(to[I], direct[I + 1]), ...);
+  (aside(a.target, direct[I + 1]), ...);
   cpu_run(entry_of<P, Arch>, ops.leaves, ops.slots, to).template run<Arch>();
-  const auto finish = [&](const auto& y, result& r, bool ok) {
-    if (!ok) {
-      result over = result_over(y);
-      sum_into<Arch>(dtype_of<typename std::remove_cvref_t<decltype(y)>::value_type>, r.data, r.shape, r.strides, over.data, over.shape, over.strides, false);
+  results = 0;
+  const auto finish = [&]<class V, class E, class D>(const tensor<V, E, D>& y, bool ok) {
+    result over[operands_of<V>];
+    list_results(y, over);
+    for (result& r : over) {
+      const result& made = to[results++];
+      if (!ok) sum_into<Arch>(real_type(dtype_of<V>), made.data, made.shape, made.strides, r.data, r.shape, r.strides, false);
     }
     y.bump_version();
   };
-  (finish(a.target, to[I], direct[I + 1]), ...);
+  (finish(a.target, direct[I + 1]), ...);
 }
 
 template <class Arch, class T, class E, class D, class X> void write_through(const tensor<T, E, D>& y, X&& x) {
@@ -179,17 +202,18 @@ template <class V, class E, class D> template <detail::formula X, class Arch> te
       int64 mine = 0;
       int k = 0;
       bool fits = true;
-      auto look = [&](const auto& l) {
+      auto look = [&]<class L1>(const L1& l) {
         if (detail::shares(l, *this)) {
           ++mine;
-          fits = fits && detail::same_elements(ops.leaves[k], *this) && detail::overwritable_of<P>.v[k];
+          fits = fits && detail::may_overwrite<P>(l, k, *this);
         }
-        ++k;
+        k += L1::operand_count;
       };
       detail::for_leaves(x, look);
       if (mine && fits && use_count() == mine + 1 && detail::result_shape<P>(ops.leaves, ops.slots) == detail::result_over(*this).shape) {
-        detail::result r = detail::result_over(*this);
-        detail::cpu_run(detail::entry_of<P, Arch>, ops.leaves, ops.slots, &r).template run<Arch>();
+        detail::result r[2];
+        detail::list_results(*this, r);
+        detail::cpu_run(detail::entry_of<P, Arch>, ops.leaves, ops.slots, r).template run<Arch>();
         bump_version();
         return *this;
       }

@@ -8,16 +8,19 @@
 namespace sinter::inline v0::detail::inline SINTER_TARGET {
 
 /// to[i] = from[i] for tensors of one shape, whatever their strides and, in `from`, dtype.
+/// Throws dtype_error for complex numbers into real ones.
 template <class T, class U> void convert_elements(const any_tensor& to, const any_tensor& from) {
-  const int64 n = to.numel();
-  for (int64 i = 0; i < n; ++i) {
-    int64 rest = i, a = 0, b = 0;
-    for (int d = to.dim() - 1; d >= 0; --d) {
-      const int64 at = rest % to.sizes()[d];
-      rest /= to.sizes()[d];
-      a += at * to.strides()[d], b += at * from.strides()[d];
+  if constexpr (is_complex_element<U> && !is_complex_element<T>) fail<dtype_error>("elements of ", from.dtype(), " do not fit ", to.dtype());
+  else {
+    for (int64 i = 0, n = to.numel(); i < n; ++i) {
+      int64 rest = i, a = 0, b = 0;
+      for (int d = to.dim() - 1; d >= 0; --d) {
+        const int64 at = rest % to.sizes()[d];
+        rest /= to.sizes()[d];
+        a += at * to.strides()[d], b += at * from.strides()[d];
+      }
+      static_cast<T*>(to.data())[a] = static_cast<T>(static_cast<computed<U>>(static_cast<const U*>(from.data())[b]));
     }
-    static_cast<T*>(to.data())[a] = static_cast<T>(static_cast<computed<U>>(static_cast<const U*>(from.data())[b]));
   }
 }
 template <class T> void convert_elements(const any_tensor& to, const any_tensor& from) {

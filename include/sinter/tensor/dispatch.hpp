@@ -5,8 +5,8 @@
 
 namespace sinter::inline v0::detail::inline SINTER_TARGET {
 
-/// f(T{}) with the C++ type of t. Throws dtype_error for complex numbers.
-template <class F> decltype(auto) with_type(dtype t, F f) {
+/// f(T{}) with the C++ type of t, which is not complex: dtype_error.
+template <class F> decltype(auto) with_real_type(dtype t, F f) {
   switch (t) {
     case dtype::b8: return f(bool{});
     case dtype::u8: return f(uint8{});
@@ -22,7 +22,13 @@ template <class F> decltype(auto) with_type(dtype t, F f) {
       return f(float{});
   }
 }
-/// The same for what can have a gradient.
+/// The same for all dtypes.
+template <class F> decltype(auto) with_type(dtype t, F f) {
+  if (t == dtype::c64) return f(complex64{});
+  if (t == dtype::c128) return f(complex128{});
+  return with_real_type(t, f);
+}
+/// The same for half, bfloat16, float, double.
 template <class F> void with_floating_type(dtype t, F f) {
   if (!is_floating(t)) fail<dtype_error>("gradients are not supported for ", t);
   switch (t) {

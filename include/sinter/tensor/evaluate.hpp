@@ -27,7 +27,8 @@ template <int N> struct bound_operands {
   int count = 0, slot_count = 0;
 };
 
-template <class Arch, class H> SINTER_NOINLINE void bind_leaf(const leaf<H>& l, operand& to) {
+template <class Arch, class H> SINTER_NOINLINE void bind_leaf(const leaf<H>& l, operand* operands) {
+  operand& to = operands[0];
   const auto& t = tensor_of(l.handle);
   if (l.version != any_version && l.handle.version() != l.version) [[unlikely]]
     fail<stale_expression, Arch>("an expression over a tensor of shape ", shape_text{t.sizes().data(), t.rank},
@@ -37,11 +38,19 @@ template <class Arch, class H> SINTER_NOINLINE void bind_leaf(const leaf<H>& l, 
   to.data = reinterpret_cast<char*>(const_cast<typename H::value_type*>(t.data()));
   to.shape.rank = t.rank;
   for (int d = 0; d < t.rank; ++d) to.shape[d] = t.sizes()[d], to.strides[d] = t.strides()[d];
+  if constexpr (leaf<H>::operand_count == 2) {
+    constexpr dtype type = dtype_of<typename H::value_type>;
+    operands[1] = part_of(to, type, 1);
+    to = part_of(to, type, 0);
+  }
 }
-template <class Arch, class N> void bind_leaf(const number_operand<N>& l, operand& to) { to.number = static_cast<double>(l.value); }
+template <class Arch, class N> void bind_leaf(const number_operand<N>& l, operand* to) {
+  if constexpr (complex_scalar<N>) to[0].number = l.value.real(), to[1].number = l.value.imag();
+  else to[0].number = static_cast<double>(l.value);
+}
 
 template <class Arch, class X, int N> void bind(const X& x, bound_operands<N>& to) {
-  auto leaves = [&](const auto& l) { bind_leaf<Arch>(l, to.leaves[to.count++]); };
+  auto leaves = [&]<class L>(const L& l) { bind_leaf<Arch>(l, to.leaves + to.count), to.count += L::operand_count; };
   for_leaves(x, leaves);
   auto dims_ = [&]<class D>(const D& d) {
     if constexpr (requires { d.v; }) {
@@ -70,6 +79,23 @@ template <class P> shape_value result_shape(const operand* leaves, const dims_sl
   return all[P::size - 1];
 }
 
+/// A complex value is made in place: its tensor, and its parts as the first two results. Others are allocated by the run;
+/// the tensor is undefined until then.
+template <class L, class Arch, int N> tensor<typename L::value_type, typename L::extents_type> prepare_results(const bound_operands<N>& ops, result* to) {
+  if constexpr (L::is_complex) {
+    using T = typename L::value_type;
+    result whole;
+    whole.shape = result_shape<typename L::program>(ops.leaves, ops.slots);
+    row_major_strides(whole.shape, whole.strides);
+    whole.block = allocate_cpu<Arch>(whole.shape.numel() * static_cast<int64>(sizeof(T)));
+    whole.data = static_cast<char*>(whole.block->data);
+    for (int part = 0; part < 2; ++part) to[part] = part_of(whole, dtype_of<T>, part);
+    return take<T, typename L::extents_type>(whole);
+  } else {
+    return {};
+  }
+}
+
 template <class X, class Arch = native> SINTER_HIDDEN auto evaluate_tensor(const X& x) {
   using L = lowered<X>;
   L::check();
@@ -77,9 +103,11 @@ template <class X, class Arch = native> SINTER_HIDDEN auto evaluate_tensor(const
     if (x.cell().get()) return tensor<typename L::value_type, typename L::extents_type>(cell_value<X>::of(x));  // named and used: known
   bound_operands<L::program::operand_count> ops;
   bind<Arch>(x, ops);
-  result r;
-  cpu_run(entry_of<typename L::program, Arch>, ops.leaves, ops.slots, &r).template run<Arch>();
-  return take<typename L::value_type, typename L::extents_type>(r);
+  result r[2];
+  auto whole = prepare_results<L, Arch>(ops, r);
+  cpu_run(entry_of<typename L::program, Arch>, ops.leaves, ops.slots, r).template run<Arch>();
+  if constexpr (L::is_complex) return whole;
+  else return take<typename L::value_type, typename L::extents_type>(r[0]);
 }
 
 }  // namespace detail::inline SINTER_TARGET

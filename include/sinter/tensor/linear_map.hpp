@@ -24,6 +24,8 @@ struct linear_map {
   linear_map& operator=(const linear_map&) = delete;
   virtual void forward(dtype t, const operand& x, const operand& y) const = 0;  ///< y += M x
   virtual void adjoint(dtype t, const operand& y, const operand& x) const = 0;  ///< x += M^T y
+  /// Of complex elements: does M treat the parts alike, so that it is run on each, or is it between complex and real ones?
+  virtual bool by_parts() const { return true; }
 };
 using linear_map_ptr = std::shared_ptr<const linear_map>;
 
@@ -70,6 +72,33 @@ template <int R, int R2, class F> struct view_map final : linear_map {
   }
   void adjoint(dtype t, const operand& y, const operand& x) const override {
     with_floating_type(t, [&]<class T>(T) { add_elements<T, R2>(tensor<T, rank<R2>>(view(borrowed<T, R>(x))), borrowed<T, R2>(y)); });
+  }
+};
+
+/// Complex elements as real ones: a part, or both along a last dim of size 2.
+enum class complex_view : uint8 { re, im, both };
+inline operand real_view(const operand& z, dtype t, complex_view which) {
+  operand o = part_of(z, t, which == complex_view::im);
+  if (which == complex_view::both) o.strides[o.shape.rank] = 1, o.shape[o.shape.rank++] = 2;
+  return o;
+}
+/// M z is a real view of z.
+struct complex_map final : linear_map {
+  complex_view which;
+  complex_map(const shape_value& z, complex_view w) : linear_map(z, w == complex_view::both ? paired(z) : z), which(w) {}
+  static shape_value paired(shape_value s) {
+    s[s.rank++] = 2;
+    return s;
+  }
+  bool by_parts() const override { return false; }
+  void forward(dtype t, const operand& z, const operand& y) const override { add(t, real_view(z, t, which), y); }
+  void adjoint(dtype t, const operand& y, const operand& z) const override { add(t, y, real_view(z, t, which)); }
+
+ private:
+  static void add(dtype t, const operand& from, const operand& to) {
+    with_floating_type(real_type(t), [&]<class T>(T) {
+      sum_strided<T, native>(reinterpret_cast<const T*>(from.data), from.shape, from.strides, reinterpret_cast<T*>(to.data), to.strides);
+    });
   }
 };
 

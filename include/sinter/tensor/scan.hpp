@@ -16,7 +16,7 @@ template <class T> void add_running_sums(const operand& from, const operand& to,
     const T* p = reinterpret_cast<const T*>(from.data);
     T* q = reinterpret_cast<T*>(to.data);
     for (int e = 0; e < rows.rank; ++e) p += at[e] * from.strides[e], q += at[e] * to.strides[e];
-    std::conditional_t<is_floating_element<T>, double, T> s{};  // as PyTorch: floats are summed in double
+    std::conditional_t<is_floating_element<T>, double, std::conditional_t<is_complex_element<T>, complex128, T>> s{};  // as PyTorch: in double
     for (int64 i = 0; i < n; ++i) {
       const int64 k = back ? n - 1 - i : i;
       s += static_cast<computed<T>>(p[k * a]);
@@ -35,7 +35,7 @@ struct running_sum_map final : linear_map {
     with_floating_type(t, [&]<class T>(T) { add_running_sums<T>(y, x, dim, true); });
   }
 };
-template <class T> using sum_of = std::conditional_t<is_floating_element<T>, T, int64>;
+template <class T> using sum_of = std::conditional_t<is_differentiable(dtype_of<T>), T, int64>;
 }  // namespace detail::inline SINTER_TARGET
 inline namespace SINTER_TARGET {
 

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Complex values in a graph: pairs of real ones, which meet in one dtype. The graph itself, its derivative and its kernels
+// know real numbers only; the gradient of the parts is PyTorch's gradient dL/d(re) + i dL/d(im).
+// Next: op/complex_form.hpp says what each op is in terms of the parts.
+#pragma once
+#include "sym.hpp"
+
+namespace sinter::inline v0 {
+
+/// Operands of forms.
+template <class X> concept complex_value = detail::same<X, complex_sym>;
+template <class X> concept real_value = detail::same<X, sym>;
+/// What Op is over complex operands: `static constexpr auto of(...)` of `complex_value auto` operands, or `real_value auto` ones
+/// beside a complex one, all parts of one dtype. Left undefined for an op that complex numbers have not. For an op
+/// of your own, specialise it.
+template <class Op> struct complex_form;
+
+namespace detail::inline SINTER_TARGET {
+
+constexpr void list_parts(vec<sym>& to, sym x) { to.push(x); }
+constexpr void list_parts(vec<sym>& to, complex_sym z) { to.push(z.re), to.push(z.im); }
+/// The dtype of parts in which values meet: float64 if it takes part, else float32.
+template <class... A> constexpr dtype part_type(graph& g, A... a) {
+  vec<sym> parts;
+  (list_parts(parts, a), ...);
+  return g.common_type(&parts[0], parts.size()) == dtype::f64 ? dtype::f64 : dtype::f32;
+}
+constexpr sym cast_parts(sym x, dtype t) { return x.g->cast(x, t); }
+constexpr complex_sym cast_parts(complex_sym z, dtype t) { return {cast_parts(z.re, t), cast_parts(z.im, t)}; }
+
+template <class Op> concept has_complex_form = requires { sizeof(complex_form<Op>); };
+
+template <class Op, class... A> constexpr auto apply_complex(graph& g, A... a) {
+  if constexpr (!has_complex_form<Op>) {
+    static_assert(never<Op>, "sinter: this operation is not defined for complex numbers: take abs(z), real(z) or imag(z) first");
+    return common_graph(a...).literal(0, dtype::f32);
+  } else if constexpr (Op::info.result == result_type::second) {
+    return [&](auto first, auto... rest) {
+      const dtype t = part_type(g, rest...);
+      return complex_form<Op>::of(first, cast_parts(rest, t)...);
+    }(a...);
+  } else {
+    const dtype t = part_type(g, a...);
+    return complex_form<Op>::of(cast_parts(a, t)...);
+  }
+}
+
+}  // namespace detail::inline SINTER_TARGET
+
+/// x in another dtype; real values as complex ones get an imaginary part of 0.
+template <dtype To> constexpr auto cast_to(sym x) {
+  if constexpr (is_complex(To)) {
+    const sym re = x.g->cast(x, real_type(To)), zero = x.g->literal(0, real_type(To), false);
+    return complex_sym{re, rank_of(x) ? expand_as(zero, x) : zero};
+  } else {
+    return x.g->cast(x, To);
+  }
+}
+template <dtype To> constexpr auto cast_to(complex_sym z) {
+  static_assert(is_complex(To), "sinter: a complex value as real numbers: say which, real(z), imag(z) or abs(z)");
+  if constexpr (is_complex(To)) return each_part(z, [](sym x) { return x.g->cast(x, real_type(To)); });
+  else return cast_to<To>(z.re);
+}
+
+template <class R> constexpr auto reduce_sym(complex_sym z, axes d) {
+  if constexpr (detail::has_complex_form<R>) {
+    return complex_form<R>::of(z, d);
+  } else {
+    static_assert(detail::never<R>, "sinter: this reduction is not defined for complex numbers: take abs(z), real(z) or imag(z) first");
+    return reduce_sym<R>(z.re, d);
+  }
+}
+
+namespace detail::inline SINTER_TARGET {
+template <class A, class B, class M> constexpr complex_sym multiply_parts(A a, B b, M product) {
+  if constexpr (same<A, sym>) return each_part(b, [&](sym x) { return product(a, x); });
+  else if constexpr (same<B, sym>) return each_part(a, [&](sym x) { return product(x, b); });
+  else return {product(a.re, b.re) - product(a.im, b.im), product(a.re, b.im) + product(a.im, b.re)};
+}
+}  // namespace detail::inline SINTER_TARGET
+template <class A, class B> requires detail::any_complex<A, B> constexpr complex_sym contract_matmul(A a, B b) {
+  return detail::multiply_parts(a, b, [](sym x, sym y) { return contract_matmul(x, y); });
+}
+template <class A, class B> requires detail::any_complex<A, B> constexpr complex_sym contract_linear(A a, B b) {
+  return detail::multiply_parts(a, b, [](sym x, sym y) { return contract_linear(x, y); });
+}
+
+/// a + b i of real values that broadcast.
+constexpr complex_sym complex_of_parts(sym a, sym b) {
+  graph& g = *a.g;
+  const dtype t = detail::part_type(g, a, b);
+  a = g.cast(a, t), b = g.cast(b, t);
+  if (a.id == b.id || (rank_of(a) == 0 && rank_of(b) == 0)) return {a, b};
+  const sym shape = a + b;  // of which only the shape is used
+  return {expand_as(a, shape), expand_as(b, shape)};
+}
+
+}  // namespace sinter::inline v0
