@@ -119,6 +119,37 @@ TEST_CASE("running products in half, bfloat16 and float are rounded once an elem
   };
   like(st::half{}), like(st::bfloat16{}), like(0.0f);
 }
+TEST_CASE("running products of complex variables, with zeros among them") {
+  const st::tensor z = st::complex(st::array<double>({{1.5, -0.5, 0.25}, {0.5, 2, -1}, {0, 0.75, 1}}), st::array<double>({{0.5, 1, -0.75}, {0.25, 0, 1.5}, {0, -1, 0.5}}));
+  const st::tensor y = st::cumprod(z, 0);
+  const st::complex128 p = z(0, 2) * z(1, 2);
+  CHECK(y(1, 2) == p);
+  CHECK(y(2, 0) == st::complex128(0, 0));
+  for (int d = 0; d < 2; ++d) {
+    check([d](auto v) { return st::cumprod(v, d); }, z);
+    check([d](auto v) { return st::cumprod(v * v + 1, d) * v; }, z);
+  }
+  // the third derivative, through recurrences over conj(a), along the real and the imaginary axis
+  const auto of_gradient = [](const auto& x) {
+    st::variable y = st::sum(st::real(st::cumprod(x, 0)));
+    const auto [g] = st::grad(y, std::tuple(x), {.create_graph = true});
+    st::variable s = st::sum(st::real(g) * st::imag(x) + st::square(st::abs(g)));
+    const auto [h] = st::grad(s, std::tuple(x), {.create_graph = true});
+    return st::eval(st::sum(st::square(st::abs(h))));
+  };
+  st::variable v = st::clone(z);
+  const auto [t] = st::grad(of_gradient(v), std::tuple(v));
+  for (int i = 0; i < 9; ++i)
+    for (const st::complex128 step : {st::complex128(1e-6, 0), st::complex128(0, 1e-6)}) {
+      const auto value = [&](double sign) {
+        st::variable near = st::clone(z);
+        near.data()[i] += sign * step;
+        return of_gradient(near).item();
+      };
+      CAPTURE(i, step.re);
+      CHECK((step.re != 0 ? t.value()(i / 3, i % 3).re : t.value()(i / 3, i % 3).im) == Approx((value(1) - value(-1)) / 2e-6).epsilon(1e-5).margin(1e-5));
+    }
+}
 TEST_CASE("running products of nothing, of one element, of integers, without a gradient") {
   st::variable none = st::zeros<double>({0, 3}), flat = st::zeros<double>({3, 0});
   st::variable a = st::sum(st::cumprod(none, 0)), b = st::sum(st::cumprod(flat, 0));

@@ -12,8 +12,9 @@ namespace sinter::inline v0::detail::inline SINTER_TARGET {
 struct recurrence {
   int dim;
   bool back;
-  int start;  ///< 0, or 1 in forward direction
-  recurrence transposed() const { return {dim, !back, 0}; }
+  int start;                ///< 0, or 1 in forward direction
+  bool conjugate = false;   ///< complex: conj(a_k) for a_k
+  recurrence transposed() const { return {dim, !back, 0, !conjugate}; }
 };
 
 /// f(offsets of K operands at k = 0, steps between rows, number of rows) for groups of rows along dim d.
@@ -36,44 +37,57 @@ template <int K, class F> void for_row_groups(const shape_value& shape, int d, c
   });
 }
 // As in PyTorch, floats run in double.
-template <class T> using running = std::conditional_t<is_floating_element<T>, double, T>;
+template <class T> using running = std::conditional_t<is_floating_element<T>, double, std::conditional_t<is_complex_element<T>, complex128, T>>;
+template <class T> running<T> conjugate_if(bool on, running<T> v) {
+  if constexpr (is_complex_element<T>) return on ? running<T>(v.re, -v.im) : v;
+  else return v;
+}
+template <class F> void with_running_type(dtype t, F f) {
+  if (t == dtype::c64) f(complex64{});
+  else if (t == dtype::c128) f(complex128{});
+  else with_floating_type(t, f);
+}
 
 /// r from a and b; b without data is 0.
 template <class T> void run_recurrence(const recurrence& c, const operand& a, const operand& b, const operand& r) {
+  using W = running<T>;
   const int64 n = r.shape[c.dim], da = a.strides[c.dim], db = b.strides[c.dim], dr = r.strides[c.dim];
+  const auto value = [](const T& v) { return static_cast<W>(static_cast<computed<T>>(v)); };
   for_row_groups<3>(r.shape, c.dim, {a.strides, b.strides, r.strides}, [&](const int64* at, const int64* step, int rows) {
-    const T* pa = reinterpret_cast<const T*>(a.data) + at[0];
-    const T* pb = b.data ? reinterpret_cast<const T*>(b.data) + at[1] : nullptr;
-    T* pr = reinterpret_cast<T*>(r.data) + at[2];
-    running<T> s[row_group];
-    for (int j = 0; j < rows; ++j) s[j] = static_cast<running<T>>(c.start);
+    W s[row_group];
+    for (int j = 0; j < rows; ++j) s[j] = W(c.start);
     for (int64 i = 0; i < n; ++i) {
-      const int64 k = c.back ? n - 1 - i : i, link = c.back ? (i ? k + 1 : k) : k;
+      const int64 k = c.back ? n - 1 - i : i, link = c.back && i ? k + 1 : k;
+      const T* pa = reinterpret_cast<const T*>(a.data) + at[0] + link * da;
+      const T* pb = b.data ? reinterpret_cast<const T*>(b.data) + at[1] + k * db : nullptr;
+      T* pr = reinterpret_cast<T*>(r.data) + at[2] + k * dr;
       for (int j = 0; j < rows; ++j) {
-        running<T> v = s[j];
-        if constexpr (is_floating_element<T>) {
-          v *= static_cast<computed<T>>(pa[link * da + j * step[0]]);
-          if (!i && !c.start) v = 0;  // not 0 a_0: that is NaN for an infinite one
-          if (pb) v += static_cast<computed<T>>(pb[k * db + j * step[1]]);
+        W v = W(0);  // not 0 a_k: that is NaN for an infinite a_k
+        if constexpr (is_differentiable(dtype_of<T>)) {
+          if (i || c.start) v = s[j] * conjugate_if<T>(c.conjugate, value(pa[j * step[0]]));
+          if (pb) v += value(pb[j * step[1]]);
         } else {
-          v = static_cast<T>(static_cast<uint64>(v) * static_cast<uint64>(pa[link * da + j * step[0]]));
+          v = static_cast<W>(static_cast<uint64>(s[j]) * static_cast<uint64>(pa[j * step[0]]));  // integers wrap
         }
         s[j] = v;
-        pr[k * dr + j * step[2]] = static_cast<T>(static_cast<computed<T>>(v));
+        pr[j * step[2]] = static_cast<T>(static_cast<computed<T>>(v));
       }
     }
   });
 }
-/// What dr means for a and b: l is dr through the transposed recurrence; db += l, and da_k += f_(k-1) l_k for the result f of a
-/// forward one, l_(k-1) r_k for that of one from the end. Either may be without data.
+/// What dr means for a and b: l is dr through the transposed recurrence; db += l, and da_k += conj(f_(k-1)) l_k for the result f
+/// of a forward one, l_(k-1) conj(r_k) for that of one from the end. Either may be without data.
 template <class T>
 void add_recurrence_gradients(const recurrence& c, const operand& a, const operand& r, const operand& dr, const operand& da, const operand& db) {
+  using W = running<T>;
   const int d = c.dim;
   const int64 n = r.shape[d], along[] = {a.strides[d], r.strides[d], dr.strides[d], da.strides[d], db.strides[d]};
-  const auto value = [](const T& v) { return static_cast<double>(static_cast<computed<T>>(v)); };
-  const auto add = [&](T& to, double v) { to = static_cast<T>(static_cast<computed<T>>(value(to) + v)); };
+  const auto value = [](const T& v) { return static_cast<W>(static_cast<computed<T>>(v)); };
+  const auto add = [&](T& to, W v) { to = static_cast<T>(static_cast<computed<T>>(value(to) + v)); };
+  // conj(a) was what the recurrence read: the gradient is that for conj(a), conjugated
+  const auto product = [&](W l, W r_) { return conjugate_if<T>(c.conjugate, l) * conjugate_if<T>(!c.conjugate, r_); };
   for_row_groups<5>(r.shape, d, {a.strides, r.strides, dr.strides, da.strides, db.strides}, [&](const int64* at, const int64* step, int rows) {
-    double l[row_group] = {};
+    W l[row_group] = {};
     const int64 sa = step[0], sr = step[1], sd = step[2], ta = step[3], tb = step[4];
     for (int64 i = 0; i < n; ++i) {
       const int64 k = c.back ? i : n - 1 - i, link = i ? (c.back ? k : k + 1) : k;
@@ -82,11 +96,13 @@ void add_recurrence_gradients(const recurrence& c, const operand& a, const opera
       const T* pd = reinterpret_cast<const T*>(dr.data) + at[2] + k * along[2];
       T* ga = da.data ? reinterpret_cast<T*>(da.data) + at[3] + k * along[3] : nullptr;
       T* gb = db.data ? reinterpret_cast<T*>(db.data) + at[4] + k * along[4] : nullptr;
-      if (ga && c.back)
-        for (int j = 0; j < rows; ++j) add(ga[j * ta], i ? l[j] * value(pr[j * sr]) : 0.0);
-      for (int j = 0; j < rows; ++j) l[j] = (i ? l[j] * value(pa[j * sa]) : 0.0) + value(pd[j * sd]);
-      if (ga && !c.back)
-        for (int j = 0; j < rows; ++j) add(ga[j * ta], k ? l[j] * value(pr[j * sr]) : c.start ? l[j] : 0.0);
+      if (ga && c.back && i)
+        for (int j = 0; j < rows; ++j) add(ga[j * ta], product(l[j], value(pr[j * sr])));
+      for (int j = 0; j < rows; ++j) l[j] = (i ? l[j] * conjugate_if<T>(!c.conjugate, value(pa[j * sa])) : W(0)) + value(pd[j * sd]);
+      if (ga && !c.back && k)
+        for (int j = 0; j < rows; ++j) add(ga[j * ta], product(l[j], value(pr[j * sr])));
+      if (ga && !c.back && !k && c.start)
+        for (int j = 0; j < rows; ++j) add(ga[j * ta], conjugate_if<T>(c.conjugate, l[j]));
       if (gb)
         for (int j = 0; j < rows; ++j) add(gb[j * tb], l[j]);
     }
@@ -113,20 +129,29 @@ struct shift_map final : linear_map {
 inline any_variable recorded_previous(const recurrence& c, const any_variable& f) {
   any_variable p = record_linear({std::make_shared<const shift_map>(f.value.shape, c.dim), false, nullptr}, f);
   if (c.start)
-    with_floating_type(p.type, [&]<class T>(T) {
+    with_running_type(p.type, [&]<class T>(T) {
       for_row_groups<1>(p.value.shape, c.dim, {p.value.strides}, [&](const int64* at, const int64* step, int rows) {
         for (int j = 0; j < rows; ++j) reinterpret_cast<T*>(p.value.data)[at[0] + j * step[0]] = T(computed<T>(1));
       });
     });
   return p;
 }
+/// conj(a) b, recorded.
 inline any_variable multiply_recorded(const any_variable& a, const any_variable& b) {
-  graph g;
-  const sym x = g.leaf(0, a.type, a.value.shape.rank), y = g.leaf(1, b.type, b.value.shape.rank);
-  g.output(apply_sym<op::mul>(x, y), 0);
-  vec<any_variable> in;
-  in.push(a), in.push(b);
-  return record<native>(static_cast<graph&&>(g), in, {}, a.value.shape);
+  vec<any_variable> in, products;
+  push_parts(in, a), push_parts(in, b);
+  const int parts = in.size() / 2;
+  for (int part = 0; part < parts; ++part) {
+    graph g;
+    sym x[2], y[2];
+    for (int i = 0; i < parts; ++i)
+      x[i] = g.leaf(i, in[i].type, a.value.shape.rank), y[i] = g.leaf(parts + i, in[parts + i].type, b.value.shape.rank);
+    sym z = apply_sym<op::mul>(x[0], y[part]);
+    if (parts == 2) z = part ? apply_sym<op::sub>(z, apply_sym<op::mul>(x[1], y[0])) : apply_sym<op::add>(z, apply_sym<op::mul>(x[1], y[1]));
+    g.output(z, 0);
+    products.push(record<native>(static_cast<graph&&>(g), in, {}, a.value.shape));
+  }
+  return parts == 2 ? join_parts(products[0], products[1]) : products[0];
 }
 any_variable record_recurrence(const recurrence& c, const any_variable& a, const any_variable& b);
 
@@ -149,13 +174,15 @@ class recurrence_node final : public node_base {
       if (target.mode == write_store) __builtin_memset(target.data, 0, static_cast<std::size_t>(target.shape.numel() * size_of(s->type)));
       to[i] = gradient_operand(*s);
     }
-    with_floating_type(a_.type, [&]<class T>(T) { add_recurrence_gradients<T>(c_, a_.value, r_.value, dr, to[0], to[1]); });
+    with_running_type(a_.type, [&]<class T>(T) { add_recurrence_gradients<T>(c_, a_.value, r_.value, dr, to[0], to[1]); });
   }
   void backward_recorded(const any_variable& dr, any_variable* to) override {
     check_versions();
     const any_variable r(r_.value, r_.block, r_.type, output), l = record_recurrence(c_.transposed(), a_, dr);
-    if (a_.slot && a_.slot->requires_grad)
-      to[0] = c_.back ? multiply_recorded(recorded_previous(c_.transposed(), l), r) : multiply_recorded(recorded_previous(c_, r), l);
+    if (a_.slot && a_.slot->requires_grad) {
+      const any_variable f = c_.back ? r : recorded_previous(c_, r), g = c_.back ? recorded_previous(c_.transposed(), l) : l;
+      to[0] = c_.conjugate ? multiply_recorded(g, f) : multiply_recorded(f, g);
+    }
     if (b_.slot && b_.slot->requires_grad) to[1] = l;
   }
   bool release() override {
@@ -188,7 +215,7 @@ inline any_variable record_recurrence(const recurrence& c, const any_variable& a
   row_major_strides(r.shape, r.strides);
   storage_ptr block = allocate_cpu(r.shape.numel() * size_of(a.type));
   r.data = static_cast<char*>(block->data);
-  with_floating_type(a.type, [&]<class T>(T) { run_recurrence<T>(c, a.value, b.value, r); });
+  with_running_type(a.type, [&]<class T>(T) { run_recurrence<T>(c, a.value, b.value, r); });
   const auto wants = [](const any_variable& v) { return v.slot && v.slot->requires_grad; };
   const any_variable constant(r, block, a.type, nullptr);
   if (!is_grad_enabled() || !(wants(a) || wants(b))) return constant;

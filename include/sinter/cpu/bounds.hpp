@@ -47,7 +47,7 @@ template <class P> inline constexpr auto bounds_of = [] {
 
 /// Throws index_error for an element of `o` that is neither in [0, n) nor `ignored`.
 template <class Arch> SINTER_HIDDEN SINTER_NOINLINE void require_bounds(dtype t, const operand& o, int64 n, int64 ignored) {
-  with_type(t, [&]<class T>(T) {
+  with_real_type(t, [&]<class T>(T) {
     if constexpr (std::is_integral_v<T>) {
       const auto in_bounds = [=](T v) { return (static_cast<uint64>(v) < static_cast<uint64>(n)) | (static_cast<int64>(v) == ignored); };
       const row_loop<1> loop(o.shape, {o.strides});

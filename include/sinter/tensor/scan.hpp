@@ -79,7 +79,7 @@ template <class T, class E> auto cumprod(const tensor<T, E, cpu_t>& x, int dim) 
 /// Of a variable: one recorded statement, whose derivatives of any order are right where x is 0, too.
 template <class T, class E> auto cumprod(const variable<T, E, cpu_t>& x, int dim) {
   variable out(cumprod(x.value(), dim), false);
-  if constexpr (detail::is_floating_element<T>)
+  if constexpr (is_differentiable(dtype_of<T>))
     if (x.requires_grad() && is_grad_enabled()) {
       const detail::recurrence product{detail::wrap_dim(dim, E::rank, "cumprod"), false, 1};
       const detail::any_variable in(detail::operand_of(x.value()), x.value().storage_handle(), dtype_of<T>, x.slot());
