@@ -42,7 +42,8 @@ struct half {
   half() = default;
   SINTER_HD constexpr half(float x) : bits(detail::half_bits(x)) {}
   SINTER_HD constexpr explicit half(double x) : half(static_cast<float>(x)) {}
-  SINTER_HD constexpr explicit half(int x) : half(static_cast<float>(x)) {}
+  template <class N> requires requires(N n) { n % n; }  // integers
+  SINTER_HD constexpr explicit half(N x) : half(static_cast<float>(x)) {}
   SINTER_HD constexpr operator float() const { return detail::half_value(bits); }
 };
 /// The upper half of a float: 8 bits of precision, float's range; an element type.
@@ -51,7 +52,8 @@ struct bfloat16 {
   bfloat16() = default;
   SINTER_HD constexpr bfloat16(float x) : bits(detail::bfloat16_bits(x)) {}
   SINTER_HD constexpr explicit bfloat16(double x) : bfloat16(static_cast<float>(x)) {}
-  SINTER_HD constexpr explicit bfloat16(int x) : bfloat16(static_cast<float>(x)) {}
+  template <class N> requires requires(N n) { n % n; }  // integers
+  SINTER_HD constexpr explicit bfloat16(N x) : bfloat16(static_cast<float>(x)) {}
   SINTER_HD constexpr operator float() const { return detail::bfloat16_value(bits); }
 };
 

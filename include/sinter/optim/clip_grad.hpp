@@ -40,11 +40,14 @@ template <class T> SINTER_KERNEL double largest_of(const T* x, int64 n, double s
   }
   return so_far;
 }
-template <class T> SINTER_KERNEL void multiply(T* x, int64 n, T by) {
-  for (int64 i = 0; i < n; ++i) x[i] *= by;
+template <class T> SINTER_KERNEL void multiply(T* x, int64 n, computed<T> by) {
+  for (int64 i = 0; i < n; ++i) x[i] = static_cast<T>(x[i] * by);
 }
-template <class T> SINTER_KERNEL void clamp(T* x, int64 n, T limit) {
-  for (int64 i = 0; i < n; ++i) x[i] = x[i] > limit ? limit : x[i] < -limit ? -limit : x[i];
+template <class T> SINTER_KERNEL void clamp(T* x, int64 n, computed<T> limit) {
+  for (int64 i = 0; i < n; ++i) {
+    const computed<T> v = x[i];
+    x[i] = static_cast<T>(v > limit ? limit : v < -limit ? -limit : v);
+  }
 }
 /// f(data, n) over all gradients, which it writes.
 template <class T, class F> void change_grads(const parameter_list<T>& parameters, F f) {
@@ -79,7 +82,7 @@ template <class T> double clip_grad_norm_(const parameter_list<T>& parameters, d
   if (error_if_nonfinite && !(total <= std::numeric_limits<double>::max()))
     fail<error>("clip_grad_norm_: the norm of the gradients is ", total, ": they cannot be clipped");
   const double scale = max_norm / (total + 1e-6);
-  if (!(scale >= 1)) detail::change_grads(parameters, [=](T* x, int64 n) { detail::multiply(x, n, static_cast<T>(scale)); });
+  if (!(scale >= 1)) detail::change_grads(parameters, [=](T* x, int64 n) { detail::multiply(x, n, static_cast<computed<T>>(scale)); });
   return total;
 }
 
@@ -87,7 +90,7 @@ template <class T> double clip_grad_norm_(const parameter_list<T>& parameters, d
 /// clip_value. https://pytorch.org/docs/stable/generated/torch.nn.utils.clip_grad_value_.html
 template <class T> void clip_grad_value_(const parameter_list<T>& parameters, double clip_value) {
   if (!(clip_value >= 0)) fail<error>("clip_grad_value_: nothing is between ", -clip_value, " and ", clip_value);
-  detail::change_grads(parameters, [=](T* x, int64 n) { detail::clamp(x, n, static_cast<T>(clip_value)); });
+  detail::change_grads(parameters, [=](T* x, int64 n) { detail::clamp(x, n, static_cast<computed<T>>(clip_value)); });
 }
 
 }  // namespace sinter::inline v0::nn::inline SINTER_TARGET
