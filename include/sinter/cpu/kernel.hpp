@@ -147,14 +147,22 @@ template <class T> inline constexpr bool cheap_heads = SINTER_HAS_XSIMD && sizeo
 template <class T> inline constexpr bool cheap_heads = false;
 #endif
 
-template <class Arch, class T, int N> SINTER_NOINLINE pack<computed<T>, N> load_apart(uint64 address, int64 lane, int count) {
+// A function for what is common and one for the rest, so that the former needs no stack.
+/// Are these lanes parts of complex elements, every other number of memory?
+template <class T, int N> SINTER_INLINE bool are_parts(int64 lane, int count) { return N > 1 && std::is_floating_point_v<T> && lane == 2 && count == N; }
+template <class Arch, class T, int N> SINTER_NOINLINE pack<computed<T>, N> load_far_apart(uint64 address, int64 lane, int count) {
   using M = packed<T, N>;
   const T* p = at_address<const T>(address);
-  if (lane == 0) return M::splat(*p);
   if (lane == 1) return count == N ? M::load(p) : M::load(p, count);
   return count == N ? M::gather(p, lane) : M::gather(p, lane, count);
 }
-template <class Arch, class T, int N> SINTER_NOINLINE void store_apart(uint64 address, int64 lane, int count, const pack<computed<T>, N>& x, uint8 mode) {
+template <class Arch, class T, int N> SINTER_NOINLINE pack<computed<T>, N> load_apart(uint64 address, int64 lane, int count) {
+  using M = packed<T, N>;
+  if (lane == 0) return M::splat(*at_address<const T>(address));
+  if (are_parts<T, N>(lane, count)) return M::gather(at_address<const T>(address), 2);
+  return load_far_apart<Arch, T, N>(address, lane, count);
+}
+template <class Arch, class T, int N> SINTER_NOINLINE void store_far_apart(uint64 address, int64 lane, int count, const pack<computed<T>, N>& x, uint8 mode) {
   T* p = at_address<T>(address);
   computed<T> v[N];
   x.store(v);
@@ -163,6 +171,14 @@ template <class Arch, class T, int N> SINTER_NOINLINE void store_apart(uint64 ad
     else if constexpr (std::is_same_v<T, bool>) *p = *p || v[i];
     else *p = static_cast<T>(wrap(static_cast<computed<T>>(*p)) + wrap(v[i]));
   }
+}
+template <class Arch, class T, int N> SINTER_NOINLINE void store_apart(uint64 address, int64 lane, int count, const pack<computed<T>, N>& x, uint8 mode) {
+  if constexpr (std::is_floating_point_v<T>)
+    if (are_parts<T, N>(lane, count)) {
+      T* p = at_address<T>(address);
+      return (mode == write_store ? x : pack<T, N>::gather(p, 2) + x).scatter(p, 2);
+    }
+  store_far_apart<Arch, T, N>(address, lane, count, x, mode);
 }
 template <class Arch, class T, int N> SINTER_INLINE pack<computed<T>, N> load_lanes(uint64 p, int64 lane, int count) {
   if constexpr (cheap_heads<T>) {
