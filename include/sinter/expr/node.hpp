@@ -6,7 +6,7 @@
 #include <type_traits>
 
 #include "../tensor/tensor.hpp"
-#include "../op/complex_form.hpp"
+#include "complex.hpp"
 
 namespace sinter::inline v0 {
 
