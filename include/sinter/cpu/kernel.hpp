@@ -180,15 +180,17 @@ template <class Arch, class T, int N> SINTER_NOINLINE void store_apart(uint64 ad
     }
   store_far_apart<Arch, T, N>(address, lane, count, x, mode);
 }
-template <class Arch, class T, int N> SINTER_INLINE pack<computed<T>, N> load_lanes(uint64 p, int64 lane, int count) {
+template <class Arch, class T, int N, bool Parts = false> SINTER_INLINE pack<computed<T>, N> load_lanes(uint64 p, int64 lane, int count) {
   if constexpr (cheap_heads<T>) {
     if (lane == 1) [[likely]] return packed<T, N>::load(at_address<const T>(p), count);
   } else {
     if (lane == 1 && count == N) [[likely]] return packed<T, N>::load(at_address<const T>(p));
   }
+  if constexpr (Parts && std::is_floating_point_v<T>)
+    if (are_parts<T, N>(lane, count)) return pack<T, N>::gather(at_address<const T>(p), 2);
   return load_apart<Arch, T, N>(p, lane, count);
 }
-template <class Arch, class T, int N> SINTER_INLINE void store_lanes(uint64 p, int64 lane, int count, pack<computed<T>, N> v, uint8 mode) {
+template <class Arch, class T, int N, bool Parts = false> SINTER_INLINE void store_lanes(uint64 p, int64 lane, int count, pack<computed<T>, N> v, uint8 mode) {
   using M = packed<T, N>;
   if (mode == write_skip) return;
   if constexpr (cheap_heads<T>) {
@@ -198,6 +200,8 @@ template <class Arch, class T, int N> SINTER_INLINE void store_lanes(uint64 p, i
   }
   if constexpr (!std::is_same_v<T, bool>)
     if (lane == 1 && count == N) return M::store(M::load(at_address<const T>(p)) + v, at_address<T>(p));
+  if constexpr (Parts && std::is_floating_point_v<T>)
+    if (are_parts<T, N>(lane, count) && mode == write_store) return v.scatter(at_address<T>(p), 2);
   store_apart<Arch, T, N>(p, lane, count, v, mode);
 }
 /// Moves to the next of the rows that make up one row of several dims. False after the last.
@@ -316,7 +320,7 @@ template <class SP, class Arch> struct kernel {
         if constexpr (x.op != code::leaf) step<SP, I>(r);
         else if constexpr (x.b == leaf_index) r.template get<I>() = pack<int64, N>(static_cast<int64>(p[x.a])) + ramp_of(f, x.a);
         else if constexpr (Fast) r.template get<I>() = packed<T, N>::load(at_address<const T>(p[x.a]));
-        else r.template get<I>() = load_lanes<Arch, T, N>(p[x.a], f.lane[x.a], count);
+        else r.template get<I>() = load_lanes<Arch, T, N, SP::reads_parts>(p[x.a], f.lane[x.a], count);
       });
       for_ids<pass_reductions<Pass>>([&]<int I>() { push<I, Fast>(state<I>(states), r, p[position], ramp_of(f, position), count); });
       if constexpr (Pass == lv.passes) {
@@ -324,7 +328,7 @@ template <class SP, class Arch> struct kernel {
           constexpr int w = first_output + SP::at(I).b;
           using T = type_at<SP, I>;
           if constexpr (Fast) packed<T, N>::store(r.template get<SP::at(I).a>(), at_address<T>(p[w]));
-          else store_lanes<Arch, T, N>(p[w], f.lane[w], count, r.template get<SP::at(I).a>(), f.g.walks[w].mode);
+          else store_lanes<Arch, T, N, SP::reads_parts>(p[w], f.lane[w], count, r.template get<SP::at(I).a>(), f.g.walks[w].mode);
         });
         for_ids<element_totals>([&]<int I>() {
           constexpr int w = first_total + lv.total_number[I];
