@@ -22,7 +22,7 @@
   X(loss, "op/loss.hpp") X(math, "op/math.hpp") X(normalization, "op/normalization.hpp")             \
   X(philox, "op/philox.hpp") X(random, "op/random.hpp") X(reduction, "op/reduction.hpp")                              \
   X(target, "target.hpp") X(logical, "op/logical.hpp") X(rounding, "op/rounding.hpp") X(special, "op/special.hpp")           \
-  X(trigonometric, "op/trigonometric.hpp") X(half, "op/half.hpp") X(integers, "op/integers.hpp")
+  X(trigonometric, "op/trigonometric.hpp") X(half, "op/half.hpp") X(complex, "op/complex.hpp") X(integers, "op/integers.hpp")
 
 #define SINTER_EMBED_ONE(id, path) SINTER_EMBED(own_##id, SINTER_INCLUDE "/sinter/" path)
 SINTER_HEADERS(SINTER_EMBED_ONE)

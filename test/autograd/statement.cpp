@@ -96,9 +96,9 @@ TEST_CASE("a two-layer network with cross-entropy: 2 products and 1 row forward,
 TEST_CASE("relu and tanh save their result only") {
   st::variable x = st::randn<double>({6, 5});
   using relu = plans_of<decltype(st::relu(x))>;
-  static_assert(relu::tables.saved == 1 && relu::tables.saves_result && !relu::tables.leaf_read[0]);
+  static_assert(relu::tables.saved == 1 && relu::tables.saves_results && !relu::tables.leaf_read[0]);
   using tanh = plans_of<decltype(st::tanh(x))>;
-  static_assert(tanh::tables.saved == 1 && tanh::tables.saves_result && !tanh::tables.leaf_read[0]);
+  static_assert(tanh::tables.saved == 1 && tanh::tables.saves_results && !tanh::tables.leaf_read[0]);
   CHECK(true);
 }
 

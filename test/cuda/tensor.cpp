@@ -40,5 +40,10 @@ TEST_CASE("expressions on a device") {
   CHECK(difference(evaluate(st::sum(gx, 0)), st::sum(x, 0)) < 1e-3);
   CHECK(difference(evaluate(st::sum(gx, 1)), st::sum(x, 1)) < 1e-3);
   CHECK(difference(evaluate(st::argmax(gx, 1)), st::argmax(x, 1)) == 0);
+  const st::tensor z = st::complex(x, st::flip(x, {0}));
+  const auto gz = st::to(z, st::cuda);
+  CHECK(difference(evaluate(st::exp(gz * st::complex64(0, 1)) / (gz + 3)), st::exp(z * st::complex64(0, 1)) / (z + 3)) < 1e-4);
+  CHECK(difference(evaluate(st::sum(gz * st::conj(gz), 1)), st::sum(z * st::conj(z), 1)) < 1e-1);
+  CHECK(difference(evaluate(st::matmul(gz, gw)), st::matmul(z, w)) < 1e-3);
   CHECK(difference(evaluate(st::relu(st::matmul(gx, gw))), st::relu(st::matmul(x, w))) < 1e-3);
 }

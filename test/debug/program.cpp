@@ -17,6 +17,7 @@ int main() {
   auto scalar = st::full<double>(st::shape<>, 0.1);
   auto nothing = st::empty<st::uint8>({0, 3});
   st::tensor<float, st::rank<1>> undefined;
+  auto complex = st::array<st::complex64>({st::complex64(1, -2), st::complex64(0.5, 3)});
   st::any_tensor any = turned, none;
   st::variable leaf = st::array<double>({1, 2});
   st::variable loss = st::sum(leaf * leaf);
@@ -37,6 +38,7 @@ int main() {
 // print scalar: tensor float64 [] 0.1
 // print nothing: tensor uint8 [0, 3] {}
 // print undefined: tensor undefined
+// print complex: tensor complex64 [2] {1-2j, 0.5+3j}
 // print any: any_tensor float32 [3, 2], strides [1, 3] {{1, 4}, {2.5, 5}, {-3, 1e+10}}
 // print none: any_tensor undefined
 // print leaf: variable float64 [2] {1, 2}, requires_grad, grad float64 [2] {2, 4}

@@ -12,6 +12,7 @@
 #endif
 
 #include <array>
+#include <complex>
 #include <vector>
 
 #include "../catch.hpp"
@@ -33,6 +34,11 @@ TEST_CASE("spans, vectors and arrays") {
   CHECK(v[0] == 9);
   CHECK_THROWS_AS(st::as_span(st::zeros<float>({3, 4}).T()), st::shape_error);
   CHECK(st::as_span(st::zeros<float>({0})).empty());
+  std::vector<std::complex<double>> z{{1, 2}, {3, 4}};
+  st::tensor complex = st::from_range(z);
+  static_assert(std::is_same_v<decltype(complex)::element_type, st::complex128>);
+  complex *= std::complex<double>(0, 1);
+  CHECK(z[1] == std::complex<double>(-4, 3));
 }
 TEST_CASE("DLPack: out and in again, any dtype and strides") {
   auto round_trip = []<class T>(T) {
@@ -52,6 +58,10 @@ TEST_CASE("DLPack: out and in again, any dtype and strides") {
   };
   round_trip(float{}), round_trip(double{}), round_trip(bool{}), round_trip(st::int8{}), round_trip(st::uint8{}), round_trip(st::int16{});
   round_trip(st::int32{}), round_trip(st::int64{}), round_trip(st::half{}), round_trip(st::bfloat16{});
+  st::dlpack::managed_tensor* z = st::to_dlpack(st::any_tensor(st::full<st::complex64>({2}, st::complex64(1, 2))));
+  CHECK(z->tensor.dtype.code == 5);
+  CHECK(z->tensor.dtype.bits == 64);
+  CHECK(st::from_dlpack(z).as<st::complex64, 1>()(1) == st::complex64(1, 2));
 }
 TEST_CASE("DLPack from others: no strides, offsets, negative strides, what is not supported") {
   static int deleted = 0;
@@ -91,6 +101,12 @@ TEST_CASE("xtensor's containers and expressions") {
   CHECK(e(0, 0) == -1);
   CHECK_THROWS_AS(st::from_xtensor<1>(x), st::shape_error);
   CHECK_THROWS_AS(st::as_xtensor(st::flip(e, 0)), st::shape_error);
+  xt::xtensor<std::complex<float>, 1> z = {{1, 2}, {3, 4}};
+  const st::tensor c = st::from_xtensor<1>(z);
+  c *= st::complex64(0, 1);
+  CHECK(z(1) == std::complex<float>(-4, 3));
+  CHECK(st::as_xtensor(c)(0) == std::complex<float>(-2, 1));
+  CHECK(st::tensor(st::evaluate_xtensor<1>(z + z))(0) == st::complex64(-4, 2));
 }
 #endif
 #ifdef WITH_EIGEN
@@ -107,5 +123,10 @@ TEST_CASE("Eigen's matrices and maps") {
   auto v = st::as_eigen(t(1));
   v *= 2;
   CHECK(m(1, 1) == 10);
+  Eigen::MatrixXcd z = Eigen::MatrixXcd::Random(3, 2);
+  const st::tensor c = st::from_eigen(z);
+  c += st::complex128(0, 1);
+  CHECK(c(2, 1) == st::complex128(z(2, 1)));
+  CHECK((st::as_eigen(c) - z).norm() == 0);
 }
 #endif

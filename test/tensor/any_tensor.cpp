@@ -43,6 +43,9 @@ TEST_CASE("visit calls with the typed, read-only view") {
   CHECK(st::any_tensor(st::ones<bool>({3})).visit(sum) == 103);
   CHECK(st::any_tensor(st::full<st::int16>({}, -4)).visit(sum) == -4);
   CHECK(st::any_tensor(st::ones<st::uint8>({1, 1, 1, 1, 1, 1, 1, 2})).visit(sum) == 802);
+  const st::any_tensor z = st::full<st::complex64>({3}, st::complex64(1, 2));
+  CHECK_THROWS_AS(z.visit(sum), st::dtype_error);
+  CHECK(z.visit([](auto t) { return static_cast<int>(sizeof(*t.data())) * decltype(t)::rank; }, st::with_complex) == 8);
 }
 TEST_CASE("a rank over 8 is a shape_error") {
   st::int64 ones[9] = {1, 1, 1, 1, 1, 1, 1, 1, 1};

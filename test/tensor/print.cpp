@@ -28,6 +28,10 @@ TEST_CASE("0-d, bool, integers and other dtypes print") {
   CHECK(st::to_string(st::full<st::int8>({1}, -3)) == "tensor([-3], dtype=int8)");
   CHECK(st::to_string(st::zeros<double>({1})) == "tensor([0.0000], dtype=float64)");
 }
+TEST_CASE("complex numbers print as in PyTorch") {
+  const auto z = st::array<st::complex64>({st::complex64(1, 2), st::complex64(-0.5, -10)});
+  CHECK(st::to_string(z) == "tensor([ 1.0000+2.0000j, -0.5000-10.0000j], dtype=complex64)");
+}
 TEST_CASE("nan and infinities print by name") {
   CHECK(st::to_string(st::array<float>({1, NAN, -INFINITY})) == "tensor([1.0000,    nan,   -inf])");
 }

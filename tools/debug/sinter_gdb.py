@@ -13,9 +13,11 @@ import gdb.printing
 
 DTYPES = ["bool", "uint8", "int8", "int16", "int32", "int64", "float16", "bfloat16", "float32", "float64", "complex64", "complex128"]
 C_TYPES = {"bool": "bool", "uint8": "unsigned char", "int8": "signed char", "int16": "short", "int32": "int", "int64": "long long",
-           "float32": "float", "float64": "double"}
+           "float32": "float", "float64": "double", "complex64": "sinter::v0::complex_number<float>",
+           "complex128": "sinter::v0::complex_number<double>"}
 DTYPE_OF = {"bool": "bool", "unsigned char": "uint8", "signed char": "int8", "short": "int16", "int": "int32", "long": "int64",
-            "long long": "int64", "float": "float32", "double": "float64"}
+            "long long": "int64", "float": "float32", "double": "float64",
+            "sinter::v0::complex_number<float>": "complex64", "sinter::v0::complex_number<double>": "complex128"}
 
 
 def limit():
@@ -58,6 +60,8 @@ def row_major(sizes):
 def one(element, dtype):
     if dtype == "bool":
         return "true" if int(element) else "false"
+    if dtype.startswith("complex"):
+        return "%.6g%+.6gj" % (float(element["re"]), float(element["im"]))
     return "%.6g" % float(element) if dtype.startswith("float") else str(int(element))
 
 

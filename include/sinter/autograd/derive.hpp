@@ -34,6 +34,7 @@ constexpr vec<bool> dependents(const graph& g, const vec<uint16>& ids) {
 /// Copies the instructions marked in `need` from `g` to `to`; those that `map` knows already are taken from there.
 /// What is known of a value (dims of extent 1, dtype) is copied with it.
 constexpr void copy_marked(const graph& g, const vec<bool>& need, graph& to, vec<uint16>& map) {
+  to.reads_parts = g.reads_parts;
   vec<uint16> op(g.ops().size(), 0xffff);
   for (int i = 0; i < g.size(); ++i) {
     if (!need[i] || map[i] != 0xffff) continue;
@@ -245,12 +246,13 @@ template <int Size, int Forward> struct frozen_graph {
   const op_descr* ops[129] = {};
   uint64 pool[Size] = {};
   int op_count = 0, pool_size = 0, operands = 0, results = 0;
+  bool reads_parts = false;
   uint16 roots[2] = {}, dys[2] = {};
   bool wanted[Forward] = {};
   uint16 d[Forward] = {};
 
   constexpr explicit frozen_graph(const merged_graph& m)
-      : op_count(m.g.ops().size()), pool_size(m.g.pool().size()), operands(m.operands), results(m.roots.size()) {
+      : op_count(m.g.ops().size()), pool_size(m.g.pool().size()), operands(m.operands), results(m.roots.size()), reads_parts(m.g.reads_parts) {
     for (int r = 0; r < results; ++r) roots[r] = m.roots[r], dys[r] = m.dys[r];
     for (int i = 0; i < Size; ++i) items[i] = m.g[i];
     for (int i = 0; i < op_count; ++i) ops[i] = m.g.ops()[i];
@@ -259,7 +261,7 @@ template <int Size, int Forward> struct frozen_graph {
   }
   constexpr merged_graph thaw() const {
     merged_graph m{graph(items, Size, ops, op_count, pool, pool_size)};
-    m.operands = operands, m.forward = Forward;
+    m.operands = operands, m.forward = Forward, m.g.reads_parts = reads_parts;
     for (int r = 0; r < results; ++r) m.roots.push(roots[r]), m.dys.push(dys[r]);
     m.wanted = vec<bool>(Forward, false), m.d = vec<uint16>(Forward, 0);
     for (int i = 0; i < Forward; ++i) m.wanted[i] = wanted[i], m.d[i] = d[i];

@@ -147,14 +147,22 @@ template <class T> inline constexpr bool cheap_heads = SINTER_HAS_XSIMD && sizeo
 template <class T> inline constexpr bool cheap_heads = false;
 #endif
 
-template <class Arch, class T, int N> SINTER_NOINLINE pack<computed<T>, N> load_apart(uint64 address, int64 lane, int count) {
+// A function for what is common and one for the rest, so that the former needs no stack.
+/// Are these lanes parts of complex elements, every other number of memory?
+template <class T, int N> SINTER_INLINE bool are_parts(int64 lane, int count) { return N > 1 && std::is_floating_point_v<T> && lane == 2 && count == N; }
+template <class Arch, class T, int N> SINTER_NOINLINE pack<computed<T>, N> load_far_apart(uint64 address, int64 lane, int count) {
   using M = packed<T, N>;
   const T* p = at_address<const T>(address);
-  if (lane == 0) return M::splat(*p);
   if (lane == 1) return count == N ? M::load(p) : M::load(p, count);
   return count == N ? M::gather(p, lane) : M::gather(p, lane, count);
 }
-template <class Arch, class T, int N> SINTER_NOINLINE void store_apart(uint64 address, int64 lane, int count, const pack<computed<T>, N>& x, uint8 mode) {
+template <class Arch, class T, int N> SINTER_NOINLINE pack<computed<T>, N> load_apart(uint64 address, int64 lane, int count) {
+  using M = packed<T, N>;
+  if (lane == 0) return M::splat(*at_address<const T>(address));
+  if (are_parts<T, N>(lane, count)) return M::gather(at_address<const T>(address), 2);
+  return load_far_apart<Arch, T, N>(address, lane, count);
+}
+template <class Arch, class T, int N> SINTER_NOINLINE void store_far_apart(uint64 address, int64 lane, int count, const pack<computed<T>, N>& x, uint8 mode) {
   T* p = at_address<T>(address);
   computed<T> v[N];
   x.store(v);
@@ -164,15 +172,25 @@ template <class Arch, class T, int N> SINTER_NOINLINE void store_apart(uint64 ad
     else *p = static_cast<T>(wrap(static_cast<computed<T>>(*p)) + wrap(v[i]));
   }
 }
-template <class Arch, class T, int N> SINTER_INLINE pack<computed<T>, N> load_lanes(uint64 p, int64 lane, int count) {
+template <class Arch, class T, int N> SINTER_NOINLINE void store_apart(uint64 address, int64 lane, int count, const pack<computed<T>, N>& x, uint8 mode) {
+  if constexpr (std::is_floating_point_v<T>)
+    if (are_parts<T, N>(lane, count)) {
+      T* p = at_address<T>(address);
+      return (mode == write_store ? x : pack<T, N>::gather(p, 2) + x).scatter(p, 2);
+    }
+  store_far_apart<Arch, T, N>(address, lane, count, x, mode);
+}
+template <class Arch, class T, int N, bool Parts = false> SINTER_INLINE pack<computed<T>, N> load_lanes(uint64 p, int64 lane, int count) {
   if constexpr (cheap_heads<T>) {
     if (lane == 1) [[likely]] return packed<T, N>::load(at_address<const T>(p), count);
   } else {
     if (lane == 1 && count == N) [[likely]] return packed<T, N>::load(at_address<const T>(p));
   }
+  if constexpr (Parts && std::is_floating_point_v<T>)
+    if (are_parts<T, N>(lane, count)) return pack<T, N>::gather(at_address<const T>(p), 2);
   return load_apart<Arch, T, N>(p, lane, count);
 }
-template <class Arch, class T, int N> SINTER_INLINE void store_lanes(uint64 p, int64 lane, int count, pack<computed<T>, N> v, uint8 mode) {
+template <class Arch, class T, int N, bool Parts = false> SINTER_INLINE void store_lanes(uint64 p, int64 lane, int count, pack<computed<T>, N> v, uint8 mode) {
   using M = packed<T, N>;
   if (mode == write_skip) return;
   if constexpr (cheap_heads<T>) {
@@ -182,6 +200,8 @@ template <class Arch, class T, int N> SINTER_INLINE void store_lanes(uint64 p, i
   }
   if constexpr (!std::is_same_v<T, bool>)
     if (lane == 1 && count == N) return M::store(M::load(at_address<const T>(p)) + v, at_address<T>(p));
+  if constexpr (Parts && std::is_floating_point_v<T>)
+    if (are_parts<T, N>(lane, count) && mode == write_store) return v.scatter(at_address<T>(p), 2);
   store_apart<Arch, T, N>(p, lane, count, v, mode);
 }
 /// Moves to the next of the rows that make up one row of several dims. False after the last.
@@ -300,7 +320,7 @@ template <class SP, class Arch> struct kernel {
         if constexpr (x.op != code::leaf) step<SP, I>(r);
         else if constexpr (x.b == leaf_index) r.template get<I>() = pack<int64, N>(static_cast<int64>(p[x.a])) + ramp_of(f, x.a);
         else if constexpr (Fast) r.template get<I>() = packed<T, N>::load(at_address<const T>(p[x.a]));
-        else r.template get<I>() = load_lanes<Arch, T, N>(p[x.a], f.lane[x.a], count);
+        else r.template get<I>() = load_lanes<Arch, T, N, SP::reads_parts>(p[x.a], f.lane[x.a], count);
       });
       for_ids<pass_reductions<Pass>>([&]<int I>() { push<I, Fast>(state<I>(states), r, p[position], ramp_of(f, position), count); });
       if constexpr (Pass == lv.passes) {
@@ -308,7 +328,7 @@ template <class SP, class Arch> struct kernel {
           constexpr int w = first_output + SP::at(I).b;
           using T = type_at<SP, I>;
           if constexpr (Fast) packed<T, N>::store(r.template get<SP::at(I).a>(), at_address<T>(p[w]));
-          else store_lanes<Arch, T, N>(p[w], f.lane[w], count, r.template get<SP::at(I).a>(), f.g.walks[w].mode);
+          else store_lanes<Arch, T, N, SP::reads_parts>(p[w], f.lane[w], count, r.template get<SP::at(I).a>(), f.g.walks[w].mode);
         });
         for_ids<element_totals>([&]<int I>() {
           constexpr int w = first_total + lv.total_number[I];

@@ -132,6 +132,12 @@ template <class T, int N> struct pack_memory {
   }
   /// Elements p[0], p[stride], p[2 * stride], ...
   static SINTER_INLINE P gather(const T* p, int64 stride) {
+    if constexpr (N > 1 && !std::is_same_v<T, bool>)
+      if (stride == 2) {
+        P y;
+        unroll<P::registers>([&](int i) { y.r[i] = simd::load_even(p + 2 * i * simd::width<T>); });
+        return y;
+      }
     return make_lanes<T, N>([=](int i) { return p[i * stride]; });
   }
   static SINTER_INLINE P gather(const T* p, int64 stride, int count) {
@@ -155,6 +161,8 @@ template <class T, int N> struct pack_memory {
     }
   }
   SINTER_INLINE void scatter(T* p, int64 stride, int count = N) const {
+    if constexpr (N > 1 && !std::is_same_v<T, bool>)
+      if (stride == 2 && count == N) return unroll<P::registers>([&](int i) { simd::store_even(self().r[i], p + 2 * i * simd::width<T>); });
     T x[N];
     self().store(x);
     for (int i = 0; i < count; ++i) p[i * stride] = x[i];

@@ -17,6 +17,8 @@ template <class T> requires std::is_arithmetic_v<T> constexpr bool less_equal(T 
 #if !SINTER_HAS_XSIMD
 template <class T> int load_head(const T*, int);
 template <class V, class T> void store_head(V, T*, int);
+template <class T> int load_even(const T*);
+template <class V, class T> void store_even(V, T*);
 template <class E> int load_mask(const bool*);
 template <class M> void store_mask(M, bool*);
 template <class U, class V> U convert_vector(V);
@@ -63,6 +65,44 @@ template <class T> SINTER_INLINE batch<T> load_head(const T* p, int count) {
   T x[W] = {};
   for (int i = 0; i < count; ++i) x[i] = p[i];
   return batch<T>::load_unaligned(x);
+}
+namespace detail::inline SINTER_TARGET {
+/// Of numbers 0 .. W - 1 and, behind them, W - 1 .. 2 W - 2: the even ones.
+template <class Sequence> struct evens;
+template <int... I> struct evens<std::integer_sequence<int, I...>> : lanes_of<(I < static_cast<int>(sizeof...(I)) / 2 ? 2 * I : 2 * I + 1)...> {};
+}  // namespace detail::inline SINTER_TARGET
+/// p[0], p[2], ..., p[2 W - 2]: every other number, as parts of complex elements lie. p[2 W - 1] is not touched.
+template <class T> SINTER_INLINE batch<T> load_even(const T* p) {
+  constexpr int W = width<T>;
+  vec<T> a, b;
+  __builtin_memcpy(&a, p, sizeof a);
+  __builtin_memcpy(&b, p + W - 1, sizeof b);
+  return as_batch<T>(detail::evens<std::make_integer_sequence<int, W>>::shuffle(a, b));
+}
+/// Stores to p[0], p[2], ...; what lies between is not touched.
+template <class T> SINTER_INLINE void store_even(xsimd::batch<T> v, T* p) {
+  constexpr int W = width<T>;
+#if defined(__AVX2__)
+  const vec<T> x = as_vec<T>(v), low = detail::pick<W, 0, 1, 2>::shuffle(x, x), high = detail::pick<W, W / 2, 1, 2>::shuffle(x, x);
+#if defined(__AVX512F__)
+  if constexpr (W == 16) _mm512_mask_storeu_ps(p, 0x5555, (__m512)low), _mm512_mask_storeu_ps(p + W, 0x5555, (__m512)high);
+  else _mm512_mask_storeu_pd(p, 0x55, (__m512d)low), _mm512_mask_storeu_pd(p + W, 0x55, (__m512d)high);
+#else
+  if constexpr (W == 8) {
+    const __m256i even = _mm256_setr_epi32(-1, 0, -1, 0, -1, 0, -1, 0);
+    _mm256_maskstore_epi32(reinterpret_cast<int*>(p), even, (__m256i)low);
+    _mm256_maskstore_epi32(reinterpret_cast<int*>(p + W), even, (__m256i)high);
+  } else {
+    const __m256i even = _mm256_setr_epi64x(-1, 0, -1, 0);
+    _mm256_maskstore_epi64(reinterpret_cast<long long*>(p), even, (__m256i)low);
+    _mm256_maskstore_epi64(reinterpret_cast<long long*>(p + W), even, (__m256i)high);
+  }
+#endif
+#else
+  T x[W];
+  v.store_unaligned(x);
+  for (int i = 0; i < W; ++i) p[2 * i] = x[i];
+#endif
 }
 /// Stores the first `count` elements.
 template <class T> SINTER_INLINE void store_head(xsimd::batch<T> v, T* p, int count) {

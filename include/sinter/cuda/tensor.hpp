@@ -37,7 +37,7 @@ template <class X, class Arch = native> auto evaluate(const X& x) {
   using T = typename L::value_type;
   bound_operands<P::operand_count> host;
   bind<Arch>(x, host);
-  operand leaves[P::operand_count + 1], result;
+  operand leaves[P::operand_count + 1], results[2], &result = results[0];
   for (int i = 0; i < P::operand_count; ++i) copy(leaves[i], host.leaves[i]);
   result.shape = result_shape<P>(host.leaves, host.slots);
   index_list<E::rank> sizes, strides;
@@ -47,7 +47,8 @@ template <class X, class Arch = native> auto evaluate(const X& x) {
   storage_ptr block = allocate_storage(result.shape.numel() * static_cast<int64>(sizeof(T)));
   result.data = reinterpret_cast<uint64>(block->data);
   T* data = static_cast<T*>(block->data);
-  run(entry_of<P, jit>, driver, leaves, host.slots, &result).template operator()<Arch>();
+  if constexpr (L::is_complex) results[1] = part_of(result, dtype_of<T>, 1), result = part_of(result, dtype_of<T>, 0);
+  run(entry_of<P, jit>, driver, leaves, host.slots, results).template operator()<Arch>();
   return tensor<T, E, cuda_t>(static_cast<storage_ptr&&>(block), data, sizes, strides);
 }
 

@@ -1,19 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Complex values in a graph: pairs of real ones, which meet in one dtype. The graph itself, its derivative and its kernels
 // know real numbers only; the gradient of the parts is PyTorch's gradient dL/d(re) + i dL/d(im).
-// Next: op/complex_form.hpp says what each op is in terms of the parts.
+// What each op is in terms of the parts: op/complex_form.hpp. Next: expr/node.hpp.
 #pragma once
+#include "../op/complex_form.hpp"
 #include "sym.hpp"
 
 namespace sinter::inline v0 {
-
-/// Operands of forms.
-template <class X> concept complex_value = detail::same<X, complex_sym>;
-template <class X> concept real_value = detail::same<X, sym>;
-/// What Op is over complex operands: `static constexpr auto of(...)` of `complex_value auto` operands, or `real_value auto` ones
-/// beside a complex one, all parts of one dtype. Left undefined for an op that complex numbers have not. For an op
-/// of your own, specialise it.
-template <class Op> struct complex_form;
 
 namespace detail::inline SINTER_TARGET {
 
@@ -27,8 +20,6 @@ template <class... A> constexpr dtype part_type(graph& g, A... a) {
 }
 constexpr sym cast_parts(sym x, dtype t) { return x.g->cast(x, t); }
 constexpr complex_sym cast_parts(complex_sym z, dtype t) { return {cast_parts(z.re, t), cast_parts(z.im, t)}; }
-
-template <class Op> concept has_complex_form = requires { sizeof(complex_form<Op>); };
 
 template <class Op, class... A> constexpr auto apply_complex(graph& g, A... a) {
   if constexpr (!has_complex_form<Op>) {
@@ -58,7 +49,7 @@ template <dtype To> constexpr auto cast_to(sym x) {
 }
 template <dtype To> constexpr auto cast_to(complex_sym z) {
   static_assert(is_complex(To), "sinter: a complex value as real numbers: say which, real(z), imag(z) or abs(z)");
-  if constexpr (is_complex(To)) return each_part(z, [](sym x) { return x.g->cast(x, real_type(To)); });
+  if constexpr (is_complex(To)) return detail::each_part(z, [](sym x) { return x.g->cast(x, real_type(To)); });
   else return cast_to<To>(z.re);
 }
 
@@ -71,13 +62,6 @@ template <class R> constexpr auto reduce_sym(complex_sym z, axes d) {
   }
 }
 
-namespace detail::inline SINTER_TARGET {
-template <class A, class B, class M> constexpr complex_sym multiply_parts(A a, B b, M product) {
-  if constexpr (same<A, sym>) return each_part(b, [&](sym x) { return product(a, x); });
-  else if constexpr (same<B, sym>) return each_part(a, [&](sym x) { return product(x, b); });
-  else return {product(a.re, b.re) - product(a.im, b.im), product(a.re, b.im) + product(a.im, b.re)};
-}
-}  // namespace detail::inline SINTER_TARGET
 template <class A, class B> requires detail::any_complex<A, B> constexpr complex_sym contract_matmul(A a, B b) {
   return detail::multiply_parts(a, b, [](sym x, sym y) { return contract_matmul(x, y); });
 }
@@ -86,7 +70,7 @@ template <class A, class B> requires detail::any_complex<A, B> constexpr complex
 }
 
 /// a + b i of real values that broadcast.
-constexpr complex_sym complex_of_parts(sym a, sym b) {
+template <real_value A, real_value B> constexpr complex_sym complex_of_parts(A a, B b) {
   graph& g = *a.g;
   const dtype t = detail::part_type(g, a, b);
   a = g.cast(a, t), b = g.cast(b, t);

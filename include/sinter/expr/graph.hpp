@@ -77,6 +77,8 @@ class graph {
     uint16 next = 0xffff;
   };
 
+  bool reads_parts = false;  ///< of complex elements: what kernels should be quick at
+
   constexpr graph() { for (auto& h : heads_) h = 0xffff; }
   /// A finished graph from its parts. To read: what is added to it is not looked up among these.
   constexpr graph(const item* items, int size, const op_descr* const* ops, int op_count, const uint64* pool, int pool_size) : graph() {

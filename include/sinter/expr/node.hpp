@@ -6,7 +6,7 @@
 #include <type_traits>
 
 #include "../tensor/tensor.hpp"
-#include "../op/complex_form.hpp"
+#include "complex.hpp"
 
 namespace sinter::inline v0 {
 
@@ -59,6 +59,7 @@ template <class H> struct leaf {
   static constexpr int operand_count = operands_of<element_type>;
   static constexpr auto build(cursor& c) {
     static_assert(H::rank <= max_rank, "sinter: tensors in expressions have at most 8 dims");
+    c.g.reads_parts = c.g.reads_parts || operand_count == 2;
     return build_parts<element_type>([&] { return c.g.leaf(c.operands++, real_type(dtype_of<element_type>), H::rank, ones_mask<typename H::extents_type>()); });
   }
 };

@@ -117,7 +117,7 @@ template <int Room> constexpr flat_graph<Room> flatten(const graph& g, int opera
   if (out.size + pool.size() > Room) { out.overflow = true; return out; }
   for (int i = 0; i < pool.size(); ++i) out.words[out.size++] = pool[i];
   out.words[0] = static_cast<uint64>(order.size()) | static_cast<uint64>(pool.size()) << 16 |
-                 static_cast<uint64>(operand_count) << 32 | static_cast<uint64>(results) << 48;
+                 static_cast<uint64>(operand_count) << 32 | static_cast<uint64>(results) << 48 | static_cast<uint64>(g.reads_parts) << 63;
   return out;
 }
 
@@ -127,7 +127,8 @@ struct program_view {
   const op_descr* const* ops;
   constexpr int size() const { return static_cast<int>(words[0] & 0xffff); }
   constexpr int operand_count() const { return static_cast<int>(words[0] >> 32 & 0xffff); }
-  constexpr int result_count() const { return static_cast<int>(words[0] >> 48 & 0xffff); }
+  constexpr int result_count() const { return static_cast<int>(words[0] >> 48 & 0x7fff); }
+  constexpr bool reads_parts() const { return words[0] >> 63; }
   constexpr instruction at(int i) const { return instruction::decode(words[1 + i]); }
   constexpr uint64 pool(int i) const { return words[1 + size() + i]; }
   constexpr const op_descr* descr(int i) const {
@@ -138,6 +139,7 @@ struct program_view {
   /// of extent 1 (else the masks in the program).
   constexpr graph restore(const uint8* ones = nullptr) const {
     graph g;
+    g.reads_parts = reads_parts();
     int op_count = 0;
     while (ops[op_count]) ++op_count;
     g.restore_tables(ops, op_count, words + 1 + size(), static_cast<int>(words[0] >> 16 & 0xffff));

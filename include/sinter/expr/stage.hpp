@@ -170,6 +170,7 @@ template <class P, int Number> class extraction {
   /// Numbers inputs and kinds of totals in the order in which the words name them, so that equal stages are equal words.
   constexpr extracted<room> finish() {
     vec<uint16> order;
+    out_.reads_parts = p.reads_parts();
     e_.flat = flatten<room>(out_, e_.input_count, &order);
     stage_input sorted[sizeof e_.inputs / sizeof e_.inputs[0]];
     vec<uint16> input_number(e_.input_count, no_value), kind_number(total_kinds_, no_value);

@@ -164,9 +164,6 @@ template <class Op, class... A> struct applied_sym_<Op, true, A...> { using type
 
 }  // namespace detail::inline SINTER_TARGET
 
-/// Both parts of z by f.
-template <class F> constexpr complex_sym each_part(complex_sym z, F f) { return {f(z.re), f(z.im)}; }
-
 template <class R> constexpr sym reduce_sym(sym x, axes d) { return x.g->reduce(detail::op_entry<R>::descr, x, d); }
 constexpr int rank_of(sym x) { return x.g->at(x.id).rank; }
 constexpr int rank_of(complex_sym z) { return rank_of(z.re); }
@@ -210,12 +207,12 @@ constexpr axes all_axes(sym x) {
 }
 constexpr sym unsqueeze(sym x, axes d) { return x.g->unsqueeze(x, d); }
 constexpr sym squeeze(sym x, axes d) { return x.g->squeeze(x, d); }
-constexpr complex_sym unsqueeze(complex_sym z, axes d) { return each_part(z, [=](sym x) { return unsqueeze(x, d); }); }
-constexpr complex_sym squeeze(complex_sym z, axes d) { return each_part(z, [=](sym x) { return squeeze(x, d); }); }
+constexpr complex_sym unsqueeze(complex_sym z, axes d) { return detail::each_part(z, [=](sym x) { return unsqueeze(x, d); }); }
+constexpr complex_sym squeeze(complex_sym z, axes d) { return detail::each_part(z, [=](sym x) { return squeeze(x, d); }); }
 /// x, broadcast to the shape of `like`.
 constexpr sym expand_as(sym x, sym like) { return x.g->expand(x, like); }
 constexpr sym expand_as(sym x, complex_sym like) { return expand_as(x, like.re); }
-constexpr complex_sym expand_as(complex_sym z, auto like) { return each_part(z, [=](sym x) { return expand_as(x, like); }); }
+constexpr complex_sym expand_as(complex_sym z, auto like) { return detail::each_part(z, [=](sym x) { return expand_as(x, like); }); }
 /// 0 everywhere: the gradient of a step function.
 constexpr sym zero_as(sym x) {
   const instruction& i = x.g->at(x.id);
@@ -231,8 +228,4 @@ constexpr sym extent_along(sym x, axes d) {
   return x.g->extent(x, d, is_floating(t) ? t : dtype::f32);
 }
 constexpr sym extent_along(complex_sym z, axes d) { return extent_along(z.re, d); }
-/// |x|^2
-constexpr sym squared_abs(sym x) { return x * x; }
-constexpr sym squared_abs(complex_sym z) { return z.re * z.re + z.im * z.im; }
-
 }  // namespace sinter::inline v0

@@ -9,14 +9,16 @@ namespace sinter::inline v0 {
 /// The ops that a program uses, in the order of its op indices.
 template <class... Op> struct SINTER_HIDDEN ops { static constexpr int size = sizeof...(Op); };
 
-/// words: header (instructions | pool << 16 | operands << 32 | results << 48), instructions, pool.
+/// words: header (instructions | pool << 16 | operands << 32 | results << 48 | reads complex elements << 63), instructions, pool.
 template <class Ops, uint64... Words> struct SINTER_HIDDEN program {
   using ops_type = Ops;
   static constexpr uint64 words[sizeof...(Words)] = {Words...};
   static constexpr int size = static_cast<int>(words[0] & 0xffff);
   static constexpr int pool_size = static_cast<int>(words[0] >> 16 & 0xffff);
   static constexpr int operand_count = static_cast<int>(words[0] >> 32 & 0xffff);
-  static constexpr int result_count = static_cast<int>(words[0] >> 48 & 0xffff);
+  static constexpr int result_count = static_cast<int>(words[0] >> 48 & 0x7fff);
+  /// Does it read parts of complex elements, every other number of memory?
+  static constexpr bool reads_parts = words[0] >> 63;
   static constexpr instruction at(int i) { return instruction::decode(words[1 + i]); }
   static constexpr uint64 pool(int i) { return words[1 + size + i]; }
 };

@@ -10,7 +10,7 @@ namespace sinter::inline v0 {
 inline namespace SINTER_TARGET {
 
 /// A tensor around the elements of a span, vector, array ... which must outlive it; read-only for constant elements.
-template <std::ranges::contiguous_range R> requires element<std::ranges::range_value_t<R>> && std::ranges::sized_range<R> && std::is_lvalue_reference_v<R&&>
+template <std::ranges::contiguous_range R> requires number<std::ranges::range_value_t<R>> && std::ranges::sized_range<R> && std::is_lvalue_reference_v<R&&>
 auto from_range(R&& r) {
   return from_blob(std::ranges::data(r), {static_cast<int64>(std::ranges::size(r))});
 }

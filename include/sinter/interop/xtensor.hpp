@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // xtensor's containers and expressions as tensors, and tensors as xtensor adaptors: without a copy where there are elements.
 #pragma once
+#include <complex>
+
 #if __has_include(<xtensor/containers/xadapt.hpp>)
 #include <xtensor/containers/xadapt.hpp>
 #include <xtensor/containers/xtensor.hpp>
@@ -26,7 +28,7 @@ template <int R, class X> auto from_xtensor(X& x) requires requires { x.data(); 
 }
 /// The values of an xtensor expression of rank R as a tensor of its own.
 template <int R, class X> auto evaluate_xtensor(const xt::xexpression<X>& x) {
-  using T = typename X::value_type;
+  using T = detail::element_for<typename X::value_type>;
   const auto& e = x.derived_cast();
   if (e.dimension() != static_cast<std::size_t>(R)) fail<shape_error>("evaluate_xtensor: rank ", static_cast<int64>(e.dimension()), " is not ", R);
   index_list<R> sizes;
@@ -49,7 +51,12 @@ template <class T, class E> auto as_xtensor(const tensor<T, E>& t) {
   }
   std::size_t reach = t.numel() ? 1 : 0;
   for (std::size_t d = 0; d < R && reach; ++d) reach += (sizes[d] - 1) * static_cast<std::size_t>(strides[d]);
-  return xt::adapt(t.data(), reach, xt::no_ownership(), sizes, strides);
+  if constexpr (is_complex_element<T>) {
+    using C = std::complex<typename std::remove_const_t<T>::value_type>;
+    return xt::adapt(reinterpret_cast<std::conditional_t<std::is_const_v<T>, const C, C>*>(t.data()), reach, xt::no_ownership(), sizes, strides);
+  } else {
+    return xt::adapt(t.data(), reach, xt::no_ownership(), sizes, strides);
+  }
 }
 
 }  // namespace SINTER_TARGET

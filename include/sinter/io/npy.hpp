@@ -17,7 +17,8 @@ struct npy_dtype {
 };
 inline constexpr npy_dtype npy_dtypes[] = {{"|b1", dtype::b8},  {"|u1", dtype::u8},  {"|i1", dtype::i8},
                                            {"<i2", dtype::i16}, {"<i4", dtype::i32}, {"<i8", dtype::i64},
-                                           {"<f2", dtype::f16}, {"<f4", dtype::f32}, {"<f8", dtype::f64}};
+                                           {"<f2", dtype::f16}, {"<f4", dtype::f32}, {"<f8", dtype::f64},
+                                           {"<c8", dtype::c64}, {"<c16", dtype::c128}};
 
 inline constexpr int64 npy_max_header = 10'000;  // numpy.load's limit, too
 

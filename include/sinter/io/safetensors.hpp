@@ -19,7 +19,7 @@ struct safetensors_dtype {
 inline constexpr safetensors_dtype safetensors_dtypes[] = {
     {"BOOL", dtype::b8}, {"U8", dtype::u8},   {"I8", dtype::i8},   {"I16", dtype::i16},
     {"I32", dtype::i32}, {"I64", dtype::i64}, {"F16", dtype::f16}, {"BF16", dtype::bf16},
-    {"F32", dtype::f32}, {"F64", dtype::f64}};
+    {"F32", dtype::f32}, {"F64", dtype::f64}, {"C64", dtype::c64}};
 inline constexpr int64 safetensors_max_header = 100'000'000;  // the limit of the official readers
 
 struct safetensors_entry {

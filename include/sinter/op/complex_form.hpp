@@ -3,7 +3,6 @@
 // their parts. Derivatives need no rules: they follow from those of the real ops.
 // Branch cuts and accuracy after Kahan, "Branch cuts for complex elementary functions", 1987.
 #pragma once
-#include "../expr/complex.hpp"
 #include "contraction.hpp"
 #include "reduction.hpp"
 #include "rounding.hpp"

@@ -95,6 +95,8 @@ struct complex_sym {
   using symbol_tag = void;
   sym re, im;
 };
+template <class X> concept real_value = detail::same<X, sym>;
+template <class X> concept complex_value = detail::same<X, complex_sym>;
 }  // namespace SINTER_TARGET
 
 /// From a rule: this operand has no gradient.
@@ -121,6 +123,22 @@ template <class Op, class... A> struct applied_<Op, true, A...> : applied_sym_<O
 }  // namespace detail::inline SINTER_TARGET
 /// What `apply` returns: an expression node, or a symbol where an operand is one.
 template <class Op, class... A> using applied = typename detail::applied_<Op, (detail::symbol<A> || ...), A...>::type;
+/// What Op is over complex operands: `static constexpr auto of(...)` of `complex_value auto` operands, or `real_value auto` ones
+/// beside a complex one, all parts of one dtype. Left undefined for an op that complex numbers have not (op/complex_form.hpp);
+/// for an op of your own, specialise it.
+template <class Op> struct complex_form;
+namespace detail::inline SINTER_TARGET {
+template <class Op> concept has_complex_form = requires { sizeof(complex_form<Op>); };
+/// Both parts of z by f.
+template <class F> constexpr complex_sym each_part(complex_sym z, F f) { return {f(z.re), f(z.im)}; }
+/// A product of complex or real values from the product of real ones.
+template <class A, class B, class M> constexpr complex_sym multiply_parts(A a, B b, M product) {
+  if constexpr (real_value<A>) return each_part(b, [&](sym x) { return product(a, x); });
+  else if constexpr (real_value<B>) return each_part(a, [&](sym x) { return product(x, b); });
+  else return {product(a.re, b.re) - product(a.im, b.im), product(a.re, b.im) + product(a.im, b.re)};
+}
+}  // namespace detail::inline SINTER_TARGET
+
 /// The public function of an op of one or two operands.
 #define SINTER_FUNCTION1(name)                                                    \
   template <expression X> constexpr applied<op::name, X> name(X&& x) { return apply<op::name>(static_cast<X&&>(x)); }

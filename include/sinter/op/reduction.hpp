@@ -14,6 +14,11 @@ template <class A, class B> struct parts {
 template <class A, class B> parts(A, B) -> parts<A, B>;
 
 namespace composed {
+/// |x|^2
+constexpr auto squared_abs(auto x) {
+  if constexpr (complex_value<decltype(x)>) return x.re * x.re + x.im * x.im;
+  else return x * x;
+}
 template <class R> struct reduced;  // result without the reduced dims
 template <class R> struct kept;     // reduced dims stay with extent 1
 }  // namespace composed

@@ -30,6 +30,10 @@ template <class Rule, class T> struct step_source {
 
 }  // namespace detail
 
+/// What an update rule computes in: of complex parameters it sees the parts, as PyTorch's optimizers do.
+template <class T> struct numbers_in_ { using type = T; };
+template <class T> struct numbers_in_<complex_number<T>> { using type = T; };
+
 /// Parameters of T in one buffer, their gradients in another, `States` more for the rule's memory. The parameters keep
 /// their handles: all of them see the buffer from now on. Each has its own step count, as in PyTorch.
 template <class T, int States> class flat_parameters {
@@ -160,13 +164,15 @@ template <class T, int States> class flat_parameters {
   }
 
   template <class Rule, class Numbers> void pass(const std::array<int, Rule::states>& states, int64 first, int64 n, const Numbers& numbers) {
-    using source = detail::step_source<Rule, T>;
+    using R = typename numbers_in_<T>::type;
+    constexpr int64 parts = sizeof(T) / sizeof(R);
+    using source = detail::step_source<Rule, R>;
     using P = sinter::detail::make_program<source>;
     sinter::detail::operand leaves[source::tensors + source::numbers];
     sinter::detail::result to[1 + Rule::states];
     const auto bind = [&](int k, const tensor<T, rank<1>>& t) {
       leaves[k].data = reinterpret_cast<char*>(t.data() + first);
-      leaves[k].shape.rank = 1, leaves[k].shape[0] = n, leaves[k].strides[0] = 1;
+      leaves[k].shape.rank = 1, leaves[k].shape[0] = parts * n, leaves[k].strides[0] = 1;
     };
     bind(0, values_), bind(1, grads_);
     int leaf = 2;

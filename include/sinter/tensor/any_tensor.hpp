@@ -7,6 +7,10 @@
 
 namespace sinter::inline v0 {
 
+struct with_complex_t {};
+/// `t.visit(f, with_complex)`: f takes complex elements, too.
+inline constexpr with_complex_t with_complex{};
+
 /// A handle as `tensor` is one (copying shares the elements), with dtype and a rank of up to 8 as values.
 class any_tensor {
  public:
@@ -79,13 +83,21 @@ class any_tensor {
   }
 
   /// Calls `f` with the elements as `tensor<const T, rank<R>>`, whatever T and R are, and returns what it returns
-  /// (the same type for all). Compiles `f` for every dtype and rank: `f` should be short. Host only (device_error).
+  /// (the same type for all). Compiles `f` for every dtype and rank: `f` should be short. Host only (device_error); complex
+  /// elements are a dtype_error, unless `f` takes them: `visit(f, with_complex)`.
   template <class F> SINTER_INLINE decltype(auto) visit(F&& f) const {
-    if (device() >= 0) fail<device_error>("visit: this tensor lives on a CUDA device; copy it to the host first");
+    check_on_host();
+    return detail::with_real_type(dtype_, [&]<class T>(T) -> decltype(auto) { return visit_rank<T>(f); });
+  }
+  template <class F> SINTER_INLINE decltype(auto) visit(F&& f, with_complex_t) const {
+    check_on_host();
     return detail::with_type(dtype_, [&]<class T>(T) -> decltype(auto) { return visit_rank<T>(f); });
   }
 
  private:
+  SINTER_INLINE void check_on_host() const {
+    if (device() >= 0) fail<device_error>("visit: this tensor lives on a CUDA device; copy it to the host first");
+  }
   template <class T, int R, class D = cpu_t> SINTER_INLINE tensor<T, sinter::rank<R>, D> typed() const {
     index_list<R> sizes, strides;
     for (int d = 0; d < R; ++d) {

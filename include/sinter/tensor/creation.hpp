@@ -232,8 +232,17 @@ namespace detail::inline SINTER_TARGET {
 struct keep_memory {
   void operator()(void*) const {}
 };
-template <class T, int R, class F>
-tensor<T, rank<R>> around(T* p, const index_list<R>& sizes, const index_list<R>& strides, F drop) {
+/// The element type for memory of T: std::complex<float> is complex64.
+template <class T> struct element_for_ { using type = T; };
+template <class T> requires(foreign_complex<T> && !element<T>) struct element_for_<T> { using type = complex_number<typename T::value_type>; };
+template <class T> struct element_for_<const T> { using type = const typename element_for_<T>::type; };
+template <class T> using element_for = typename element_for_<T>::type;
+
+template <class V, int R, class F>
+tensor<element_for<V>, rank<R>> around(V* memory, const index_list<R>& sizes, const index_list<R>& strides, F drop) {
+  using T = element_for<V>;
+  static_assert(sizeof(T) == sizeof(V) && alignof(T) <= alignof(V), "sinter: elements of another layout");
+  T* p = reinterpret_cast<T*>(memory);
   const int64 n = checked_numel<native>(sizes, sizeof(T));
   int64 low = 0, high = n ? 1 : 0;  // the elements lie in p[low, high)
   for (int d = 0; n && d < R; ++d) (strides[d] < 0 ? low : high) += (sizes[d] - 1) * strides[d];
@@ -245,7 +254,7 @@ tensor<T, rank<R>> around(T* p, const index_list<R>& sizes, const index_list<R>&
 /// A tensor around memory that belongs to someone else, row-major or with `strides` in elements; read-only for a
 /// `const T*`. `drop(void*)` is called with the lowest address when the last handle goes (never where this throws).
 template <class T, int R, class F = detail::keep_memory>
-tensor<T, rank<R>> from_blob(T* p, const index_list<R>& sizes, const index_list<R>& strides, F drop = {}) {
+auto from_blob(T* p, const index_list<R>& sizes, const index_list<R>& strides, F drop = {}) {
   return detail::around(p, sizes, strides, drop);
 }
 template <class T, std::size_t R, class F = detail::keep_memory>

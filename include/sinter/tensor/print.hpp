@@ -18,10 +18,11 @@ constexpr int print_edge = 3;         // so many at each end of a dim where a te
 constexpr int64 print_all = 1000;     // which it is above this many elements
 constexpr int print_line = 80;        // characters in a line
 
-// One layout for all elements of a tensor: fixed or scientific, padded to `width`.
+// One layout for all elements of a tensor: fixed or scientific, padded to `width`. Of complex numbers that is the real part,
+// and the imaginary one is up to `tail` wide.
 struct number_format {
   bool scientific = false;
-  int width = 0;
+  int width = 0, tail = 0;
 };
 inline std::string number_text(bool v, number_format) { return v ? "true" : "false"; }
 template <integer T> std::string number_text(T v, number_format) { return std::to_string(v); }
@@ -37,6 +38,12 @@ inline std::string number_text(double v, number_format f) {
   std::snprintf(text, sizeof text, f.scientific ? "%.4e" : "%.4f", v);
   return text;
 }
+template <class T> std::string number_text(complex_number<T> v, number_format f) {
+  const std::string re = number_text(static_cast<double>(v.re), f), im = number_text(static_cast<double>(v.im), f);
+  return std::string(static_cast<std::size_t>(std::max(0, f.width - static_cast<int>(re.size()))), ' ') + re + (im[0] == '-' ? "" : "+") + im + 'j';
+}
+template <class T, class F> void for_parts(T v, F& f) { f(static_cast<double>(v)); }
+template <class T, class F> void for_parts(complex_number<T> v, F& f) { f(static_cast<double>(v.re)), f(static_cast<double>(v.im)); }
 inline bool is_finite(double v) { return number_text(v, {true, 0}).back() <= '9'; }
 
 // Calls f(element) for those that get printed.
@@ -61,7 +68,7 @@ void print_dim(std::string& out, const T* p, const int64* sizes, const int64* st
   }
   const std::string next(static_cast<std::size_t>(column) + 1, ' ');
   const std::string line = "," + std::string(static_cast<std::size_t>(rank - 1), '\n') + next;
-  const int in_line = std::max(1, (print_line - column - 1) / (format.width + 2));
+  const int in_line = std::max(1, (print_line - column - 1) / (format.width + format.tail + 2));
   out += '[';
   int printed = 0;
   for (int64 i = 0; i < sizes[0]; ++i, ++printed) {
@@ -92,19 +99,26 @@ template <class T, class E> std::string to_string(const tensor<T, E, cpu_t>& t) 
   const bool summary = t.numel() > detail::print_all;
 
   detail::number_format format;
-  if constexpr (is_floating_element<T>) {
+  if constexpr (is_differentiable(dtype_of<T>)) {
     double low = 0, high = 0;
-    detail::each_printed(t.data(), sizes, strides, rank, summary, [&](double v) {
+    auto measure = [&](double v) {
       const double a = v < 0 ? -v : v;
       if (a == 0 || !detail::is_finite(a)) return;
       high = std::max(high, a);
       low = low == 0 ? a : std::min(low, a);
-    });
+    };
+    detail::each_printed(t.data(), sizes, strides, rank, summary, [&](V v) { detail::for_parts(v, measure); });
     format.scientific = high > 1e8 || (low > 0 && (low < 1e-4 || high / low > 1e5));
   }
   if (rank > 0)
     detail::each_printed(t.data(), sizes, strides, rank, summary, [&](V v) {
-      format.width = std::max(format.width, static_cast<int>(detail::number_text(v, format).size()));
+      if constexpr (is_complex_element<V>) {
+        const auto size = [&](auto part) { return static_cast<int>(detail::number_text(static_cast<double>(part), format).size()); };
+        format.width = std::max(format.width, size(v.re));
+        format.tail = std::max(format.tail, size(v.im) + 2);
+      } else {
+        format.width = std::max(format.width, static_cast<int>(detail::number_text(v, format).size()));
+      }
     });
 
   std::string out = "tensor(";

@@ -94,13 +94,20 @@ template <class T, class Arch> SINTER_KERNEL void fill_normal(T* out, int64 n, u
 }
 
 template <class T, class E, class Arch> tensor<T, E> uniform(tensor<T, E> t, generator& g) {
-  static_assert(is_floating_element<T>, "sinter: rand makes float or double; randint makes integers");
-  fill_uniform<T, Arch>(t.data(), t.numel(), g.next_key());
+  static_assert(is_floating_element<T> || is_complex_element<T>, "sinter: rand makes floating or complex numbers; randint makes integers");
+  if constexpr (is_complex_element<T>) fill_uniform<typename T::value_type, Arch>(&t.data()->re, 2 * t.numel(), g.next_key());
+  else fill_uniform<T, Arch>(t.data(), t.numel(), g.next_key());
   return t;
 }
 template <class T, class E, class Arch> tensor<T, E> normal(tensor<T, E> t, generator& g) {
-  static_assert(is_floating_element<T>, "sinter: randn makes float or double");
-  fill_normal<T, Arch>(t.data(), t.numel(), g.next_key());
+  static_assert(is_floating_element<T> || is_complex_element<T>, "sinter: randn makes floating or complex numbers");
+  if constexpr (is_complex_element<T>) {
+    using R = typename T::value_type;
+    fill_normal<R, Arch>(&t.data()->re, 2 * t.numel(), g.next_key());
+    for (int64 i = 0; i < t.numel(); ++i) t.data()[i] *= static_cast<R>(0.7071067811865476);
+  } else {
+    fill_normal<T, Arch>(t.data(), t.numel(), g.next_key());
+  }
   return t;
 }
 template <class T, class E, class Arch> tensor<T, E> integers(tensor<T, E> t, int64 low, int64 high, generator& g) {
@@ -115,7 +122,7 @@ template <class T, class E, class Arch> tensor<T, E> integers(tensor<T, E> t, in
 
 }  // namespace detail::inline SINTER_TARGET
 
-/// Uniform in [0, 1): float with 24 random bits, double with 53.
+/// Uniform in [0, 1): float with 24 random bits, double with 53; both parts of complex numbers.
 template <class T = float, detail::shape_like S = detail::no_dims, class Arch = native>
 auto rand(const S& sizes, generator& g = default_generator()) {
   return detail::uniform<T, typename detail::shape_traits<S>::type, Arch>(empty<T>(sizes), g);
@@ -125,7 +132,7 @@ auto rand(const detail::size_arg (&sizes)[R], generator& g = default_generator()
   return detail::uniform<T, rank<R>, Arch>(empty<T>(sizes), g);
 }
 
-/// Normally distributed, mean 0 and variance 1.
+/// Normally distributed, mean 0 and variance 1; of complex numbers each part has variance 1/2, as in PyTorch.
 template <class T = float, detail::shape_like S = detail::no_dims, class Arch = native>
 auto randn(const S& sizes, generator& g = default_generator()) {
   return detail::normal<T, typename detail::shape_traits<S>::type, Arch>(empty<T>(sizes), g);

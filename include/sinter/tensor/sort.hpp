@@ -19,11 +19,15 @@ template <class V, class I> struct sorted {
 namespace detail::inline SINTER_TARGET {
 /// Is a before b in ascending order? NaN is larger than all numbers, as in PyTorch.
 template <class T> bool ascends(T a, T b) {
-  if constexpr (is_floating_element<T>) {
+  static_assert(!is_complex_element<T>, "sinter: complex numbers have no order: sort abs(z) or real(z)");
+  if constexpr (is_complex_element<T>) {
+    return false;
+  } else {
     const auto u = static_cast<computed<T>>(a), v = static_cast<computed<T>>(b);
-    if (math::is_nan(u) || math::is_nan(v)) return !math::is_nan(u) && math::is_nan(v);
+    if constexpr (is_floating_element<T>)
+      if (math::is_nan(u) || math::is_nan(v)) return !math::is_nan(u) && math::is_nan(v);
+    return u < v;
   }
-  return a < b;
 }
 /// The first `count` places of dim d in order, by their positions.
 template <class X> tensor<int64, rank<X::rank>> ordered(const X& x, int d, bool descending, int64 count) {
