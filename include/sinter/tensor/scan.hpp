@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Running sums and products along a dim.
+// Running sums and products along a dim. Not here: what is recorded of products (autograd/recurrence.hpp).
 #pragma once
 #include "../autograd/recurrence.hpp"
 
