@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A complex value does not fit real elements.
-// error: a complex value as real numbers: say which, real(z), imag(z) or abs(z)
+// error: complex numbers where real ones are needed: take abs(z), real(z) or imag(z) first
 #include <sinter/sinter.hpp>
 
 namespace st = sinter;

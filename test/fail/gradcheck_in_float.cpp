@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Finite differences in float are noise.
-// error: gradcheck needs double inputs
+// error: gradcheck needs double or complex128 inputs
 #include <sinter/sinter.hpp>
 #include <sinter/autograd/gradcheck.hpp>
 

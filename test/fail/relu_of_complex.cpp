@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Complex numbers have no order.
-// error: this operation is not defined for complex numbers
+// error: complex numbers where real ones are needed: take abs(z), real(z) or imag(z) first
 #include <sinter/sinter.hpp>
 
 namespace st = sinter;

@@ -4,11 +4,27 @@
 // What each op is in terms of the parts: op/complex_form.hpp. Next: expr/node.hpp.
 #pragma once
 #include "../op/complex_form.hpp"
-#include "sym.hpp"
+#include "program.hpp"
 
 namespace sinter::inline v0 {
+namespace op {
+/// Stands where a program has no meaning for complex numbers; lowered::check() explains it.
+struct real_needed {
+  static constexpr op_info info{.name = "real_needed"};
+  static constexpr auto value(lane auto x) { return x; }
+  static constexpr auto grad(auto, auto, auto) { return no_gradient; }
+};
+}  // namespace op
 
 namespace detail::inline SINTER_TARGET {
+
+/// Is every operation of a program defined for its operands, complex ones among them?
+template <class P> constexpr bool complex_fits() {
+  for (int i = 0; i < P::ops_type::size; ++i)
+    if (descr_table<typename P::ops_type>::value[i]->id == descr_of<op::real_needed>.id) return false;
+  return true;
+}
+#define SINTER_REAL_NEEDED "sinter: complex numbers where real ones are needed: take abs(z), real(z) or imag(z) first"
 
 constexpr void list_parts(vec<sym>& to, sym x) { to.push(x); }
 constexpr void list_parts(vec<sym>& to, complex_sym z) { to.push(z.re), to.push(z.im); }
@@ -23,8 +39,7 @@ constexpr complex_sym cast_parts(complex_sym z, dtype t) { return {cast_parts(z.
 
 template <class Op, class... A> constexpr auto apply_complex(graph& g, A... a) {
   if constexpr (!has_complex_form<Op>) {
-    static_assert(never<Op>, "sinter: this operation is not defined for complex numbers: take abs(z), real(z) or imag(z) first");
-    return common_graph(a...).literal(0, dtype::f32);
+    return apply_primitive<op::real_needed>(g.literal(0, dtype::f32));
   } else if constexpr (Op::info.result == result_type::second) {
     return [&](auto first, auto... rest) {
       const dtype t = part_type(g, rest...);
@@ -48,18 +63,13 @@ template <dtype To> constexpr auto cast_to(sym x) {
   }
 }
 template <dtype To> constexpr auto cast_to(complex_sym z) {
-  static_assert(is_complex(To), "sinter: a complex value as real numbers: say which, real(z), imag(z) or abs(z)");
   if constexpr (is_complex(To)) return detail::each_part(z, [](sym x) { return x.g->cast(x, real_type(To)); });
-  else return cast_to<To>(z.re);
+  else return detail::apply_primitive<op::real_needed>(cast_to<To>(z.re));
 }
 
 template <class R> constexpr auto reduce_sym(complex_sym z, axes d) {
-  if constexpr (detail::has_complex_form<R>) {
-    return complex_form<R>::of(z, d);
-  } else {
-    static_assert(detail::never<R>, "sinter: this reduction is not defined for complex numbers: take abs(z), real(z) or imag(z) first");
-    return reduce_sym<R>(z.re, d);
-  }
+  if constexpr (detail::has_complex_form<R>) return complex_form<R>::of(z, d);
+  else return detail::apply_primitive<op::real_needed>(reduce_sym<R>(z.re, d));
 }
 
 template <class A, class B> requires detail::any_complex<A, B> constexpr complex_sym contract_matmul(A a, B b) {

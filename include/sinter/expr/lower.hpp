@@ -77,6 +77,7 @@ template <class X> struct lowered {
   }();
   /// Explains at compile time what does not fit. Not in the class itself: what follows from a mistake would be errors, too.
   static constexpr void check() {
+    static_assert(complex_fits<program>(), SINTER_REAL_NEEDED);
     static_assert(whole_fits, "sinter: bitwise operations need integer or bool operands");
     static_assert(result.fault.kind != shape_fault::broadcast,
                   "sinter: shapes do not broadcast: two static extents differ and neither is 1; transpose, slice or unsqueeze one");

@@ -109,6 +109,7 @@ template <class T, class E, class D> bool overlaps_itself(const tensor<T, E, D>&
 template <class Arch, std::size_t... I, class... Y, class... X>
 SINTER_HIDDEN void run_update(std::index_sequence<I...>, const assignment<Y, X>&... a) {
   using P = make_program<joined_source<std::tuple<Y...>, X...>>;
+  static_assert(complex_fits<P>(), SINTER_REAL_NEEDED);
   bound_operands<P::operand_count> ops;
   const auto& first = std::get<0>(std::tie(a.target...));
   const leaf like(first);
