@@ -84,17 +84,17 @@ inline void push_parts(vec<any_variable>& to, const any_variable& v) {
 inline any_variable gradient_of_whole(const any_variable& gradient, element_part part) {
   if (part == element_part::whole || !gradient.defined()) return gradient;
   const auto which = part == element_part::im ? complex_view::im : complex_view::re;
-  return record_linear({std::make_shared<const complex_map>(gradient.value.shape, which), true, nullptr}, gradient);
+  return record_linear({new_map<complex_map>(gradient.value.shape, which), true, nullptr}, gradient);
 }
 /// re + im i.
 inline any_variable join_parts(const any_variable& re, const any_variable& im) {
   any_variable z = gradient_of_whole(re, element_part::re);
-  const linear_term term{std::make_shared<const complex_map>(im.value.shape, complex_view::im), true, nullptr};
+  const linear_term term{new_map<complex_map>(im.value.shape, complex_view::im), true, nullptr};
   run_term(term, im.type, im.value, z.value);
   vec<linear_term> terms;
   for (int part = 0; part < 2; ++part)
     if (grad_slot* s = (part ? im : re).slot; s && s->requires_grad && is_grad_enabled())
-      terms.push({std::make_shared<const complex_map>(re.value.shape, part ? complex_view::im : complex_view::re), true, s});
+      terms.push({new_map<complex_map>(re.value.shape, part ? complex_view::im : complex_view::re), true, s});
   if (!terms.size()) return any_variable(z.value, z.block, z.type, nullptr);
   return produced(new linear_node(terms), z.value, z.block, z.type);
 }
@@ -119,7 +119,7 @@ template <class T, class E> variable<T, E> typed(const any_variable& v) {
   for (int d = 0; d < E::rank; ++d) sizes[d] = v.value.shape[d], strides[d] = v.value.strides[d];
   const auto same = [](const auto& t) { return t; };
   vec<linear_term> terms;
-  terms.push({std::make_shared<const view_map<E::rank, E::rank, decltype(same)>>(v.value.shape, v.value.shape, same), false, v.slot});
+  terms.push({new_map<view_map<E::rank, E::rank, decltype(same)>>(v.value.shape, v.value.shape, same), false, v.slot});
   return linear_variable<T, E>(tensor<T, E>(v.block, reinterpret_cast<T*>(v.value.data), sizes, strides), terms);
 }
 
@@ -129,7 +129,7 @@ template <class T, class E, class F> auto viewed(const variable<T, E>& v, F f) {
   using V = decltype(value);
   vec<linear_term> terms;
   if (v.requires_grad() && is_grad_enabled())
-    terms.push({std::make_shared<const view_map<E::rank, V::rank, F>>(shape_of(v.sizes()), shape_of(value.sizes()), f), false, v.slot()});
+    terms.push({new_map<view_map<E::rank, V::rank, F>>(shape_of(v.sizes()), shape_of(value.sizes()), f), false, v.slot()});
   return linear_variable<T, typename V::extents_type>(value, terms);
 }
 

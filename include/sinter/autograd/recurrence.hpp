@@ -127,7 +127,7 @@ struct shift_map final : linear_map {
 };
 /// f_(k-1), recorded; f_(-1) = start.
 inline any_variable recorded_previous(const recurrence& c, const any_variable& f) {
-  any_variable p = record_linear({std::make_shared<const shift_map>(f.value.shape, c.dim), false, nullptr}, f);
+  any_variable p = record_linear({new_map<shift_map>(f.value.shape, c.dim), false, nullptr}, f);
   if (c.start)
     with_running_type(p.type, [&]<class T>(T) {
       for_row_groups<1>(p.value.shape, c.dim, {p.value.strides}, [&](const int64* at, const int64* step, int rows) {

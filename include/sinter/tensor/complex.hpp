@@ -22,7 +22,7 @@ template <class T, class E, class D> tensor<part_type_of<T>, E, D> part_view(con
 /// A view of v's elements, recorded as M or, `transposed`, M^T.
 template <class V, class T, class E> auto complex_viewed(const variable<T, E>& v, const V& view, const shape_value& z, complex_view which, bool transposed) {
   vec<linear_term> terms;
-  terms.push({std::make_shared<const complex_map>(z, which), transposed, v.slot()});
+  terms.push({new_map<complex_map>(z, which), transposed, v.slot()});
   return linear_variable<typename V::element_type, typename V::extents_type>(view, terms);
 }
 

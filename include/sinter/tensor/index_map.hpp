@@ -62,7 +62,7 @@ template <int R, class F> void for_indices(const index_list<R>& sizes, F f) {
   }
 }
 template <int R, int R2> std::shared_ptr<index_map> new_index_map(const index_list<R>& in, const index_list<R2>& out, int64 rows, int64 width) {
-  return std::make_shared<index_map>(shape_of(in), shape_of(out), rows, width);
+  return new_map<index_map>(shape_of(in), shape_of(out), rows, width);
 }
 /// Element `at` of the result is element source(at) of the operand, a row-major number or -1 for 0.
 template <int R, int R2, class F> index_map_ptr make_index_map(const index_list<R>& in, const index_list<R2>& out, F source) {

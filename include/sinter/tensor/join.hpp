@@ -31,7 +31,7 @@ template <class V, int R, class F> auto joined(int64 n, int dim, F item, const c
     at += m;
     if constexpr (!tensor_like<decltype(x)>) {
       auto part = [=](const auto& y) { return narrow(y, d, first, m); };
-      terms.push({std::make_shared<const view_map<R, R, decltype(part)>>(shape_of(sizes), shape_of(t.sizes()), part), true, x.slot()});
+      terms.push({new_map<view_map<R, R, decltype(part)>>(shape_of(sizes), shape_of(t.sizes()), part), true, x.slot()});
     }
   }
   if constexpr (tensor_like<decltype(item(0))>) return out;

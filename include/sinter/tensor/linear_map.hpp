@@ -28,6 +28,8 @@ struct linear_map {
   virtual bool by_parts() const { return true; }
 };
 using linear_map_ptr = std::shared_ptr<const linear_map>;
+/// A map of kind M. (std::make_shared leaves a symbol in a library that keeps it from unloading.)
+template <class M, class... A> std::shared_ptr<M> new_map(A&&... a) { return std::shared_ptr<M>(new M(static_cast<A&&>(a)...)); }
 
 /// One summand of a recorded linear statement: M x, or M^T x if `transposed`, of the variable that `slot` belongs to.
 struct linear_term {

@@ -57,7 +57,7 @@ template <class T, class E> auto cumsum(const tensor<T, E, cpu_t>& x, int dim) {
 template <class T, class E> auto cumsum(const variable<T, E, cpu_t>& x, int dim) {
   const int d = detail::wrap_dim(dim, E::rank, "cumsum");
   detail::vec<detail::linear_term> terms;
-  terms.push({std::make_shared<const detail::running_sum_map>(detail::shape_of(x.sizes()), d), false, x.slot()});
+  terms.push({detail::new_map<detail::running_sum_map>(detail::shape_of(x.sizes()), d), false, x.slot()});
   return detail::linear_variable<T, rank<E::rank>>(cumsum(x.value(), d), terms);
 }
 template <detail::formula X> auto cumsum(const X& x, int dim) { return cumsum(eval(x), dim); }

@@ -22,7 +22,7 @@ template <bool Add, class X, class S> auto scattered(const X& base, const S& src
   } else {
     vec<linear_term> terms;
     // without Add base keeps what was not written, and of several writes to one place the last counts
-    auto rest = std::make_shared<index_map>(m->in, m->in, value.numel(), 1), last = std::make_shared<index_map>(m->in, m->out, m->rows * m->width, 1);
+    auto rest = new_map<index_map>(m->in, m->in, value.numel(), 1), last = new_map<index_map>(m->in, m->out, m->rows * m->width, 1);
     for (int64 i = 0; i < rest->rows; ++i) rest->row(i) = -1;
     m->for_elements([&](int64 i, int64 k) { rest->row(i) = k; });  // who wrote it
     m->for_elements([&](int64 i, int64 k) { last->row(k) = Add || rest->row(i) == k ? i : -1; });
