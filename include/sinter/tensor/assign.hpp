@@ -203,12 +203,12 @@ template <class V, class E, class D> template <detail::formula X, class Arch> te
       int64 mine = 0;
       int k = 0;
       bool fits = true;
-      auto look = [&]<class L1>(const L1& l) {
+      auto look = [&](const auto& l) {
         if (detail::shares(l, *this)) {
           ++mine;
           fits = fits && detail::may_overwrite<P>(l, k, *this);
         }
-        k += L1::operand_count;
+        k += l.operand_count;
       };
       detail::for_leaves(x, look);
       if (mine && fits && use_count() == mine + 1 && detail::result_shape<P>(ops.leaves, ops.slots) == detail::result_over(*this).shape) {
