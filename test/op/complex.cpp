@@ -334,6 +334,19 @@ TEST_CASE("selections and joins of complex tensors and variables") {
   CHECK(t(1) == complex128(-0.6, 0.9));
 }
 
+TEST_CASE("running products, and products, of complex numbers") {
+  st::variable z = smooth_points();
+  const wide w[] = {widen(z.detach()(0)), widen(z.detach()(1)), widen(z.detach()(2)), widen(z.detach()(3)), widen(z.detach()(4))};
+  const st::tensor all = st::prod(z.detach());
+  const st::tensor last = st::cumprod(z.detach(), 0);
+  CHECK(std::abs(widen(all.item()) - w[0] * w[1] * w[2] * w[3] * w[4]) < 1e-15);
+  CHECK(std::abs(widen(last(2)) - w[0] * w[1] * w[2]) < 1e-15);
+  CHECK(st::prod(st::zeros<complex64>({2, 0}), 1)(1) == complex64(1));
+  const auto f = [](const auto& x) { return st::prod(st::variable(x * x), 0); };
+  CHECK(st::gradcheck(f, z));
+  CHECK(st::gradgradcheck(f, z));
+}
+
 TEST_CASE("a named formula of complex numbers is evaluated once, and recorded") {
   st::variable a = st::complex(st::randn<double>({3, 3}), st::randn<double>({3, 3}));
   auto h = st::matmul(a, a);

@@ -35,6 +35,7 @@ struct running_sum_map final : linear_map {
     with_floating_type(t, [&]<class T>(T) { add_running_sums<T>(y, x, dim, true); });
   }
 };
+template <class X> concept complex_array = expression<X> && array_like<std::remove_cvref_t<X>> && is_complex_element<typename std::remove_cvref_t<X>::value_type>;
 template <class T> using sum_of = std::conditional_t<is_differentiable(dtype_of<T>), T, int64>;
 }  // namespace detail::inline SINTER_TARGET
 inline namespace SINTER_TARGET {
@@ -89,6 +90,18 @@ template <class T, class E> auto cumprod(const variable<T, E, cpu_t>& x, int dim
   return out;
 }
 template <detail::formula X> auto cumprod(const X& x, int dim) { return cumprod(eval(x), dim); }
+
+/// Product of complex numbers over all elements, or one dim; 1 over nothing. (That of real ones fuses: op/reduction.hpp.)
+template <detail::complex_array X, dims_like D = all_dims_t> auto prod(X&& x, D dim = {}) {
+  if constexpr (std::is_same_v<D, all_dims_t>) {
+    return prod(flatten(x), 0);
+  } else {
+    static_assert(std::is_same_v<D, int>, "sinter: prod of complex numbers takes one dim at a time");
+    const int d = detail::wrap_dim(dim, std::remove_cvref_t<X>::rank, "prod");
+    using R = decltype(select(cumprod(x, d), d, -1));
+    return x.size(d) ? select(cumprod(x, d), d, -1) : R(eval(sum(x, d) + 1));
+  }
+}
 
 }  // namespace SINTER_TARGET
 }  // namespace sinter::inline v0
