@@ -2,6 +2,8 @@
 // A discontinuous choice is made once: whatever the compiler does to a * b + c in another kernel, no gradient is lost.
 #include <sinter/sinter.hpp>
 
+#include <cmath>
+
 #include "../catch.hpp"
 
 namespace st = sinter;
@@ -49,4 +51,22 @@ TEST_CASE("equal maxima: the first takes the gradient") {
   CHECK(x.grad()(0, 1) == 1);
   CHECK(x.grad()(0, 2) == 0);
   CHECK(x.grad()(1, 0) == 1);
+}
+
+TEST_CASE("maximum and minimum: equals share the gradient, and beside a NaN both have it, as in PyTorch") {
+  const double nan = std::nan("");
+  st::variable a = st::array<double>({1, 2, nan, 4}), b = st::array<double>({1, 3, 3, nan});
+  st::variable y = st::sum(st::maximum(a, b));
+  y.backward();
+  const double expected_a[] = {0.5, 0, 1, 1}, expected_b[] = {0.5, 1, 1, 1};
+  for (int i = 0; i < 4; ++i) {
+    CHECK(a.grad()(i) == expected_a[i]);
+    CHECK(b.grad()(i) == expected_b[i]);
+  }
+  a.zero_grad(), b.zero_grad();
+  st::variable z = st::sum(st::minimum(a, b));
+  z.backward();
+  CHECK(a.grad()(1) == 1);
+  CHECK(b.grad()(1) == 0);
+  CHECK(b.grad()(2) == 1);
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Running products of variables: one statement, right at zeros, in every layout, to any order.
-#include <sinter/autograd/gradcheck.hpp>
 #include <sinter/tensor/scan.hpp>
 
 #include "../catch.hpp"
+#include "../derivatives.hpp"
 #include "../reference.hpp"
 
 namespace st = sinter;
@@ -27,13 +27,6 @@ template <class X> auto weighted(const X& x) {
   auto w = st::zeros<double>({x.numel()});
   for (int64 k = 0; k < x.numel(); ++k) w(k) = weight(k);
   return st::eval(st::sum(st::cumprod(x, 0) * w));
-}
-template <class F, class T> void check(F f, const T& at) {
-  st::variable x = st::clone(at);
-  const auto first = st::gradcheck(f, x), again = st::gradgradcheck(f, x);
-  INFO(first.text << again.text);
-  CHECK(first.ok);
-  CHECK(again.ok);
 }
 }  // namespace
 
@@ -87,18 +80,18 @@ TEST_CASE("running products along every dim of every layout") {
         for (int64 k = 0, last = i[d]; k <= last; ++k) i[d] = k, p *= at(x, i);
         return p;
       });
-      check([d](auto v) { return st::cumprod(v, d - 3); }, x);
-      check([d](auto v) { return st::square(st::cumprod(v, d)) + v; }, x);
+      check_derivatives([d](auto v) { return st::cumprod(v, d - 3); }, x);
+      check_derivatives([d](auto v) { return st::square(st::cumprod(v, d)) + v; }, x);
     }
   }
   const auto wide = samples<double>(sizes<2>{5, 37}, column_major);  // more rows than run together
-  check([](auto v) { return st::cumprod(v, 0); }, wide);
+  check_derivatives([](auto v) { return st::cumprod(v, 0); }, wide);
 }
 TEST_CASE("a running product of a running product, and of what else depends on the same variable") {
   auto x = samples<double>(sizes<1>{5}, flipped);
   x(2) = 0;
-  check([](auto v) { return st::cumprod(st::cumprod(v, 0) + 1, 0) * v; }, x);
-  check([](auto v) { return st::cumprod(st::sin(v), 0); }, x);
+  check_derivatives([](auto v) { return st::cumprod(st::cumprod(v, 0) + 1, 0) * v; }, x);
+  check_derivatives([](auto v) { return st::cumprod(st::sin(v), 0); }, x);
 }
 TEST_CASE("running products in half, bfloat16 and float are rounded once an element, as in PyTorch") {
   const auto like = [](auto zero) {
@@ -126,8 +119,8 @@ TEST_CASE("running products of complex variables, with zeros among them") {
   CHECK(y(1, 2) == p);
   CHECK(y(2, 0) == st::complex128(0, 0));
   for (int d = 0; d < 2; ++d) {
-    check([d](auto v) { return st::cumprod(v, d); }, z);
-    check([d](auto v) { return st::cumprod(v * v + 1, d) * v; }, z);
+    check_derivatives([d](auto v) { return st::cumprod(v, d); }, z);
+    check_derivatives([d](auto v) { return st::cumprod(v * v + 1, d) * v; }, z);
   }
   // the third derivative, through recurrences over conj(a), along the real and the imaginary axis
   const auto of_gradient = [](const auto& x) {
@@ -155,7 +148,7 @@ TEST_CASE("running products of nothing, of one element, of integers, without a g
   st::variable a = st::sum(st::cumprod(none, 0)), b = st::sum(st::cumprod(flat, 0));
   a.backward(), b.backward();
   CHECK(none.grad().numel() == 0);
-  check([](auto v) { return st::cumprod(v, 1); }, samples<double>(sizes<2>{3, 1}));
+  check_derivatives([](auto v) { return st::cumprod(v, 1); }, samples<double>(sizes<2>{3, 1}));
   const st::variable k = st::array<int>({2, 3, 4});
   CHECK(st::cumprod(k, 0).value()(2) == 24);
   CHECK(st::cumprod(st::array<bool>({true, true, false}), 0)(2) == 0);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Every view and selection of variables: values are those of the tensor's, first and second derivatives those of differences.
-#include <sinter/autograd/gradcheck.hpp>
 #include <sinter/tensor/scan.hpp>
 #include <sinter/tensor/sort.hpp>
 
 #include "../catch.hpp"
+#include "../derivatives.hpp"
 #include "../reference.hpp"
 
 namespace st = sinter;
@@ -20,11 +20,7 @@ template <class F, class T> void check(const char* name, F f, const T& x) {
   REQUIRE(y.sizes() == t.sizes());
   CHECK(st::tensor(st::sum(st::abs(y.value() - t))).item() == 0);
   if (y.numel()) CHECK(y.requires_grad());
-  const auto squared = [&](auto a) { return st::square(f(a)) ; };
-  const auto first = st::gradcheck(squared, v), second = st::gradgradcheck(squared, v);
-  INFO(first.text << second.text);
-  CHECK(first.ok);
-  CHECK(second.ok);
+  check_derivatives([&](auto a) { return st::square(f(a)); }, v);
 }
 const auto cube = samples<double>(sizes<3>{2, 3, 4});
 const auto table = samples<double>(sizes<2>{4, 5}, column_major);

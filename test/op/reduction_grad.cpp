@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Derivatives of prod, max, min, amax, amin where they are not obvious: at zeros, between equals, at NaN.
-#include <sinter/autograd/gradcheck.hpp>
 #include <sinter/sinter.hpp>
 
 #include "../catch.hpp"
+#include "../derivatives.hpp"
 #include "../reference.hpp"
 
 namespace st = sinter;
@@ -33,13 +33,6 @@ double product_without(const line& x, int64 i, int64 k) {
   for (int64 j = 0; j < x.numel(); ++j) p *= j == i || j == k ? 1 : x(j);
   return p;
 }
-template <class F, class T> void check(F f, const T& at) {
-  st::variable x = st::clone(at);
-  const auto first = st::gradcheck(f, x), again = st::gradgradcheck(f, x);
-  INFO(first.text << again.text);
-  CHECK(first.ok);
-  CHECK(again.ok);
-}
 }  // namespace
 
 TEST_CASE("prod's first and second derivatives with any number of zeros") {
@@ -54,22 +47,22 @@ TEST_CASE("prod's first and second derivatives with any number of zeros") {
       const line row = second(f, x, i);
       for (int64 k = 0; k < n; ++k) CHECK(row(k) == Approx(k == i ? 0 : product_without(x, i, k)).margin(1e-13));
     }
-    check(f, x);
+    check_derivatives(f, x);
   }
 }
 TEST_CASE("prod's derivatives along every dim, of views and of expressions with zeros") {
   auto x = samples<double>(sizes<2>{5, 4}, column_major);
   x(1, 2) = x(1, 3) = x(2, 0) = x(4, 2) = 0;
   for (int64 i = 0; i < 3; ++i) x(3, i) = 0;
-  check([](auto v) { return st::square(st::prod(v, 0)); }, x);
-  check([](auto v) { return st::square(1 + st::prod(v, 1)); }, x);
-  check([](auto v) { return st::prod(v, 1, st::keepdim) * v; }, x);
-  check([](auto v) { return st::prod(st::sin(v) * v, -1); }, x);
+  check_derivatives([](auto v) { return st::square(st::prod(v, 0)); }, x);
+  check_derivatives([](auto v) { return st::square(1 + st::prod(v, 1)); }, x);
+  check_derivatives([](auto v) { return st::prod(v, 1, st::keepdim) * v; }, x);
+  check_derivatives([](auto v) { return st::prod(st::sin(v) * v, -1); }, x);
   auto y = samples<double>(sizes<1>{6}, flipped);
   y(4) = 0;
-  check([](auto v) { return st::prod(v); }, y);
+  check_derivatives([](auto v) { return st::prod(v); }, y);
   y(1) = 0;
-  check([](auto v) { return st::prod(v); }, y);
+  check_derivatives([](auto v) { return st::prod(v); }, y);
 }
 TEST_CASE("prod's third derivative at one zero") {
   const auto third = [](const line& at, int64 i, int64 k, int64 l) {

@@ -36,7 +36,7 @@ struct neg {
   static constexpr auto value(lane auto x) { return -x; }
   static constexpr auto grad(auto dy, auto, auto) { return -dy; }
 };
-/// max(a, b), NaN if either is; equal operands share the gradient, as in PyTorch
+/// max(a, b), NaN if either is; equal operands share the gradient, and beside a NaN both have it, as in PyTorch
 struct maximum {
   static constexpr op_info info{.name = "maximum", .integers = true};
   static constexpr auto value(lane auto a, lane auto b) {
@@ -44,11 +44,11 @@ struct maximum {
     return max(a, b);
   }
   static constexpr auto grad(auto dy, auto, auto a, auto b) {
-    auto half = sinter::where(a == b, dy * 0.5, 0);
-    return grads(sinter::where(a > b, dy, half), sinter::where(a < b, dy, half));
+    auto share = sinter::where(a == b, dy * 0.5, dy);
+    return grads(sinter::where(a < b, 0, share), sinter::where(a > b, 0, share));
   }
 };
-/// min(a, b), NaN if either is; equal operands share the gradient, as in PyTorch
+/// min(a, b), NaN if either is; equal operands share the gradient, and beside a NaN both have it, as in PyTorch
 struct minimum {
   static constexpr op_info info{.name = "minimum", .integers = true};
   static constexpr auto value(lane auto a, lane auto b) {
@@ -56,8 +56,8 @@ struct minimum {
     return min(a, b);
   }
   static constexpr auto grad(auto dy, auto, auto a, auto b) {
-    auto half = sinter::where(a == b, dy * 0.5, 0);
-    return grads(sinter::where(a < b, dy, half), sinter::where(a > b, dy, half));
+    auto share = sinter::where(a == b, dy * 0.5, dy);
+    return grads(sinter::where(a > b, 0, share), sinter::where(a < b, 0, share));
   }
 };
 /// |x|; the gradient at 0 is 0
