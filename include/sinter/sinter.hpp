@@ -19,6 +19,7 @@
 #include "tensor/copy.hpp"
 #include "tensor/creation.hpp"
 #include "tensor/random.hpp"
+#include "autograd/variable.hpp"
 #include "autograd/grad.hpp"
 #include "autograd/views.hpp"
 #include "tensor/complex.hpp"

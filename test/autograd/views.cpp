@@ -114,3 +114,13 @@ TEST_CASE("a view's gradient joins what else the variable gets, and reaches the 
   CHECK(w.grad()(0, 0) == 5);
   CHECK_THROWS_AS(z.backward(), st::autograd_error);
 }
+
+TEST_CASE("clone and contiguous of a variable are recorded") {
+  st::variable v = st::clone(table);
+  CHECK(st::contiguous(st::clone(cube)).is_contiguous());
+  st::variable c = st::contiguous(v);
+  CHECK(c.value().is_contiguous());
+  CHECK(c.data() != v.data());
+  CHECK(st::contiguous(c).data() == c.data());
+  check_derivatives([](const auto& x) { return st::square(st::clone(x)) * st::contiguous(x); }, v);
+}

@@ -43,3 +43,27 @@ TEST_CASE("shapes that do not broadcast are an error that shows both") {
   CHECK_THROWS_WITH(st::tensor(a + b), contains("add") && contains("[3, 4]") && contains("[3, 5]"));
   CHECK_THROWS_AS(st::tensor(a + b), st::shape_error);
 }
+
+TEST_CASE("dtypes meet by PyTorch's rule: dims first, then tensors without dims, then numbers") {
+  const auto f = st::ones<float>({2});
+  const auto d0 = st::ones<double>(st::shape<>);
+  const auto i = st::ones<st::int64>({2});
+  const auto i0 = st::ones<st::int64>(st::shape<>);
+  const auto b = st::ones<bool>({2});
+  const auto h = st::ones<st::half>({2});
+  static_assert(std::is_same_v<decltype(st::tensor(f * d0))::value_type, float>);
+  static_assert(std::is_same_v<decltype(st::tensor(i * d0))::value_type, double>);
+  static_assert(std::is_same_v<decltype(st::tensor(h * d0))::value_type, st::half>);
+  static_assert(std::is_same_v<decltype(st::tensor(b + i0))::value_type, st::int64>);
+  static_assert(std::is_same_v<decltype(st::tensor(st::ones<int>({2}) + i0))::value_type, int>);
+  static_assert(std::is_same_v<decltype(st::tensor(i0 * 0.5))::value_type, float>);
+  static_assert(std::is_same_v<decltype(st::tensor(d0 * 0.5))::value_type, double>);
+  static_assert(std::is_same_v<decltype(st::tensor(f * st::ones<double>({2})))::value_type, double>);
+  static_assert(std::is_same_v<decltype(st::tensor(st::where(b, 1.0, 0)))::value_type, float>);
+  static_assert(std::is_same_v<decltype(st::tensor(st::where(b, 1, 0)))::value_type, st::int64>);
+  CHECK(st::tensor(f * d0)(1) == 1);
+  st::variable w = d0;
+  st::variable y = st::sum(f * w);
+  y.backward();
+  CHECK(w.grad().item() == 2);
+}

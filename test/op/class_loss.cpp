@@ -111,6 +111,11 @@ TEST_CASE("targets of any integer type and layout, and computed ones, are looked
   labels(1, 2, 3) = -100;
   CHECK_NOTHROW(st::tensor(st::cross_entropy(image, labels)));
 }
+TEST_CASE("class numbers are one for each row, not broadcast") {
+  CHECK_THROWS_AS(st::tensor(st::cross_entropy(x, st::array<int64>({1}))), st::shape_error);
+  CHECK_THROWS_AS(st::tensor(st::nll_loss(x, st::array<int64>({0, 1, 2, 0, 1}))), st::shape_error);
+  CHECK_THROWS_AS(st::tensor(st::cross_entropy(x, st::zeros<int64>({4, 3}))), st::shape_error);
+}
 TEST_CASE("a formula that is kept counts the rows of each run") {
   auto t = st::clone(known);
   const auto loss = st::lazy(st::cross_entropy(x, t));

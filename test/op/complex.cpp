@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Complex numbers: every op of the registry that has a complex form against std::complex<long double>, and its derivatives
-// against finite differences; dtypes, shapes, products, reductions, selections.
-#include <sinter/op/registry.hpp>
-#include <sinter/sinter.hpp>
+// Complex numbers: ops of several operands, dtypes, shapes, products, reductions, views, selections. Of one: complex_unary.cpp.
+#include "complex.hpp"
+
 #include <sinter/tensor/scan.hpp>
 
 #include <cmath>
-#include <complex>
 #include <limits>
 #include <vector>
 
@@ -15,100 +13,6 @@
 
 namespace st = sinter;
 using st::complex128, st::complex64, st::int64;
-using wide = std::complex<long double>;
-
-namespace {
-
-// What the ops are, by the standard library. An op with a complex form that is missing here does not compile.
-template <class Op> wide expected(wide) = delete;
-#define EXPECT_OP(name, value) \
-  template <> wide expected<st::op::name>(wide z) { return value; }
-EXPECT_OP(neg, -z)
-EXPECT_OP(abs, std::abs(z))
-EXPECT_OP(exp, std::exp(z))
-EXPECT_OP(exp2, std::exp(z * std::log(2.0L)))
-EXPECT_OP(expm1, (wide(std::expm1(z.real()) * std::cos(z.imag()) - 2 * std::pow(std::sin(z.imag() / 2), 2.0L), std::exp(z.real()) * std::sin(z.imag()))))
-EXPECT_OP(log, std::log(z))
-EXPECT_OP(log2, std::log(z) / std::log(2.0L))
-EXPECT_OP(log10, std::log10(z))
-EXPECT_OP(log1p, std::log(1.0L + z))
-EXPECT_OP(sqrt, std::sqrt(z))
-EXPECT_OP(rsqrt, 1.0L / std::sqrt(z))
-EXPECT_OP(square, z* z)
-EXPECT_OP(reciprocal, 1.0L / z)
-EXPECT_OP(sin, std::sin(z))
-EXPECT_OP(cos, std::cos(z))
-EXPECT_OP(tan, std::tan(z))
-EXPECT_OP(asin, std::asin(z))
-EXPECT_OP(acos, std::acos(z))
-EXPECT_OP(atan, std::atan(z))
-EXPECT_OP(sinh, std::sinh(z))
-EXPECT_OP(cosh, std::cosh(z))
-EXPECT_OP(tanh, std::tanh(z))
-EXPECT_OP(asinh, std::asinh(z))
-EXPECT_OP(acosh, std::acosh(z))
-EXPECT_OP(atanh, std::atanh(z))
-EXPECT_OP(sigmoid, 1.0L / (1.0L + std::exp(-z)))
-EXPECT_OP(detach, z)
-#undef EXPECT_OP
-
-template <class T> wide widen(T v) { return v; }
-template <class T> wide widen(st::complex_number<T> v) { return {v.re, v.im}; }
-
-/// Every pair of these as re + im i: all quadrants, axes, both sides of each branch cut, small and large.
-template <class T> auto plane() {
-  const T parts[] = {T(0), T(-0.0), T(1e-3), T(-1e-3), T(0.3), T(-0.3), T(0.75), T(-1), T(1), T(1.5), T(-2.5), T(9), T(-20), T(20)};
-  constexpr int n = sizeof parts / sizeof parts[0];
-  auto z = st::empty<st::complex_number<T>>({n * n});
-  for (int i = 0; i < n * n; ++i) z(i) = {parts[i / n], parts[i % n]};
-  return z;
-}
-/// Points where every op is smooth: not on an axis, not on a branch cut.
-auto smooth_points() {
-  auto z = st::empty<complex128>({5});
-  const complex128 at[] = {{0.7, 0.4}, {-0.6, 0.9}, {1.3, -0.8}, {-0.45, -1.2}, {0.2, 1.1}};
-  for (int i = 0; i < 5; ++i) z(i) = at[i];
-  return z;
-}
-template <class Op> constexpr bool numeric_form = st::detail::has_complex_form<Op> && Op::info.result != st::result_type::boolean;
-
-template <class T> void check_unary_ops() {
-  const auto z = plane<T>();
-  st::for_each_op(st::unary_ops{}, [&]<class Op>() {
-    if constexpr (numeric_form<Op>) {
-      INFO(Op::info.name);
-      const st::tensor y = st::apply<Op>(z);
-      double worst = 0;
-      for (int64 i = 0; i < z.numel(); ++i) {
-        const wide want = expected<Op>(widen(z(i))), got = widen(y(i));
-        if (!std::isfinite(std::abs(want))) continue;
-        const auto size = std::max(std::abs(want), static_cast<long double>(std::numeric_limits<T>::min()));
-        const double error = static_cast<double>(std::abs(got - want) / size / std::numeric_limits<T>::epsilon());
-        if (!(error <= 16)) UNSCOPED_INFO("z = " << z(i).re << ", " << z(i).im << ": " << got << " instead of " << want << ", " << error << " eps");
-        if (!(error <= worst)) worst = error;
-      }
-      CHECK(worst <= 16);
-    }
-  });
-}
-
-}  // namespace
-
-TEST_CASE("every unary op with a complex form, over the plane and both sides of its branch cuts, within 16 eps of |f(z)|") {
-  check_unary_ops<float>();
-  check_unary_ops<double>();
-}
-
-TEST_CASE("every unary op's first and second derivatives") {
-  st::variable z = smooth_points();
-  st::for_each_op(st::unary_ops{}, [&]<class Op>() {
-    if constexpr (numeric_form<Op> && !std::is_same_v<Op, st::op::detach>) {
-      INFO(Op::info.name);
-      const auto f = [](const auto& x) { return st::apply<Op>(x); };
-      check_derivatives(f, z);
-    }
-  });
-}
 
 TEST_CASE("operands of two: complex and complex, complex and real, numbers") {
   const auto a = smooth_points();
@@ -201,6 +105,8 @@ TEST_CASE("dtypes meet as in PyTorch") {
   static_assert(std::is_same_v<decltype(st::tensor(st::zeros<float>({2}) * std::complex<double>(1, 2)))::value_type, complex64>);
   static_assert(std::is_same_v<decltype(st::tensor(st::zeros<double>({2}) * std::complex<float>(1, 2)))::value_type, complex128>);
   static_assert(std::is_same_v<decltype(st::tensor(st::zeros<int64>({2}) * complex64(1, 2)))::value_type, complex64>);
+  static_assert(std::is_same_v<decltype(st::tensor(st::zeros<float>({2}) * st::zeros<complex128>(st::shape<>)))::value_type, complex64>);
+  static_assert(std::is_same_v<decltype(st::tensor(st::where(c64 == 0, complex64(0, 1), 0)))::value_type, complex64>);
   static_assert(std::is_same_v<decltype(st::tensor(st::abs(c64)))::value_type, float>);
   static_assert(std::is_same_v<decltype(st::tensor(st::angle(c128)))::value_type, double>);
   static_assert(std::is_same_v<decltype(st::tensor(c64 == c128))::value_type, bool>);
@@ -322,6 +228,64 @@ TEST_CASE("selections and joins of complex tensors and variables") {
   CHECK(t(1) == complex128(-0.6, 0.9));
 }
 
+TEST_CASE("infinities and zeros as PyTorch has them") {
+  const float inf = std::numeric_limits<float>::infinity();
+  const auto one = [](complex64 v) { return st::array<complex64>({v}); };
+  const auto value = [](const auto& e) { return st::tensor(e)(0); };
+  CHECK(value(one({1, 1}) / one({inf, 0})) == complex64(0));
+  CHECK(value(st::reciprocal(one({inf, inf}))) == complex64(0));
+  CHECK(value(one({1, 1}) / one(0)) == complex64(inf, inf));
+  CHECK(value(1 / one(0)).re == inf);
+  CHECK(std::abs(widen(value(one({3e38f, 3e38f}) / one({3e38f, 3e38f}))) - 1.0L) < 1e-6);
+  CHECK(std::abs(widen(value(one({1e-38f, 1e-38f}) / one({1e-38f, 0}))) - wide(1, 1)) < 1e-6);
+  CHECK(value(st::exp(one({100, 0}))) == complex64(inf, 0));
+  CHECK(value(st::cosh(one({1000, 0}))) == complex64(inf, 0));
+  CHECK(value(st::sin(one({0, 1000}))) == complex64(0, inf));
+  CHECK(value(st::real(st::log(one({3e38f, 3e38f})))) == Approx(88.9436));
+  CHECK(value(st::pow(one({-2, 0}), 2)) == complex64(4, 0));
+  CHECK(value(st::pow(one({-2, 0}), 3)) == complex64(-8, 0));
+  CHECK(value(st::pow(one(0), 0)) == complex64(1));
+  CHECK(value(st::pow(one(0), 1.5)) == complex64(0));
+
+  st::variable zero = one(0);
+  st::variable s = st::sum(st::real(st::sgn(zero))) + st::sum(st::real(st::pow(zero, 1)));
+  s.backward();
+  CHECK(zero.grad()(0) == complex64(1));  // sgn's is 0
+  st::variable small = one({1e-25f, 1e-25f});
+  st::variable angle = st::sum(st::angle(small));
+  angle.backward();
+  CHECK(small.grad()(0).im == Approx(5e24));
+}
+
+TEST_CASE("results without a complex leaf, and parts that are one value or a leaf, differentiated twice") {
+  static constexpr st::fn<[](auto x) { auto e = exp(x); return complex(e, e); }> twice;
+  static constexpr st::fn<[](auto x) { return complex(x, x * x); }> leaf;
+  const auto line = st::array<double>({0.5, -0.25});
+  const auto point = st::full<double>(st::shape<>, 0.5);
+  const auto f = [](const auto& x) { return st::square(st::abs(st::variable(twice(x)))); };
+  const auto g = [](const auto& x) { return st::square(st::abs(st::variable(leaf(x)))); };
+  check_derivatives(f, line);
+  check_derivatives(f, point);
+  check_derivatives(g, line);
+  check_derivatives(g, point);
+}
+
+TEST_CASE("results keep the stride order of operands; too large ones are an error") {
+  const auto z = st::transpose(st::zeros<complex64>({3, 5}), 0, 1);
+  CHECK(st::tensor(z * 2).strides() == z.strides());
+  const auto a = st::expand(st::zeros<complex128>({1, 1}), {int64{1} << 31, 1}), b = st::expand(st::zeros<complex128>({1, 1}), {1, int64{1} << 30});
+  CHECK_THROWS_AS(st::tensor(a + b), st::memory_error);
+  const auto c = st::expand(st::zeros<double>({1, 1}), {int64{1} << 31, 1}), d = st::expand(st::zeros<double>({1, 1}), {1, int64{1} << 31});
+  CHECK_THROWS_AS(st::tensor(c + d), st::memory_error);
+}
+
+TEST_CASE("complex C++ numbers of two precisions") {
+  CHECK(complex64(1, 2) + complex128(0.5, 0.25) == complex128(1.5, 2.25));
+  static_assert(std::is_convertible_v<complex64, complex128> && !std::is_convertible_v<complex128, complex64>);
+  const std::complex<float> s = complex64(1, 2);
+  CHECK(complex128(s) == complex128(1, 2));
+}
+
 TEST_CASE("running products, and products, of complex numbers") {
   st::variable z = smooth_points();
   const wide w[] = {widen(z.detach()(0)), widen(z.detach()(1)), widen(z.detach()(2)), widen(z.detach()(3)), widen(z.detach()(4))};
@@ -330,7 +294,7 @@ TEST_CASE("running products, and products, of complex numbers") {
   CHECK(std::abs(widen(all.item()) - w[0] * w[1] * w[2] * w[3] * w[4]) < 1e-15);
   CHECK(std::abs(widen(last(2)) - w[0] * w[1] * w[2]) < 1e-15);
   CHECK(st::prod(st::zeros<complex64>({2, 0}), 1)(1) == complex64(1));
-  const auto f = [](const auto& x) { return st::prod(st::variable(x * x), 0); };
+  const auto f = [](const auto& x) { return st::prod(x * x, 0); };
   check_derivatives(f, z);
 }
 

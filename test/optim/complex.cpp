@@ -35,3 +35,20 @@ TEST_CASE("optimizers step the parts of complex parameters") {
   same_steps([](auto p) { return st::optim::rmsprop{p, {.lr = 0.01}}; });
   same_steps([](auto p) { return st::optim::adagrad{p, {.lr = 0.01}}; });
 }
+
+TEST_CASE("gradients of complex parameters are clipped by |z|, as in PyTorch") {
+  st::variable z = st::zeros<st::complex64>({2});
+  const auto set = [&] {
+    z.zero_grad();
+    st::variable s = st::sum(st::real(z * st::array<st::complex64>({st::complex64(3, 4), st::complex64(0, 12)})));
+    s.backward();
+  };
+  const st::parameter_list parameters{z};
+  set();
+  CHECK(st::nn::clip_grad_norm_(parameters, 1.3) == Approx(13));
+  CHECK(z.grad()(0).re == Approx(0.3));
+  CHECK(z.grad()(1).im == Approx(-1.2));
+  set();
+  CHECK(st::nn::clip_grad_norm_(parameters, 100, 1) == Approx(17));
+  CHECK(st::nn::clip_grad_norm_(parameters, 100, INFINITY) == Approx(12));
+}

@@ -201,7 +201,7 @@ constexpr derivation derive(const merged_graph& merged, int parts = all_parts) {
   }
   // the same from scratch, where derivatives of derivatives are wanted
   vec<bool> again(size, false);
-  auto given = [&](int i) { return is_dy[i] || is_root[i] || (saved[i] && g.at(i).is_op() && g.descr(i)->info.discontinuous); };
+  auto given = [&](int i) { return is_dy[i] || (saved[i] && is_root[i]) || (saved[i] && g.at(i).is_op() && g.descr(i)->info.discontinuous); };
   for (int i = 0; i < n; ++i)
     if (wanted[i] && d[i] != 0xffff) again[d[i]] = true;
   for (int i = size - 1; i >= 0; --i)
@@ -215,7 +215,7 @@ constexpr derivation derive(const merged_graph& merged, int parts = all_parts) {
     for (int r = 0; r < results; ++r) {
       as_leaf(merged.dys[r], operand_count + r);
       const int root = merged.roots[r];
-      if (again[root] && root < n) as_leaf(root, first_saved + out.saved.size() + r);
+      if (again[root] && saved[root] && !(r && root == merged.roots[0])) as_leaf(root, first_saved + out.saved.size() + r);
     }
     for (int k = 0; k < out.saved.size(); ++k)
       if (again[out.saved[k]] && given(out.saved[k]) && !is_root[out.saved[k]]) as_leaf(out.saved[k], first_saved + k);

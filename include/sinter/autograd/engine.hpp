@@ -137,14 +137,14 @@ inline any_variable produced(node_base* n, const operand& value, const storage_p
 }
 
 /// The gradient buffer of a slot as something that a program writes: its home, or allocated, on the first gradient
-/// (store); added to afterwards. For one part of complex elements it is added to from the start: to zeros.
-template <class Arch> result gradient_target(grad_slot& s, element_part part = element_part::whole) {
+/// (store); added to afterwards.
+template <class Arch> result gradient_target(grad_slot& s) {
   result r;
   r.shape = s.shape;
   if (!s.grad.block) {
     s.grad.shape = s.shape;
     row_major_strides(s.shape, s.grad.strides);
-    s.grad.block = s.home ? s.home : allocate_cpu<Arch>(s.shape.numel() * size_of(s.type));
+    s.grad.block = s.home ? s.home : allocate_cpu<Arch>(bytes_for<Arch>(s.shape, size_of(s.type)));
     s.grad.data = s.home ? s.home_data : static_cast<char*>(s.grad.block->data);
     if (s.home) s.home->version.fetch_add(1, std::memory_order_relaxed);  // who read the last gradient there may notice
     r.mode = write_store;
@@ -154,10 +154,7 @@ template <class Arch> result gradient_target(grad_slot& s, element_part part = e
   }
   r.data = s.grad.data;
   for (int d = 0; d < s.shape.rank; ++d) r.strides[d] = s.grad.strides[d];
-  if (part == element_part::whole) return r;
-  if (r.mode == write_store) __builtin_memset(r.data, 0, static_cast<std::size_t>(s.shape.numel() * size_of(s.type)));
-  r.mode = write_accumulate;
-  return part_of(r, s.type, part == element_part::im);
+  return r;
 }
 inline operand gradient_operand(const grad_slot& s) {
   operand o;
@@ -165,6 +162,20 @@ inline operand gradient_operand(const grad_slot& s) {
   o.shape = s.shape;
   for (int d = 0; d < s.shape.rank; ++d) o.strides[d] = s.grad.strides[d];
   return o;
+}
+/// The same to be added to in any case: to zeros at first.
+template <class Arch> operand gradient_sum(grad_slot& s) {
+  if (gradient_target<Arch>(s).mode == write_store) __builtin_memset(s.grad.data, 0, static_cast<std::size_t>(s.shape.numel() * size_of(s.type)));
+  return gradient_operand(s);
+}
+/// What a program writes for one part of a slot's elements, or for all of them.
+template <class Arch> result gradient_target(grad_slot& s, element_part part) {
+  if (part == element_part::whole) return gradient_target<Arch>(s);
+  const operand sum = part_of(gradient_sum<Arch>(s), s.type, part == element_part::im);
+  result r;
+  r.data = sum.data, r.shape = sum.shape, r.mode = write_accumulate;
+  for (int d = 0; d < s.shape.rank; ++d) r.strides[d] = sum.strides[d];
+  return r;
 }
 
 /// A heap of nodes, the youngest on top.

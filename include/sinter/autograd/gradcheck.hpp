@@ -26,12 +26,6 @@ namespace detail::inline SINTER_TARGET {
 /// A fixed weight for element i, so that every element of a result counts differently.
 inline double check_weight(int64 i) { return 0.3 + 0.1 * static_cast<double>((i * 7 + 3) % 11); }
 
-template <class V> auto zero_like(const V& x) {
-  auto t = detail::new_tensor<typename V::value_type, typename V::extents_type>(index_list<V::rank>(x.sizes()));
-  for (int64 i = 0; i < t.numel(); ++i) t.data()[i] = 0;
-  return t;
-}
-
 /// sum_i w_i f_i as one number, as a recorded statement. Parts of complex elements count one by one.
 template <class V> auto weighted_sum(const V& y) {
   if constexpr (is_complex_element<typename V::value_type>) {
@@ -108,7 +102,7 @@ void compare_gradients(gradcheck_report& report, const checked_function::number&
   const auto g = grad(of, inputs, {.allow_unused = true});
   int number = 0;
   auto one = [&](const auto& in, const auto& found) {
-    compare_gradient(report, number, in.detach(), found.defined() ? found.detach() : zero_like(in), value, o);
+    compare_gradient(report, number, in.detach(), found.defined() ? found.detach() : zeros_like(in.detach()), value, o);
     ++number;
   };
   std::apply([&](const V&... x) { std::apply([&](const auto&... found) { (one(x, found), ...); }, g); }, inputs);
@@ -139,13 +133,13 @@ template <class... V> gradcheck_report second_derivatives(const checked_function
     compare_gradients(report, total, inputs, [&] { return sum_of_gradients(false).item(); }, o);
   return report;
 }
+template <class... V> inline constexpr bool precise = ((real_type(dtype_of<typename V::value_type>) == dtype::f64) && ...);
+#define SINTER_PRECISE "sinter: gradcheck needs double or complex128 inputs: float differences are noise"
 /// f(inputs...) as a checked_function.
 template <class F, class... V> auto weighted(F& f, const std::tuple<V...>& inputs) {
-  constexpr bool precise = ((real_type(dtype_of<typename V::value_type>) == dtype::f64) && ...);
-  static_assert(precise, "sinter: gradcheck needs double or complex128 inputs: float differences are noise");
   return [&] {
     return std::apply([&](const V&... x) {
-      if constexpr (precise) {
+      if constexpr (precise<V...>) {
         variable y = f(x...);
         return checked_function::number(weighted_sum(y));
       } else {
@@ -160,6 +154,7 @@ template <class F, class... V> auto weighted(F& f, const std::tuple<V...>& input
 /// First derivatives of `f(inputs...)` (a variable or an expression of any shape, of double or complex128) with respect to all
 /// inputs, against central differences. https://pytorch.org/docs/stable/generated/torch.autograd.gradcheck.gradcheck.html
 template <class F, class... V> gradcheck_report gradcheck(F f, const std::tuple<V...>& inputs, gradcheck_options o = {}) {
+  static_assert(detail::precise<V...>, SINTER_PRECISE);
   auto number = detail::weighted(f, inputs);
   return detail::first_derivatives(detail::checked_function(number), inputs, o);
 }
@@ -169,11 +164,13 @@ template <class F, class T, class E, class D> gradcheck_report gradcheck(F f, co
 
 /// Second derivatives: gradcheck of the gradient of f, which must be recorded itself (create_graph).
 template <class F, class... V> gradcheck_report gradgradcheck(F f, const std::tuple<V...>& inputs, gradcheck_options o = {}) {
+  static_assert(detail::precise<V...>, SINTER_PRECISE);
   auto number = detail::weighted(f, inputs);
   return detail::second_derivatives(detail::checked_function(number), inputs, o);
 }
 template <class F, class T, class E, class D> gradcheck_report gradgradcheck(F f, const variable<T, E, D>& x, gradcheck_options o = {}) {
   return gradgradcheck(f, std::tuple(x), o);
 }
+#undef SINTER_PRECISE
 
 }  // namespace sinter::inline v0

@@ -34,9 +34,7 @@ class linear_node final : public node_base {
     for (int i = 0; i < terms_.size(); ++i) {
       grad_slot* s = terms_[i].slot;
       if (!s) continue;
-      const result to = gradient_target<native>(*s);
-      if (to.mode == write_store) __builtin_memset(to.data, 0, static_cast<std::size_t>(to.shape.numel() * size_of(s->type)));
-      run_term(turned(i), s->type, dy, gradient_operand(*s));
+      run_term(turned(i), s->type, dy, gradient_sum<native>(*s));
     }
   }
   void backward_recorded(const any_variable& dy, any_variable* to) override {
@@ -59,7 +57,7 @@ inline any_variable record_linear(const linear_term& term, const any_variable& x
   value.shape = s;
   row_major_strides(s, value.strides);
   const dtype type = term.map->by_parts() ? x.type : term.transposed ? complex_type(x.type) : real_type(x.type);
-  const int64 bytes = s.numel() * size_of(type);
+  const int64 bytes = bytes_for(s, size_of(type));
   storage_ptr block = allocate_cpu(bytes);
   value.data = static_cast<char*>(block->data);
   __builtin_memset(value.data, 0, static_cast<std::size_t>(bytes));
@@ -112,15 +110,20 @@ template <class T, class E> variable<T, E> linear_variable(const tensor<T, E>& v
   return out;
 }
 
+/// `value`, recorded as the same as that of `slot`.
+template <class T, class E> variable<T, E> same_value(grad_slot* slot, const tensor<T, E>& value) {
+  const auto same = [](const auto& t) { return t; };
+  const shape_value s = shape_of(value.sizes());
+  vec<linear_term> terms;
+  terms.push({new_map<view_map<E::rank, E::rank, decltype(same)>>(s, s, same), false, slot});
+  return linear_variable<T, E>(value, terms);
+}
 /// A typed variable for a recorded value: the same elements, with a state of its own.
 template <class T, class E> variable<T, E> typed(const any_variable& v) {
   if (!v.defined()) return {};
   index_list<E::rank> sizes, strides;
   for (int d = 0; d < E::rank; ++d) sizes[d] = v.value.shape[d], strides[d] = v.value.strides[d];
-  const auto same = [](const auto& t) { return t; };
-  vec<linear_term> terms;
-  terms.push({new_map<view_map<E::rank, E::rank, decltype(same)>>(v.value.shape, v.value.shape, same), false, v.slot});
-  return linear_variable<T, E>(tensor<T, E>(v.block, reinterpret_cast<T*>(v.value.data), sizes, strides), terms);
+  return same_value<T, E>(v.slot, tensor<T, E>(v.block, reinterpret_cast<T*>(v.value.data), sizes, strides));
 }
 
 /// f(v) as a recorded view: f takes a tensor of any element type and v's rank, and returns a view of it.

@@ -154,7 +154,7 @@ template <class Arch> any_variable record(graph g, const vec<any_variable>& in, 
   if (summed_to.rank >= 0) {
     r.shape = summed_to;
     row_major_strides(summed_to, r.strides);
-    r.block = allocate_cpu<Arch>(summed_to.numel() * size_of(type));
+    r.block = allocate_cpu<Arch>(bytes_for<Arch>(summed_to, size_of(type)));
     r.data = static_cast<char*>(r.block->data);
   }
   interpret<Arch>(g, &leaves[0], slots.size() ? &slots[0] : nullptr, &r);

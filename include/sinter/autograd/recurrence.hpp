@@ -170,9 +170,7 @@ class recurrence_node final : public node_base {
     for (int i = 0; i < 2; ++i) {
       grad_slot* s = input(i);
       if (!s || !s->requires_grad) continue;
-      const result target = gradient_target<native>(*s);
-      if (target.mode == write_store) __builtin_memset(target.data, 0, static_cast<std::size_t>(target.shape.numel() * size_of(s->type)));
-      to[i] = gradient_operand(*s);
+      to[i] = gradient_sum<native>(*s);
     }
     with_running_type(a_.type, [&]<class T>(T) { add_recurrence_gradients<T>(c_, a_.value, r_.value, dr, to[0], to[1]); });
   }
@@ -213,7 +211,7 @@ inline any_variable record_recurrence(const recurrence& c, const any_variable& a
   operand r;
   r.shape = a.value.shape;
   row_major_strides(r.shape, r.strides);
-  storage_ptr block = allocate_cpu(r.shape.numel() * size_of(a.type));
+  storage_ptr block = allocate_cpu(bytes_for(r.shape, size_of(a.type)));
   r.data = static_cast<char*>(block->data);
   with_running_type(a.type, [&]<class T>(T) { run_recurrence<T>(c, a.value, b.value, r); });
   const auto wants = [](const any_variable& v) { return v.slot && v.slot->requires_grad; };

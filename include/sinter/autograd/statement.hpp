@@ -332,14 +332,12 @@ template <class X, class Arch = native> SINTER_HIDDEN auto evaluate_variable(con
     }
   }
   result results[F::result_count];
-  auto value = prepare_results<L, Arch>(ops, results);
+  results[0].complex = L::is_complex;
   for (int k = P::result_count; k < F::result_count; ++k) results[k].mode = record ? write_store : write_skip;
   cpu_run(entry_of<F, Arch>, ops.leaves, ops.slots, results).template run<Arch>();
   result own[P::result_count];
   for (int r = 0; r < P::result_count; ++r) own[r] = results[r];
-  if constexpr (L::is_complex) own[0].block = own[1].block = value.storage_handle();
-  else value = take<typename L::value_type, typename L::extents_type>(results[0]);
-  V out(value, false);
+  V out(take<typename L::value_type, typename L::extents_type>(results[0]), false);
   if (!record) return out;
   auto* n = new statement_node<Arch>(statement_of<P, typename marks_of<X>::type, Arch>);
   attach(n, *out.slot());

@@ -42,6 +42,13 @@ SINTER_RECORDED_VIEW_LIST(view)
 #undef SINTER_RECORDED_VIEW_LIST
 #undef SINTER_RECORDED_VIEW
 
+/// A copy of the elements, recorded. https://pytorch.org/docs/stable/generated/torch.clone.html
+template <class T, class E> variable<T, E> clone(const variable<T, E>& v) { return detail::same_value(v.slot(), clone(v.value())); }
+/// v itself where its elements lie row-major without holes, else a recorded copy.
+template <class T, class E> variable<T, E> contiguous(const variable<T, E>& v) {
+  return v.value().is_contiguous() ? v : detail::same_value(v.slot(), contiguous(v.value()));
+}
+
 }  // namespace SINTER_TARGET
 
 template <class T, class E, class D> template <class... A> SINTER_INLINE auto variable<T, E, D>::operator()(A... a) const {

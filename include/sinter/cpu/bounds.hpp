@@ -11,7 +11,7 @@ struct bounds_check {
   uint16 at = 0;         ///< the in_bounds instruction
   bool in_memory = false;
   uint16 leaf = 0;              ///< instruction
-  uint16 like = 0, dims = 0;    ///< the bound is the extent of this instruction along these dims
+  uint16 like = 0, dims = 0;    ///< the bound is the extent of this instruction along these dims, which the index lacks
   uint16 ignored = 0;           ///< instruction: a number
 };
 template <class P> inline constexpr auto bounds_of = [] {
@@ -38,7 +38,8 @@ template <class P> inline constexpr auto bounds_of = [] {
     int leaf = x.a;
     while (p.at(leaf).op == code::squeeze || p.at(leaf).op == code::unsqueeze || (p.at(leaf).op == code::cast && is_integral(p.at(leaf).type))) leaf = p.at(leaf).a;
     const instruction from = p.at(leaf), bound = p.at(x.b), ignored = p.at(x.c);
-    c.in_memory = from.op == code::leaf && is_integral(from.type) && bound.op == code::extent && (ignored.op == code::scalar || ignored.op == code::literal);
+    if (bound.op != code::extent) continue;
+    c.in_memory = from.op == code::leaf && is_integral(from.type) && (ignored.op == code::scalar || ignored.op == code::literal);
     c.leaf = static_cast<uint16>(leaf), c.like = bound.a, c.dims = bound.b, c.ignored = x.c;
     out.v[out.count++] = c;
   }
@@ -64,9 +65,17 @@ template <class Arch> SINTER_HIDDEN SINTER_NOINLINE void require_bounds(dtype t,
     }
   });
 }
+/// Throws shape_error unless there is one index for each row of `like` along the dims in `mask`.
+template <class Arch> SINTER_HIDDEN SINTER_NOINLINE void check_rows(const shape_value& index, const shape_value& like, uint32 mask) {
+  bool same = index.rank == like.rank;
+  for (int d = 0; d < like.rank && same; ++d) same = index[d] == (mask >> d & 1 ? 1 : like[d]);
+  if (!same) [[unlikely]]
+    fail<shape_error, Arch>("class numbers of sizes ", shape_text{index.e, index.rank}, " for values of sizes ", shape_text{like.e, like.rank}, ": one for each row");
+}
 template <class P, class Arch> SINTER_HIDDEN void check_bounds(const operand* leaves, const dims_slot* slots, const shape_value* shapes) {
   for (int k = 0; k < bounds_of<P>.count; ++k) {
     const bounds_check& c = bounds_of<P>.v[k];
+    check_rows<Arch>(shapes[P::at(c.at).a], shapes[c.like], resolve_dims(c.dims, shapes[c.like].rank, slots));
     if (!c.in_memory) {
       interpreter<Arch>(view_of<P>, leaves, slots).look(c.at);
       continue;

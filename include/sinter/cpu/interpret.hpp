@@ -148,7 +148,7 @@ template <class Arch> class SINTER_HIDDEN interpreter {
   }
   static void allocate(strided_value& v) {
     row_major(v.shape, v.strides);
-    v.block = allocate_cpu<Arch>(v.shape.numel() * size_of(v.type));
+    v.block = allocate_cpu<Arch>(bytes_for<Arch>(v.shape, size_of(v.type)));
     v.data = static_cast<char*>(v.block->data);
   }
   /// Strides of v in a loop over s: 0 where it is broadcast.
@@ -378,14 +378,13 @@ template <class Arch> class SINTER_HIDDEN interpreter {
       r.shape = summed_to ? leaves_[summed_to - 1].shape : v.shape;
       row_major(r.shape, r.strides);
       // a row-major value of which nobody else needs the memory
-      bool whole = v.block && v.data == v.block->data && r.shape == v.shape && v.block.use_count() == 1;
+      bool whole = !r.complex && v.block && v.data == v.block->data && r.shape == v.shape && v.block.use_count() == 1;
       for (int d = 0; d < v.shape.rank && whole; ++d) whole = v.shape[d] == 1 || v.strides[d] == r.strides[d];
       if (whole) {
         r.block = v.block, r.data = v.data;
         return;
       }
-      r.block = allocate_cpu<Arch>(r.shape.numel() * size_of(v.type));
-      r.data = static_cast<char*>(r.block->data);
+      allocate_result<Arch>(&r, v.type);
       r.mode = write_store;
     }
     if (r.shape == v.shape && r.mode == write_store) {

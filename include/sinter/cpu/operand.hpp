@@ -25,14 +25,36 @@ struct result {
   shape_value shape;
   int64 strides[max_rank] = {};
   uint8 mode = write_store;
+  bool complex = false;  ///< without data: allocated as the real part of complex elements, the next result is the imaginary one
 };
 
 inline namespace SINTER_TARGET {
+/// The bytes of elements of a shape. Throws memory_error for more than an address has.
+template <class Arch = native> int64 bytes_for(const shape_value& s, int64 element) {
+  int64 bytes = element;
+  bool empty = false, fits = true;
+  for (int d = 0; d < s.rank; ++d) {
+    empty = empty || s[d] == 0;
+    if (s[d]) fits = !__builtin_mul_overflow(bytes, s[d], &bytes) && fits;
+  }
+  if (empty) return 0;
+  if (!fits) [[unlikely]] fail<memory_error, Arch>("a value of sizes ", shape_text{s.e, s.rank}, " needs more bytes than an address has");
+  return bytes;
+}
 /// Part 0 (real) or 1 (imaginary) of complex elements of dtype t: every other number.
 template <class O> O part_of(O whole, dtype t, int part) {
   whole.data += part * size_of(real_type(t));
   for (int d = 0; d < whole.shape.rank; ++d) whole.strides[d] *= 2;
   return whole;
+}
+/// Memory for r, whose shape and strides are set; for two results if it is complex.
+template <class Arch> void allocate_result(result* r, dtype t) {
+  r->block = allocate_cpu<Arch>(bytes_for<Arch>(r->shape, size_of(r->complex ? complex_type(t) : t)));
+  r->data = static_cast<char*>(r->block->data);
+  if (!r->complex) return;
+  r->complex = false;
+  const result whole = *r;
+  for (int part = 0; part < 2; ++part) r[part] = part_of(whole, complex_type(t), part);
 }
 /// The strides of a fresh row-major value; extents of 0 count as 1.
 inline void row_major_strides(const shape_value& s, int64* strides) {

@@ -50,7 +50,8 @@ class SINTER_HIDDEN run_values {
     for (int d = s.rank - 1; d >= 0; --d) strides[d] = s[d] == 1 ? 0 : step, step *= s[d];
     return step;
   }
-  /// Strides of a fresh result: the order of the first operand of the same shape that has no holes, else row-major.
+  /// Strides of a fresh result: the order of the first operand of the same shape that has no holes (but for the other parts of
+  /// complex elements), else row-major.
   void fresh_strides(const shape_value& s, int64* strides) const {
     row_major(s, strides);
     if (s.rank < 2) return;
@@ -64,10 +65,12 @@ class SINTER_HIDDEN run_values {
           const int t = order[j];
           order[j] = order[j - 1], order[j - 1] = t;
         }
-      int64 step = 1, out[max_rank] = {};
+      int64 step = 1, unit = 1, out[max_rank] = {};
       for (int i = s.rank - 1; i >= 0; --i) {
         const int d = order[i];
-        if (s[d] != 1 && o.strides[d] != step) return;
+        if (s[d] == 1) continue;
+        if (step == 1 && o.strides[d] == 2 && p_.reads_parts()) unit = 2;
+        if (o.strides[d] != step * unit) return;
         out[d] = step;
         step *= s[d];
       }
@@ -99,8 +102,7 @@ class SINTER_HIDDEN run_values {
       if (!r.data) {  // allocate it
         r.shape = shapes_[v];
         fresh_strides(r.shape, r.strides);
-        r.block = allocate_cpu<Arch>(r.shape.numel() * size_of(p_.at(v).type));
-        r.data = static_cast<char*>(r.block->data);
+        allocate_result<Arch>(&r, p_.at(v).type);
       }
       memory& m = memory_[v];
       const bool same = r.shape == shapes_[v] && !e_.memory[v];
@@ -113,7 +115,7 @@ class SINTER_HIDDEN run_values {
     for (int v = 0; v < p_.size(); ++v) {
       memory& m = memory_[v];
       if (m.data || !e_.written[v] || (!m.read && uses[v] == 0)) continue;
-      m.bytes = shapes_[v].numel() * size_of(p_.at(v).type);
+      m.bytes = bytes_for<Arch>(shapes_[v], size_of(p_.at(v).type));
       m.data = static_cast<char*>(host_alloc<Arch>(m.bytes));
       fresh_strides(shapes_[v], m.strides);
       m.mode = write_store;

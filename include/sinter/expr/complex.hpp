@@ -32,7 +32,9 @@ constexpr void list_parts(vec<sym>& to, complex_sym z) { to.push(z.re), to.push(
 template <class... A> constexpr dtype part_type(graph& g, A... a) {
   vec<sym> parts;
   (list_parts(parts, a), ...);
-  return g.common_type(&parts[0], parts.size()) == dtype::f64 ? dtype::f64 : dtype::f32;
+  bool numbers = true;  // alone are complex64
+  for (int i = 0; i < parts.size(); ++i) numbers = numbers && g[parts[i].id].weak;
+  return !numbers && g.common_type(&parts[0], parts.size()) == dtype::f64 ? dtype::f64 : dtype::f32;
 }
 constexpr sym cast_parts(sym x, dtype t) { return x.g->cast(x, t); }
 constexpr complex_sym cast_parts(complex_sym z, dtype t) { return {cast_parts(z.re, t), cast_parts(z.im, t)}; }

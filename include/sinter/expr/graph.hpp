@@ -180,6 +180,7 @@ class graph {
       if (o.ins.rank > y.rank) y.rank = o.ins.rank;
     }
     if (!uniform) t = common_type(x + second, n - second);
+    if (second && t == dtype::f64 && items_[x[1].id].weak && items_[x[2].id].weak) t = dtype::f32, uniform = false;  // numbers alone
     if (op->info.result == result_type::floating && !is_floating(t) && !is_complex(t)) t = dtype::f32, uniform = false;
     if (!uniform) {
       for (int i = second; i < n; ++i) x[i] = cast(x[i], t);
@@ -196,22 +197,27 @@ class graph {
     return add(it);
   }
 
-  /// The dtype in which operands meet: numbers are weak, as in PyTorch.
+  /// The dtype in which operands meet, by PyTorch's rule: tensors with dims decide; one without dims, and behind it a number,
+  /// counts only if it is of a higher kind (bool, integer, floating). https://pytorch.org/docs/stable/tensor_attributes.html
   constexpr dtype common_type(const sym* x, int n) const {
-    dtype strong = dtype::b8, weak = dtype::b8;
-    bool any = false;
+    dtype type[3] = {};
+    bool any[3] = {};
     for (int i = 0; i < n; ++i) {
       const item& o = items_[x[i].id];
-      if (o.weak) weak = promote(weak, o.ins.type);
-      else strong = any ? promote(strong, o.ins.type) : o.ins.type, any = true;
+      const int level = o.weak ? 2 : o.ins.rank == 0 ? 1 : 0;
+      type[level] = any[level] ? promote(type[level], o.ins.type) : o.ins.type;
+      any[level] = true;
     }
-    return meet(strong, weak, any);
-  }
-  static constexpr dtype meet(dtype strong, dtype weak, bool any_strong) {
-    if (!any_strong) return weak;
-    if (is_floating(weak) && !is_floating(strong) && !is_complex(strong)) return dtype::f32;
-    if (is_integral(weak) && strong == dtype::b8) return dtype::i64;
-    return strong;
+    if (!any[0] && !any[1]) return type[2];
+    if (any[2] && is_floating(type[2])) type[2] = dtype::f32;  // the default dtype
+    auto meet = [&](int high, int low) {
+      if (!any[low]) return type[high];
+      if (!any[high]) return type[low];
+      if (is_floating(type[high])) return type[high];
+      return type[high] == dtype::b8 || is_floating(type[low]) ? promote(type[high], type[low]) : type[high];
+    };
+    type[1] = meet(1, 2), any[1] = any[1] || any[2];
+    return meet(0, 1);
   }
 
   constexpr int op_number(const op_descr* op) {

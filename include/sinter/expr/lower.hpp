@@ -47,9 +47,12 @@ template <class Op, class... A> struct operand_shapes<node<Op, A...>> {
   static constexpr void collect(shape_value*& to) { (operand_shapes<A>::collect(to), ...); }
 };
 
+/// Is the value of a node, leaf or number complex?
+template <class X> inline constexpr bool is_complex_value = std::is_same_v<decltype(X::build(std::declval<cursor&>())), complex_sym>;
+
 template <class X> struct lowered {
   using program = program_of<X>;
-  static constexpr bool is_complex = std::is_same_v<decltype(X::build(std::declval<cursor&>())), complex_sym>;
+  static constexpr bool is_complex = is_complex_value<X>;
   static constexpr struct result_t {
     shape_value shape;
     dtype type = dtype::f32;

@@ -6,6 +6,9 @@
 
 namespace sinter::inline v0 {
 
+namespace detail {
+template <class C> inline constexpr bool is_complex_number = false;
+}
 /// re + im i. Reads from and writes to any type with real() and imag(), so std::complex needs no cast; an array of
 /// std::complex<T> is an array of complex_number<T>. (<complex> itself would bring streams into every file.)
 template <class T> struct complex_number {
@@ -16,9 +19,10 @@ template <class T> struct complex_number {
   SINTER_HD SINTER_INLINE constexpr complex_number(T real, T imag) : re(real), im(imag) {}
   template <class N> requires(requires(N n) { static_cast<T>(n); } && !requires(const N& n) { n.real(); })
   SINTER_HD SINTER_INLINE constexpr complex_number(N real) : re(static_cast<T>(real)), im(0) {}
+  /// From another precision only upwards, unless asked for.
   template <class C> requires requires(const C& c) { c.real(); c.imag(); }
-  SINTER_HD SINTER_INLINE constexpr complex_number(const C& c) : re(static_cast<T>(c.real())), im(static_cast<T>(c.imag())) {}
-  template <class C> requires(requires(const C& c) { c.real(); c.imag(); C(T{}, T{}); })
+  SINTER_HD SINTER_INLINE constexpr explicit(detail::is_complex_number<C> && sizeof(C) > 2 * sizeof(T)) complex_number(const C& c) : re(static_cast<T>(c.real())), im(static_cast<T>(c.imag())) {}
+  template <class C> requires(!detail::is_complex_number<C> && requires(const C& c) { c.real(); c.imag(); C(T{}, T{}); })
   SINTER_HD SINTER_INLINE constexpr operator C() const { return C(static_cast<typename C::value_type>(re), static_cast<typename C::value_type>(im)); }
 
   SINTER_HD SINTER_INLINE constexpr T real() const { return re; }
@@ -44,6 +48,9 @@ template <class T> struct complex_number {
   SINTER_HD SINTER_INLINE constexpr complex_number& operator*=(complex_number b) { return *this = *this * b; }
   SINTER_HD SINTER_INLINE constexpr complex_number& operator/=(complex_number b) { return *this = *this / b; }
 };
+namespace detail {
+template <class T> inline constexpr bool is_complex_number<complex_number<T>> = true;
+}
 using complex64 = complex_number<float>;
 using complex128 = complex_number<double>;
 

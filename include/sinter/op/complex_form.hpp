@@ -62,7 +62,7 @@ struct sgn {
   static constexpr sym compose(real_value auto x) { return sign(x); }
   static constexpr complex_sym compose(complex_value auto z) {
     auto r = abs(z), n = where(r == 0, 1, r);
-    return {z.re / n, z.im / n};
+    return {where(r == 0, 0, z.re / n), where(r == 0, 0, z.im / n)};
   }
 };
 
@@ -100,6 +100,8 @@ constexpr complex_sym over_i(complex_value auto z) { return {z.im, -z.re}; }
 constexpr sym is_negative(real_value auto x) { return where(x == 0, 1 / x, x) < 0; }
 /// sqrt(1 - z), sqrt(1 + z): what the inverse functions are made of.
 constexpr complex_sym root_below(complex_value auto z) { return sqrt(decltype(z){1 - z.re, -z.im}); }
+/// r times a sine or cosine f, 0 where f is: also where r is too large for a number.
+constexpr sym modulate(real_value auto r, real_value auto f) { return where(isinf(r) & (f == 0), f, r * f); }
 constexpr complex_sym root_above(complex_value auto z) { return sqrt(decltype(z){1 + z.re, z.im}); }
 }  // namespace detail::inline SINTER_TARGET
 
@@ -129,23 +131,27 @@ template <> struct complex_form<op::div> {
   static constexpr complex_sym of(complex_value auto a, real_value auto b) { return {a.re / b, a.im / b}; }
   static constexpr complex_sym of(complex_value auto a, complex_value auto b) {
     auto d = scaled(b);
-    return {(a.re * d.z.re + a.im * d.z.im) / d.norm, (a.im * d.z.re - a.re * d.z.im) / d.norm};
+    auto re = a.re / d.by, im = a.im / d.by;
+    return where(d.by == 0, complex_sym{re, im}, complex_sym{(re * d.z.re + im * d.z.im) / d.norm, (im * d.z.re - re * d.z.im) / d.norm});
   }
   static constexpr complex_sym of(real_value auto a, complex_value auto b) {
     auto d = scaled(b);
-    return {a * d.z.re / d.norm, -(a * d.z.im) / d.norm};
+    auto x = a / d.by;
+    return where(d.by == 0, complex_sym{x, 0 * x}, complex_sym{x * d.z.re / d.norm, -(x * d.z.im) / d.norm});
   }
 
  private:
   struct divisor {
+    sym by;
     complex_sym z;
     sym norm;
   };
-  /// b by its larger part, and |b|^2 by it: the square itself may overflow.
+  /// b = by z with |z|^2 = norm in [1, 2], for infinite b too: b's own square may overflow. z is 1 where b is 0.
   static constexpr divisor scaled(complex_value auto b) {
-    auto s = detach(maximum(abs(b.re), abs(b.im)));
-    complex_sym z{b.re / s, b.im / s};
-    return {z, b.re * z.re + b.im * z.im};
+    auto by = detach(maximum(abs(b.re), abs(b.im)));
+    auto part = [=](auto x, int of_zero) { return where(isinf(x), sign(x), where(by == 0, of_zero, x / where(by == 0, 1, by))); };
+    complex_sym z{part(b.re, 1), part(b.im, 0)};
+    return {by, z, z.re * z.re + z.im * z.im};
   }
 };
 template <> struct complex_form<op::neg> {
@@ -215,7 +221,7 @@ template <> struct complex_form<op::logical_xor> {
 template <> struct complex_form<op::exp> {
   static constexpr complex_sym of(complex_value auto z) {
     auto r = exp(z.re);
-    return {r * cos(z.im), r * sin(z.im)};
+    return {detail::modulate(r, cos(z.im)), detail::modulate(r, sin(z.im))};
   }
 };
 template <> struct complex_form<op::log> {
@@ -225,7 +231,9 @@ template <> struct complex_form<op::log> {
     auto near = (r > 0.7) & (r < 1.4);
     auto wide = abs(z.re) >= abs(z.im);
     auto beyond = where(wide, (z.re - 1) * (z.re + 1) + z.im * z.im, (z.im - 1) * (z.im + 1) + z.re * z.re);
-    return {where(near, 0.5 * log1p(where(near, beyond, 0)), log(r)), atan2(z.im, z.re)};
+    auto large = isinf(r);  // as a number, that is
+    auto far = log(where(large, hypot(0.25 * z.re, 0.25 * z.im), r)) + where(large, 1.3862943611198906, 0);
+    return {where(near, 0.5 * log1p(where(near, beyond, 0)), far), atan2(z.im, z.re)};
   }
 };
 template <> struct complex_form<op::exp2> {
@@ -240,7 +248,7 @@ template <> struct complex_form<op::log10> {
 template <> struct complex_form<op::expm1> {  // e^x cos y - 1 = (e^x - 1) cos y - 2 sin^2(y/2)
   static constexpr complex_sym of(complex_value auto z) {
     auto s = sin(0.5 * z.im);
-    return {expm1(z.re) * cos(z.im) - 2 * s * s, exp(z.re) * sin(z.im)};
+    return {expm1(z.re) * cos(z.im) - 2 * s * s, detail::modulate(exp(z.re), sin(z.im))};
   }
 };
 template <> struct complex_form<op::log1p> {  // near 0 |1 + z|^2 - 1 = x (2 + x) + y^2
@@ -264,11 +272,13 @@ template <> struct complex_form<op::sqrt> {  // from the half whose square does 
 template <> struct complex_form<op::rsqrt> {
   static constexpr complex_sym of(complex_value auto z) { return 1 / sqrt(z); }
 };
-template <> struct complex_form<op::pow> {  // e^(b log a); 0^0 = 1, 0^b = 0
+template <> struct complex_form<op::pow> {  // e^(b log a); 0^0 = 1, 0^b = 0; small whole powers as products
   static constexpr complex_sym of(auto a, auto b) {
     auto zero = a == 0;
     auto l = log(where(zero, 1, as_complex(a)));
-    return where(zero, where(b == 0, 1, as_complex(0 * b)), exp(b * l));
+    complex_sym general = where(zero, where(b == 0, 1, as_complex(0 * b)), exp(b * l));
+    if constexpr (complex_value<decltype(b)>) return general;
+    else return where(b == 1, a, where(b == 2, a * a, where(b == 3, a * a * a, general)));  // exact
   }
 
  private:
@@ -279,10 +289,10 @@ template <> struct complex_form<op::pow> {  // e^(b log a); 0^0 = 1, 0^b = 0
 // --- trigonometric and hyperbolic ----------------------------------------------------------------------------------------
 
 template <> struct complex_form<op::sinh> {
-  static constexpr complex_sym of(complex_value auto z) { return {sinh(z.re) * cos(z.im), cosh(z.re) * sin(z.im)}; }
+  static constexpr complex_sym of(complex_value auto z) { return {detail::modulate(sinh(z.re), cos(z.im)), detail::modulate(cosh(z.re), sin(z.im))}; }
 };
 template <> struct complex_form<op::cosh> {
-  static constexpr complex_sym of(complex_value auto z) { return {cosh(z.re) * cos(z.im), sinh(z.re) * sin(z.im)}; }
+  static constexpr complex_sym of(complex_value auto z) { return {detail::modulate(cosh(z.re), cos(z.im)), detail::modulate(sinh(z.re), sin(z.im))}; }
 };
 template <> struct complex_form<op::tanh> {  // (T + i s c (1 - T^2)) / (c^2 + T^2 s^2) with T = tanh x, s = sin y, c = cos y
   static constexpr complex_sym of(complex_value auto z) {

@@ -116,7 +116,7 @@ constexpr auto pick_class(auto x, auto t) { return reduce_sym<op::sum>(where(ind
 /// the weights of the others. One pass over the rows, and one backward.
 template <class R, bool FromLogits, bool Weighted, bool Smooth> constexpr auto class_loss(auto x, auto target, auto ignore, auto weight, auto smoothing) {
   const axes d = class_dim(x);
-  auto t = unsqueeze(target, d);
+  auto t = x.g->cast(unsqueeze(target, d), dtype::i64);
   auto c = x, rest = x, w = x;  // l = c - rest
   if constexpr (FromLogits) c = x - detach(reduce_sym<op::max>(x, d)), rest = log(reduce_sym<op::sum>(exp(c), d));
   if constexpr (Weighted) w = expand_as(per_channel(weight, x), x);

@@ -129,9 +129,11 @@ struct atan2 {
     return atan2(a, b);
   }
   static constexpr auto grad(auto dy, auto, auto a, auto b) {
-    auto s = a * a + b * b;
-    auto d = sinter::where(s == 0, 0, dy / s);
-    return grads(d * b, -d * a);
+    auto m = apply<detach>(sinter::maximum(sinter::abs(a), sinter::abs(b)));  // by the larger: a square may be too large or small
+    auto by = sinter::where(m == 0, 1, m);
+    auto u = a / by, v = b / by;
+    auto d = sinter::where(m == 0, 0, dy / (u * u + v * v)) / by;
+    return grads(d * v, -d * u);
   }
 };
 

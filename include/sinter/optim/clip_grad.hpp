@@ -23,19 +23,22 @@ template <class T, class F> void for_stretches(const any_tensor& t, F f) {
     f(static_cast<T*>(t.data()) + at, n);
   }
 }
+/// What norms are of: x itself, or |z|.
+template <class T> double magnitude(T x) { return static_cast<double>(x); }
+template <class T> double magnitude(complex_number<T> z) { return std::hypot(static_cast<double>(z.re), static_cast<double>(z.im)); }
 /// The sum of term(x[i]) in eight running sums, so that additions need not wait for each other.
 template <class T, class F> SINTER_KERNEL double sum_of(const T* x, int64 n, F term) {
   double sum[8] = {};
   int64 i = 0;
   for (; i + 8 <= n; i += 8)
-    for (int k = 0; k < 8; ++k) sum[k] += term(static_cast<double>(x[i + k]));
-  for (; i < n; ++i) sum[i % 8] += term(static_cast<double>(x[i]));
+    for (int k = 0; k < 8; ++k) sum[k] += term(magnitude(x[i + k]));
+  for (; i < n; ++i) sum[i % 8] += term(magnitude(x[i]));
   return ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7]));
 }
 /// max |x[i]|, or `so_far` if that is more; NaN wins.
 template <class T> SINTER_KERNEL double largest_of(const T* x, int64 n, double so_far) {
   for (int64 i = 0; i < n; ++i) {
-    const double a = std::abs(static_cast<double>(x[i]));
+    const double a = std::abs(magnitude(x[i]));
     so_far = so_far != so_far || a <= so_far ? so_far : a;
   }
   return so_far;
@@ -45,8 +48,10 @@ template <class T> SINTER_KERNEL void multiply(T* x, int64 n, computed<T> by) {
 }
 template <class T> SINTER_KERNEL void clamp(T* x, int64 n, computed<T> limit) {
   for (int64 i = 0; i < n; ++i) {
-    const computed<T> v = x[i];
-    x[i] = static_cast<T>(v > limit ? limit : v < -limit ? -limit : v);
+    if constexpr (!is_complex_element<T>) {
+      const computed<T> v = x[i];
+      x[i] = static_cast<T>(v > limit ? limit : v < -limit ? -limit : v);
+    }
   }
 }
 /// f(data, n) over all gradients, which it writes.
@@ -89,6 +94,7 @@ template <class T> double clip_grad_norm_(const parameter_list<T>& parameters, d
 /// Each element of the gradients to the nearest number in [-clip_value, clip_value]; NaN stays. Throws error for a negative
 /// clip_value. https://pytorch.org/docs/stable/generated/torch.nn.utils.clip_grad_value_.html
 template <class T> void clip_grad_value_(const parameter_list<T>& parameters, double clip_value) {
+  static_assert(!is_complex_element<T>, "sinter: complex numbers are not between two: clip_grad_norm_, or the gradients' real and imaginary parts");
   if (!(clip_value >= 0)) fail<error>("clip_grad_value_: nothing is between ", -clip_value, " and ", clip_value);
   detail::change_grads(parameters, [=](T* x, int64 n) { detail::clamp(x, n, static_cast<computed<T>>(clip_value)); });
 }

@@ -160,10 +160,11 @@ SINTER_HIDDEN void run_update(std::index_sequence<I...>, const assignment<Y, X>&
 
 template <class Arch, class T, class E, class D, class X> void write_through(const tensor<T, E, D>& y, X&& x) {
   using H = typename held<X&&>::type;
-  constexpr bool read_only = std::is_const_v<T>, records = has_variable<H>::value;
+  constexpr bool read_only = std::is_const_v<T>, records = has_variable<H>::value, loses_parts = is_complex_value<H> && !is_complex_element<T>;
+  static_assert(!loses_parts, SINTER_REAL_NEEDED);
   static_assert(!read_only, "sinter: this tensor is read-only, its elements are const: write into a clone() of it");
   static_assert(!records, "sinter: an expression with variables cannot be written into a tensor: name the variable's value with detach()");
-  if constexpr (!read_only && !records)
+  if constexpr (!read_only && !records && !loses_parts)
     run_update<Arch>(std::index_sequence<0>(), assignment<tensor<T, E, D>, H>{y, hold(static_cast<X&&>(x))});
 }
 

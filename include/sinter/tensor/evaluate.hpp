@@ -62,10 +62,10 @@ template <class Arch, class X, int N> void bind(const X& x, bound_operands<N>& t
   for_dims(x, dims_);
 }
 
-/// A tensor around a result that the run allocated.
+/// A tensor around a result that the run allocated, for a complex one around its real part.
 template <class T, class E> SINTER_NOINLINE tensor<T, E> take(result& r) {
   index_list<E::rank> sizes, strides;
-  for (int d = 0; d < E::rank; ++d) sizes[d] = r.shape[d], strides[d] = r.strides[d] ? r.strides[d] : 1;
+  for (int d = 0; d < E::rank; ++d) sizes[d] = r.shape[d], strides[d] = r.strides[d] ? r.strides[d] / operands_of<T> : 1;
   T* data = static_cast<T*>(r.block->data);
   return {static_cast<storage_ptr&&>(r.block), data, sizes, strides};
 }
@@ -79,23 +79,6 @@ template <class P> shape_value result_shape(const operand* leaves, const dims_sl
   return all[P::size - 1];
 }
 
-/// A complex value is made in place: its tensor, and its parts as the first two results. Others are allocated by the run;
-/// the tensor is undefined until then.
-template <class L, class Arch, int N> tensor<typename L::value_type, typename L::extents_type> prepare_results(const bound_operands<N>& ops, result* to) {
-  if constexpr (L::is_complex) {
-    using T = typename L::value_type;
-    result whole;
-    whole.shape = result_shape<typename L::program>(ops.leaves, ops.slots);
-    row_major_strides(whole.shape, whole.strides);
-    whole.block = allocate_cpu<Arch>(whole.shape.numel() * static_cast<int64>(sizeof(T)));
-    whole.data = static_cast<char*>(whole.block->data);
-    for (int part = 0; part < 2; ++part) to[part] = part_of(whole, dtype_of<T>, part);
-    return take<T, typename L::extents_type>(whole);
-  } else {
-    return {};
-  }
-}
-
 template <class X, class Arch = native> SINTER_HIDDEN auto evaluate_tensor(const X& x) {
   using L = lowered<X>;
   L::check();
@@ -104,10 +87,9 @@ template <class X, class Arch = native> SINTER_HIDDEN auto evaluate_tensor(const
   bound_operands<L::program::operand_count> ops;
   bind<Arch>(x, ops);
   result r[2];
-  auto whole = prepare_results<L, Arch>(ops, r);
+  r[0].complex = L::is_complex;
   cpu_run(entry_of<typename L::program, Arch>, ops.leaves, ops.slots, r).template run<Arch>();
-  if constexpr (L::is_complex) return whole;
-  else return take<typename L::value_type, typename L::extents_type>(r[0]);
+  return take<typename L::value_type, typename L::extents_type>(r[0]);
 }
 
 }  // namespace detail::inline SINTER_TARGET

@@ -8,8 +8,10 @@
 namespace sinter::inline v0::detail::inline SINTER_TARGET {
 
 /// t's elements become those of `value` that m selects them as; `value` has t's dtype and m's sizes.
+/// Throws shape_error where t is expanded: several of its elements are one.
 template <class T, class E, class V> void write_selected(const tensor<T, E, cpu_t>& t, const index_map& m, const V& value) {
-  const auto v = contiguous(value);
+  if (overlaps_itself(t)) fail<shape_error>("cannot write to a tensor of shape ", shape_text{t.sizes().data(), E::rank}, " that reaches an element twice (expanded)");
+  const auto v = value.storage_handle() == t.storage_handle() ? clone(contiguous(value)) : contiguous(value);
   const operand o = operand_of(t);
   const row_major_access<T> to(o);
   m.for_elements([&](int64 i, int64 k) { if (i >= 0) to[i] = v.data()[k]; });

@@ -16,7 +16,7 @@ template <class T> void add_running_sums(const operand& from, const operand& to,
     const T* p = reinterpret_cast<const T*>(from.data);
     T* q = reinterpret_cast<T*>(to.data);
     for (int e = 0; e < rows.rank; ++e) p += at[e] * from.strides[e], q += at[e] * to.strides[e];
-    std::conditional_t<is_floating_element<T>, double, std::conditional_t<is_complex_element<T>, complex128, T>> s{};  // as PyTorch: in double
+    running<T> s{};
     for (int64 i = 0; i < n; ++i) {
       const int64 k = back ? n - 1 - i : i;
       s += static_cast<computed<T>>(p[k * a]);
@@ -35,7 +35,11 @@ struct running_sum_map final : linear_map {
     with_floating_type(t, [&]<class T>(T) { add_running_sums<T>(y, x, dim, true); });
   }
 };
-template <class X> concept complex_array = expression<X> && array_like<std::remove_cvref_t<X>> && is_complex_element<typename std::remove_cvref_t<X>::value_type>;
+template <class X> concept complex_expression = expression<X> && [] {
+  using B = std::remove_cvref_t<X>;
+  if constexpr (formula<B>) return is_complex_value<B>;
+  else return is_complex_element<typename B::value_type>;
+}();
 template <class T> using sum_of = std::conditional_t<is_differentiable(dtype_of<T>), T, int64>;
 }  // namespace detail::inline SINTER_TARGET
 inline namespace SINTER_TARGET {
@@ -92,8 +96,10 @@ template <class T, class E> auto cumprod(const variable<T, E, cpu_t>& x, int dim
 template <detail::formula X> auto cumprod(const X& x, int dim) { return cumprod(eval(x), dim); }
 
 /// Product of complex numbers over all elements, or one dim; 1 over nothing. (That of real ones fuses: op/reduction.hpp.)
-template <detail::complex_array X, dims_like D = all_dims_t> auto prod(X&& x, D dim = {}) {
-  if constexpr (std::is_same_v<D, all_dims_t>) {
+template <detail::complex_expression X, dims_like D = all_dims_t> auto prod(X&& x, D dim = {}) {
+  if constexpr (detail::formula<X>) {
+    return prod(eval(x), dim);
+  } else if constexpr (std::is_same_v<D, all_dims_t>) {
     return prod(flatten(x), 0);
   } else {
     static_assert(std::is_same_v<D, int>, "sinter: prod of complex numbers takes one dim at a time");
