@@ -100,24 +100,24 @@ constexpr complex_sym over_i(complex_value auto z) { return {z.im, -z.re}; }
 constexpr sym is_negative(real_value auto x) { return where(x == 0, 1 / x, x) < 0; }
 /// sqrt(1 - z), sqrt(1 + z): what the inverse functions are made of.
 constexpr complex_sym root_below(complex_value auto z) { return sqrt(decltype(z){1 - z.re, -z.im}); }
-/// r times a sine or cosine f, 0 where f is: also where r is too large for a number.
-constexpr sym modulate(real_value auto r, real_value auto f) { return where(isinf(r) & (f == 0), f, r * f); }
 constexpr complex_sym root_above(complex_value auto z) { return sqrt(decltype(z){1 + z.re, z.im}); }
+/// r times a sine or cosine f; 0 where f is, also for an r too large for a number.
+constexpr sym modulate(real_value auto r, real_value auto f) { return where(isinf(r) & (f == 0), f, r * f); }
 }  // namespace detail::inline SINTER_TARGET
 
 // --- arithmetic ----------------------------------------------------------------------------------------------------------
 
-#define SINTER_BY_PARTS(name)                                                                                              \
-  template <> struct complex_form<op::name> {                                                                              \
-    static constexpr complex_sym of(complex_value auto a, complex_value auto b) { return {name(a.re, b.re), name(a.im, b.im)}; }         \
-    static constexpr complex_sym of(real_value auto a, complex_value auto b) {                                                                \
-      auto re = name(a, b.re), im = name(0, b.im);                                                                         \
-      return {re, rank_of(a) ? expand_as(im, re) : im};                                                                    \
-    }                                                                                                                      \
-    static constexpr complex_sym of(complex_value auto a, real_value auto b) {                                                                \
-      auto re = name(a.re, b);                                                                                             \
-      return {re, rank_of(b) ? expand_as(a.im, re) : a.im};                                                                \
-    }                                                                                                                      \
+#define SINTER_BY_PARTS(name)                                                                                                     \
+  template <> struct complex_form<op::name> {                                                                                     \
+    static constexpr complex_sym of(complex_value auto a, complex_value auto b) { return {name(a.re, b.re), name(a.im, b.im)}; }  \
+    static constexpr complex_sym of(real_value auto a, complex_value auto b) {                                                    \
+      auto re = name(a, b.re), im = name(0, b.im);                                                                                \
+      return {re, rank_of(a) ? expand_as(im, re) : im};                                                                           \
+    }                                                                                                                             \
+    static constexpr complex_sym of(complex_value auto a, real_value auto b) {                                                    \
+      auto re = name(a.re, b);                                                                                                    \
+      return {re, rank_of(b) ? expand_as(a.im, re) : a.im};                                                                       \
+    }                                                                                                                             \
   };
 SINTER_BY_PARTS(add)
 SINTER_BY_PARTS(sub)
