@@ -124,8 +124,8 @@ TEST_CASE("running products of complex variables, with zeros among them") {
   }
   // the third derivative, through recurrences over conj(a), along the real and the imaginary axis
   const auto of_gradient = [](const auto& x) {
-    st::variable y = st::sum(st::real(st::cumprod(x, 0)));
-    const auto [g] = st::grad(y, std::tuple(x), {.create_graph = true});
+    st::variable total = st::sum(st::real(st::cumprod(x, 0)));
+    const auto [g] = st::grad(total, std::tuple(x), {.create_graph = true});
     st::variable s = st::sum(st::real(g) * st::imag(x) + st::square(st::abs(g)));
     const auto [h] = st::grad(s, std::tuple(x), {.create_graph = true});
     return st::eval(st::sum(st::square(st::abs(h))));

@@ -51,22 +51,25 @@ class linear_node final : public node_base {
   vec<linear_term> terms_;
 };
 
-inline any_variable record_linear(const linear_term& term, const any_variable& x) {
-  const shape_value& s = term.transposed ? term.map->in : term.map->out;
+/// The sum of what term i makes of x[i], recorded if one of them wants a gradient.
+inline any_variable record_linear(const vec<linear_term>& terms, const vec<any_variable>& x) {
+  const linear_term& first = terms[0];
+  const dtype from = x[0].type, type = first.map->by_parts() ? from : first.transposed ? complex_type(from) : real_type(from);
   operand value;
-  value.shape = s;
-  row_major_strides(s, value.strides);
-  const dtype type = term.map->by_parts() ? x.type : term.transposed ? complex_type(x.type) : real_type(x.type);
-  const int64 bytes = bytes_for(s, size_of(type));
+  value.shape = first.transposed ? first.map->in : first.map->out;
+  row_major_strides(value.shape, value.strides);
+  const int64 bytes = bytes_for(value.shape, size_of(type));
   storage_ptr block = allocate_cpu(bytes);
   value.data = static_cast<char*>(block->data);
   __builtin_memset(value.data, 0, static_cast<std::size_t>(bytes));
-  run_term(term, x.type, x.value, value);
-  if (!x.slot || !x.slot->requires_grad || !is_grad_enabled()) return any_variable(value, block, type, nullptr);
-  vec<linear_term> terms;
-  terms.push({term.map, term.transposed, x.slot});
-  return produced(new linear_node(terms), value, block, type);
+  vec<linear_term> kept;
+  for (int i = 0; i < terms.size(); ++i) {
+    run_term(terms[i], x[i].type, x[i].value, value);
+    if (x[i].slot && x[i].slot->requires_grad && is_grad_enabled()) kept.push({terms[i].map, terms[i].transposed, x[i].slot});
+  }
+  return kept.size() ? produced(new linear_node(kept), value, block, type) : any_variable(value, block, type, nullptr);
 }
+inline any_variable record_linear(const linear_term& term, const any_variable& x) { return record_linear(vec<linear_term>(1, term), vec<any_variable>(1, x)); }
 
 /// The parts of complex values, as what a program takes.
 inline any_variable part_of(const any_variable& z, element_part part) {
@@ -78,23 +81,21 @@ inline void push_parts(vec<any_variable>& to, const any_variable& v) {
   to.push(part_of(v, element_part::re));
   to.push(part_of(v, element_part::im));
 }
+/// Complex elements of which `part` is as given, the other 0.
+inline linear_term embedding_of(const any_variable& v, element_part part) {
+  return {new_map<complex_map>(v.value.shape, part == element_part::im ? complex_view::im : complex_view::re), true, nullptr};
+}
 /// The gradient of one part of a variable as one of the whole.
 inline any_variable gradient_of_whole(const any_variable& gradient, element_part part) {
-  if (part == element_part::whole || !gradient.defined()) return gradient;
-  const auto which = part == element_part::im ? complex_view::im : complex_view::re;
-  return record_linear({new_map<complex_map>(gradient.value.shape, which), true, nullptr}, gradient);
+  return part == element_part::whole || !gradient.defined() ? gradient : record_linear(embedding_of(gradient, part), gradient);
 }
 /// re + im i.
 inline any_variable join_parts(const any_variable& re, const any_variable& im) {
-  any_variable z = gradient_of_whole(re, element_part::re);
-  const linear_term term{new_map<complex_map>(im.value.shape, complex_view::im), true, nullptr};
-  run_term(term, im.type, im.value, z.value);
   vec<linear_term> terms;
-  for (int part = 0; part < 2; ++part)
-    if (grad_slot* s = (part ? im : re).slot; s && s->requires_grad && is_grad_enabled())
-      terms.push({new_map<complex_map>(re.value.shape, part ? complex_view::im : complex_view::re), true, s});
-  if (!terms.size()) return any_variable(z.value, z.block, z.type, nullptr);
-  return produced(new linear_node(terms), z.value, z.block, z.type);
+  terms.push(embedding_of(re, element_part::re)), terms.push(embedding_of(im, element_part::im));
+  vec<any_variable> parts;
+  parts.push(re), parts.push(im);
+  return record_linear(terms, parts);
 }
 
 /// A variable with this value, recorded as the sum of `terms` if one of them wants a gradient.
