@@ -72,7 +72,7 @@ for target in "$@"; do
       cxx=$(first aarch64-linux-gnu-g++) qemu=$(first qemu-aarch64 qemu-aarch64-static)
       if [ -z "$cxx" ]; then echo "SKIP cross: aarch64 (g++-aarch64-linux-gnu is absent)"; continue; fi
       # shellcheck disable=SC2086  # a list of names
-      if ! build aarch64 "$cxx" $portable cpu/pack cpu/gemm io/file io/safetensors; then fail "aarch64 does not compile"; continue; fi
+      if ! build aarch64 "$cxx" $portable cpu/pack cpu/gemm op/complex io/file io/safetensors; then fail "aarch64 does not compile"; continue; fi
       echo "PASS cross: aarch64 compiles and links"
       if [ -z "$qemu" ]; then echo "SKIP cross: aarch64 does not run (qemu-user is absent)"; continue; fi
       run "aarch64 by $qemu" "$qemu" "$tmp/aarch64/tests" ;;
