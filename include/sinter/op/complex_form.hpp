@@ -150,7 +150,7 @@ template <> struct complex_form<op::div> {
   static constexpr divisor scaled(complex_value auto b) {
     auto by = detach(maximum(abs(b.re), abs(b.im)));
     auto part = [=](auto x, int of_zero) { return where(isinf(x), sign(x), where(by == 0, of_zero, x / where(by == 0, 1, by))); };
-    complex_sym z{part(b.re, 1), part(b.im, 0)};
+    decltype(b) z{part(b.re, 1), part(b.im, 0)};  // a type of the template: clang would take z.re * z.re up where it stands
     return {by, z, z.re * z.re + z.im * z.im};
   }
 };
@@ -276,7 +276,7 @@ template <> struct complex_form<op::pow> {  // e^(b log a); 0^0 = 1, 0^b = 0; sm
   static constexpr complex_sym of(auto a, auto b) {
     auto zero = a == 0;
     auto l = log(where(zero, 1, as_complex(a)));
-    complex_sym general = where(zero, where(b == 0, 1, as_complex(0 * b)), exp(b * l));
+    auto general = where(zero, where(b == 0, 1, as_complex(0 * b)), exp(b * l));
     if constexpr (complex_value<decltype(b)>) return general;
     else return where(b == 1, a, where(b == 2, a * a, where(b == 3, a * a * a, general)));  // exact
   }

@@ -5,6 +5,7 @@
 
 namespace sinter::inline v0 {
 namespace op {
+struct detach;
 struct sin;
 struct cos;
 struct sinh;
