@@ -138,7 +138,7 @@ template <class T, int N> requires std::is_floating_point_v<T> SINTER_INLINE pac
 /// sqrt(x^2 + y^2) without overflow on the way; infinity where either is infinite. 2 ulp
 template <class T, int N> SINTER_INLINE pack<T, N> hypot(pack<T, N> x, std::type_identity_t<pack<T, N>> y) {
   if constexpr (N == 1) {
-    return std::hypot(x.r, y.r);
+    return std::hypot(x.r + T(0), y.r + T(0));  // + 0: a signalling NaN beside an infinity counts as any other, as in wider packs
   } else {
     auto a = abs(x), b = abs(y), m = max(a, b), q = select(m == T(0), m, min(a, b) / m);
     return select(is_inf(x) | is_inf(y), pack<T, N>(static_cast<T>(__builtin_inf())), detail::keep_nan(m, m * sqrt(fma(q, q, T(1)))));
