@@ -152,7 +152,7 @@ TEST_CASE("split, chunk, unbind, movedim, diagonal, unfold") {
 TEST_CASE("scatter_ reads its source before it writes, and refuses an expanded target") {
   auto a = st::array<float>({1, 2, 3, 4});
   st::scatter_(a, 0, st::array<st::int64>({3, 2, 1, 0}), a);
-  for (int i = 0; i < 4; ++i) CHECK(a(i) == 4 - i);
+  for (int i = 0; i < 4; ++i) CHECK(a(i) == static_cast<float>(4 - i));
   const auto wide = st::expand(st::zeros<float>({1}), {4});
   CHECK_THROWS_AS(st::scatter_(wide, 0, st::array<st::int64>({0, 1}), st::array<float>({1, 2})), st::shape_error);
   CHECK_THROWS_AS(wide(st::array<st::int64>({0, 1})) = 3, st::shape_error);

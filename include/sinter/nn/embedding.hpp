@@ -5,6 +5,7 @@
 #include "init.hpp"
 #include "state_dict.hpp"
 
+#pragma GCC visibility push(hidden)
 namespace sinter::inline v0 {
 inline namespace SINTER_TARGET {
 
@@ -59,3 +60,4 @@ template <int64 N, int64 D, class T = float> struct embedding : module<embedding
 };
 
 }  // namespace sinter::inline v0::nn::inline SINTER_TARGET
+#pragma GCC visibility pop
