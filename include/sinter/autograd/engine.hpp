@@ -15,9 +15,6 @@ inline namespace SINTER_TARGET {
 void drop(grad_slot* s);
 }
 
-/// Which numbers of a variable's elements an operand of a program is: all of them, or one part of complex ones.
-enum class element_part : uint8 { whole, re, im };
-
 /// A variable without its type: value, memory, slot. What derivatives of derivatives are made of.
 struct any_variable {
   operand value;

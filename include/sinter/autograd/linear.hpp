@@ -83,7 +83,7 @@ inline void push_parts(vec<any_variable>& to, const any_variable& v) {
 }
 /// Complex elements of which `part` is as given, the other 0.
 inline linear_term embedding_of(const any_variable& v, element_part part) {
-  return {new_map<complex_map>(v.value.shape, part == element_part::im ? complex_view::im : complex_view::re), true, nullptr};
+  return {new_map<complex_map>(v.value.shape, part), true, nullptr};
 }
 /// The gradient of one part of a variable as one of the whole.
 inline any_variable gradient_of_whole(const any_variable& gradient, element_part part) {

@@ -168,18 +168,33 @@ template <class Arch> any_variable record(graph g, const vec<any_variable>& in, 
   return produced(new graph_node<Arch>(static_cast<graph&&>(g), kept, slots), value, r.block, type);
 }
 
-/// The sum of two gradients as a recorded statement.
-template <class Arch> any_variable add_recorded(const any_variable& a, const any_variable& b) {
-  vec<any_variable> in, sums;
+/// The value of g, which has one output or the two parts of a complex one, as a recorded statement.
+template <class Arch> any_variable record_value(const graph& g, const vec<any_variable>& in, const vec<dims_slot>& slots, const shape_value& summed_to) {
+  int results = 0;
+  for (int i = 0; i < g.size(); ++i) results += g.at(i).op == code::output;
+  const any_variable first = record<Arch>(result_of(g, 0), in, slots, summed_to);
+  return results == 1 ? first : join_parts(first, record<Arch>(result_of(g, 1), in, slots, summed_to));
+}
+/// f(a, b), of a's shape, as a recorded statement.
+template <class Arch, class F> any_variable record_formula(const any_variable& a, const any_variable& b, F f) {
+  vec<any_variable> in;
   push_parts(in, a), push_parts(in, b);
-  const int parts = in.size() / 2;
-  for (int part = 0; part < parts; ++part) {
-    graph g;
-    const sym x = g.leaf(part, in[part].type, a.value.shape.rank), y = g.leaf(parts + part, in[parts + part].type, b.value.shape.rank);
-    g.output(apply_sym<op::add>(x, y), 0);
-    sums.push(record<Arch>(static_cast<graph&&>(g), in, {}, a.value.shape));
+  graph g;
+  int leaves = 0, results = 0;
+  auto next = [&](const any_variable& v) { return g.leaf(leaves++, real_type(v.type), v.value.shape.rank); };
+  if (is_complex(a.type)) {
+    const auto both = [&](const any_variable& v) { const sym re = next(v); return complex_sym{re, next(v)}; };
+    const complex_sym x = both(a), y = both(b);
+    add_output(g, f(x, y), results);
+  } else {
+    const sym x = next(a), y = next(b);
+    add_output(g, f(x, y), results);
   }
-  return parts == 2 ? join_parts(sums[0], sums[1]) : sums[0];
+  return record_value<Arch>(g, in, {}, a.value.shape);
+}
+/// The sum of two gradients.
+template <class Arch> any_variable add_recorded(const any_variable& a, const any_variable& b) {
+  return record_formula<Arch>(a, b, [](auto x, auto y) { return x + y; });
 }
 
 }  // namespace sinter::inline v0::detail::inline SINTER_TARGET

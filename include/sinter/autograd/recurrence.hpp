@@ -42,12 +42,6 @@ template <class T> running<T> conjugate_if(bool on, running<T> v) {
   if constexpr (is_complex_element<T>) return on ? running<T>(v.re, -v.im) : v;
   else return v;
 }
-template <class F> void with_running_type(dtype t, F f) {
-  if (t == dtype::c64) f(complex64{});
-  else if (t == dtype::c128) f(complex128{});
-  else with_floating_type(t, f);
-}
-
 /// r from a and b; b without data is 0.
 template <class T> void run_recurrence(const recurrence& c, const operand& a, const operand& b, const operand& r) {
   using W = running<T>;
@@ -129,29 +123,12 @@ struct shift_map final : linear_map {
 inline any_variable recorded_previous(const recurrence& c, const any_variable& f) {
   any_variable p = record_linear({new_map<shift_map>(f.value.shape, c.dim), false, nullptr}, f);
   if (c.start)
-    with_running_type(p.type, [&]<class T>(T) {
+    with_differentiable_type(p.type, [&]<class T>(T) {
       for_row_groups<1>(p.value.shape, c.dim, {p.value.strides}, [&](const int64* at, const int64* step, int rows) {
         for (int j = 0; j < rows; ++j) reinterpret_cast<T*>(p.value.data)[at[0] + j * step[0]] = T(computed<T>(1));
       });
     });
   return p;
-}
-/// conj(a) b, recorded.
-inline any_variable multiply_recorded(const any_variable& a, const any_variable& b) {
-  vec<any_variable> in, products;
-  push_parts(in, a), push_parts(in, b);
-  const int parts = in.size() / 2;
-  for (int part = 0; part < parts; ++part) {
-    graph g;
-    sym x[2], y[2];
-    for (int i = 0; i < parts; ++i)
-      x[i] = g.leaf(i, in[i].type, a.value.shape.rank), y[i] = g.leaf(parts + i, in[parts + i].type, b.value.shape.rank);
-    sym z = apply_sym<op::mul>(x[0], y[part]);
-    if (parts == 2) z = part ? apply_sym<op::sub>(z, apply_sym<op::mul>(x[1], y[0])) : apply_sym<op::add>(z, apply_sym<op::mul>(x[1], y[1]));
-    g.output(z, 0);
-    products.push(record<native>(static_cast<graph&&>(g), in, {}, a.value.shape));
-  }
-  return parts == 2 ? join_parts(products[0], products[1]) : products[0];
 }
 any_variable record_recurrence(const recurrence& c, const any_variable& a, const any_variable& b);
 
@@ -172,14 +149,15 @@ class recurrence_node final : public node_base {
       if (!s || !s->requires_grad) continue;
       to[i] = gradient_sum<native>(*s);
     }
-    with_running_type(a_.type, [&]<class T>(T) { add_recurrence_gradients<T>(c_, a_.value, r_.value, dr, to[0], to[1]); });
+    with_differentiable_type(a_.type, [&]<class T>(T) { add_recurrence_gradients<T>(c_, a_.value, r_.value, dr, to[0], to[1]); });
   }
   void backward_recorded(const any_variable& dr, any_variable* to) override {
     check_versions();
     const any_variable r(r_.value, r_.block, r_.type, output), l = record_recurrence(c_.transposed(), a_, dr);
     if (a_.slot && a_.slot->requires_grad) {
       const any_variable f = c_.back ? r : recorded_previous(c_, r), g = c_.back ? recorded_previous(c_.transposed(), l) : l;
-      to[0] = c_.conjugate ? multiply_recorded(g, f) : multiply_recorded(f, g);
+      const auto product = [](auto x, auto y) { return conj(x) * y; };
+      to[0] = c_.conjugate ? record_formula<native>(g, f, product) : record_formula<native>(f, g, product);
     }
     if (b_.slot && b_.slot->requires_grad) to[1] = l;
   }
@@ -213,7 +191,7 @@ inline any_variable record_recurrence(const recurrence& c, const any_variable& a
   row_major_strides(r.shape, r.strides);
   storage_ptr block = allocate_cpu(bytes_for(r.shape, size_of(a.type)));
   r.data = static_cast<char*>(block->data);
-  with_running_type(a.type, [&]<class T>(T) { run_recurrence<T>(c, a.value, b.value, r); });
+  with_differentiable_type(a.type, [&]<class T>(T) { run_recurrence<T>(c, a.value, b.value, r); });
   const auto wants = [](const any_variable& v) { return v.slot && v.slot->requires_grad; };
   const any_variable constant(r, block, a.type, nullptr);
   if (!is_grad_enabled() || !(wants(a) || wants(b))) return constant;

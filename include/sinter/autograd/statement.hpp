@@ -326,9 +326,7 @@ template <class X, class Arch = native> SINTER_HIDDEN auto evaluate_variable(con
       for (int i = 0; i < ops.slot_count; ++i) slots.push(ops.slots[i]);
       shape_value any;
       any.rank = -1;
-      const graph g = view_of<P>.restore();
-      const any_variable first = detail::record<Arch>(result_of(g, 0), in, slots, any);
-      return typed<typename L::value_type, typename L::extents_type>(L::is_complex ? join_parts(first, detail::record<Arch>(result_of(g, 1), in, slots, any)) : first);
+      return typed<typename L::value_type, typename L::extents_type>(record_value<Arch>(view_of<P>.restore(), in, slots, any));
     }
   }
   result results[F::result_count];

@@ -75,13 +75,13 @@ template <class Arch> SINTER_HIDDEN SINTER_NOINLINE void check_rows(const shape_
 template <class P, class Arch> SINTER_HIDDEN void check_bounds(const operand* leaves, const dims_slot* slots, const shape_value* shapes) {
   for (int k = 0; k < bounds_of<P>.count; ++k) {
     const bounds_check& c = bounds_of<P>.v[k];
-    check_rows<Arch>(shapes[P::at(c.at).a], shapes[c.like], resolve_dims(c.dims, shapes[c.like].rank, slots));
+    const shape_value& s = shapes[c.like];
+    const uint32 mask = resolve_dims(c.dims, s.rank, slots);
+    check_rows<Arch>(shapes[P::at(c.at).a], s, mask);
     if (!c.in_memory) {
       interpreter<Arch>(view_of<P>, leaves, slots).look(c.at);
       continue;
     }
-    const shape_value& s = shapes[c.like];
-    const uint32 mask = resolve_dims(c.dims, s.rank, slots);
     int64 n = 1;
     for (int d = 0; d < s.rank; ++d) n *= mask >> d & 1 ? s[d] : 1;
     const instruction leaf = P::at(c.leaf), ignored = P::at(c.ignored);

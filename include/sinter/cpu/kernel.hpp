@@ -147,9 +147,9 @@ template <class T> inline constexpr bool cheap_heads = SINTER_HAS_XSIMD && sizeo
 template <class T> inline constexpr bool cheap_heads = false;
 #endif
 
-// A function for what is common and one for the rest, so that the former needs no stack.
 /// Are these lanes parts of complex elements, every other number of memory?
 template <class T, int N> SINTER_INLINE bool are_parts(int64 lane, int count) { return N > 1 && std::is_floating_point_v<T> && lane == 2 && count == N; }
+// Functions of their own for what is rare: the others need no stack then.
 template <class Arch, class T, int N> SINTER_NOINLINE pack<computed<T>, N> load_far_apart(uint64 address, int64 lane, int count) {
   using M = packed<T, N>;
   const T* p = at_address<const T>(address);

@@ -28,6 +28,9 @@ struct result {
   bool complex = false;  ///< without data: allocated as the real part of complex elements, the next result is the imaginary one
 };
 
+/// Which numbers of elements are meant: all, or one part of complex ones.
+enum class element_part : uint8 { whole, re, im };
+
 inline namespace SINTER_TARGET {
 /// The bytes of elements of a shape. Throws memory_error for more than an address has.
 template <class Arch = native> int64 bytes_for(const shape_value& s, int64 element) {

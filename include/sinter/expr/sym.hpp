@@ -228,4 +228,5 @@ constexpr sym extent_along(sym x, axes d) {
   return x.g->extent(x, d, is_floating(t) ? t : dtype::f32);
 }
 constexpr sym extent_along(complex_sym z, axes d) { return extent_along(z.re, d); }
+
 }  // namespace sinter::inline v0

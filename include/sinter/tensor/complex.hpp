@@ -20,7 +20,7 @@ template <class T, class E, class D> tensor<part_type_of<T>, E, D> part_view(con
   return {z.storage_handle(), reinterpret_cast<part_type_of<T>*>(z.data()) + part, z.sizes(), strides};
 }
 /// A view of v's elements, recorded as M or, `transposed`, M^T.
-template <class V, class T, class E> auto complex_viewed(const variable<T, E>& v, const V& view, const shape_value& z, complex_view which, bool transposed) {
+template <class V, class T, class E> auto complex_viewed(const variable<T, E>& v, const V& view, const shape_value& z, element_part which, bool transposed) {
   vec<linear_term> terms;
   terms.push({new_map<complex_map>(z, which), transposed, v.slot()});
   return linear_variable<typename V::element_type, typename V::extents_type>(view, terms);
@@ -34,10 +34,10 @@ template <class T, class E, class D> requires is_complex_element<T> auto real(co
 /// The imaginary parts, a view. https://pytorch.org/docs/stable/generated/torch.imag.html
 template <class T, class E, class D> requires is_complex_element<T> auto imag(const tensor<T, E, D>& z) { return detail::part_view(z, 1); }
 template <class T, class E> requires is_complex_element<T> auto real(const variable<T, E>& z) {
-  return detail::complex_viewed(z, real(z.value()), detail::shape_of(z.sizes()), detail::complex_view::re, false);
+  return detail::complex_viewed(z, real(z.value()), detail::shape_of(z.sizes()), detail::element_part::re, false);
 }
 template <class T, class E> requires is_complex_element<T> auto imag(const variable<T, E>& z) {
-  return detail::complex_viewed(z, imag(z.value()), detail::shape_of(z.sizes()), detail::complex_view::im, false);
+  return detail::complex_viewed(z, imag(z.value()), detail::shape_of(z.sizes()), detail::element_part::im, false);
 }
 /// A real tensor or variable is its real part.
 template <detail::real_handle X> X real(const X& x) { return x; }
@@ -51,7 +51,7 @@ template <class T, class E, class D> requires is_complex_element<T> auto view_as
   return tensor<R, rank<E::rank + 1>, D>(z.storage_handle(), reinterpret_cast<R*>(z.data()), sizes, strides);
 }
 template <class T, class E> requires is_complex_element<T> auto view_as_real(const variable<T, E>& z) {
-  return detail::complex_viewed(z, view_as_real(z.value()), detail::shape_of(z.sizes()), detail::complex_view::both, false);
+  return detail::complex_viewed(z, view_as_real(z.value()), detail::shape_of(z.sizes()), detail::element_part::whole, false);
 }
 
 /// Pairs along the last dim, which has size 2 and stride 1, as complex numbers, a view. Throws shape_error where the elements
@@ -74,7 +74,7 @@ auto view_as_complex(const tensor<T, E, D>& x) {
 }
 template <class T, class E> requires(std::is_same_v<T, float> || std::is_same_v<T, double>) auto view_as_complex(const variable<T, E>& x) {
   const auto view = view_as_complex(x.value());
-  return detail::complex_viewed(x, view, detail::shape_of(view.sizes()), detail::complex_view::both, true);
+  return detail::complex_viewed(x, view, detail::shape_of(view.sizes()), detail::element_part::whole, true);
 }
 
 }  // namespace SINTER_TARGET

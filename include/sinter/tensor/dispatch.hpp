@@ -38,5 +38,11 @@ template <class F> void with_floating_type(dtype t, F f) {
     default: return f(float{});
   }
 }
+/// The same for these and complex numbers.
+template <class F> void with_differentiable_type(dtype t, F f) {
+  if (t == dtype::c64) return f(complex64{});
+  if (t == dtype::c128) return f(complex128{});
+  with_floating_type(t, f);
+}
 
 }  // namespace sinter::inline v0::detail::inline SINTER_TARGET

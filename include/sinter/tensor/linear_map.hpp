@@ -77,17 +77,16 @@ template <int R, int R2, class F> struct view_map final : linear_map {
   }
 };
 
-/// Complex elements as real ones: a part, or both along a last dim of size 2.
-enum class complex_view : uint8 { re, im, both };
-inline operand real_view(const operand& z, dtype t, complex_view which) {
-  operand o = part_of(z, t, which == complex_view::im);
-  if (which == complex_view::both) o.strides[o.shape.rank] = 1, o.shape[o.shape.rank++] = 2;
+/// Complex elements as real ones: a part, or the whole along a last dim of size 2.
+inline operand real_view(const operand& z, dtype t, element_part which) {
+  operand o = part_of(z, t, which == element_part::im);
+  if (which == element_part::whole) o.strides[o.shape.rank] = 1, o.shape[o.shape.rank++] = 2;
   return o;
 }
 /// M z is a real view of z.
 struct complex_map final : linear_map {
-  complex_view which;
-  complex_map(const shape_value& z, complex_view w) : linear_map(z, w == complex_view::both ? paired(z) : z), which(w) {}
+  element_part which;
+  complex_map(const shape_value& z, element_part w) : linear_map(z, w == element_part::whole ? paired(z) : z), which(w) {}
   static shape_value paired(shape_value s) {
     s[s.rank++] = 2;
     return s;

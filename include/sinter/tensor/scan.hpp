@@ -9,21 +9,19 @@ namespace detail::inline SINTER_TARGET {
 /// to[i] += the sum of from[0 .. i] along dim d, or of from[i ..] if `back`.
 template <class T> void add_running_sums(const operand& from, const operand& to, int d, bool back) {
   const int64 n = from.shape[d], a = from.strides[d], b = to.strides[d];
-  shape_value rows = from.shape;
-  rows[d] = 1;
-  int64 at[max_rank] = {};
-  for (int64 row = 0, count = from.shape.numel() ? rows.numel() : 0; row < count; ++row) {
-    const T* p = reinterpret_cast<const T*>(from.data);
-    T* q = reinterpret_cast<T*>(to.data);
-    for (int e = 0; e < rows.rank; ++e) p += at[e] * from.strides[e], q += at[e] * to.strides[e];
-    running<T> s{};
+  for_row_groups<2>(from.shape, d, {from.strides, to.strides}, [&](const int64* at, const int64* step, int rows) {
+    running<T> s[row_group] = {};
     for (int64 i = 0; i < n; ++i) {
       const int64 k = back ? n - 1 - i : i;
-      s += static_cast<computed<T>>(p[k * a]);
-      q[k * b] = static_cast<T>(static_cast<computed<T>>(q[k * b]) + static_cast<computed<T>>(s));
+      const T* p = reinterpret_cast<const T*>(from.data) + at[0] + k * a;
+      T* q = reinterpret_cast<T*>(to.data) + at[1] + k * b;
+      for (int j = 0; j < rows; ++j) {
+        s[j] += static_cast<computed<T>>(p[j * step[0]]);
+        T& sum = q[j * step[1]];
+        sum = static_cast<T>(static_cast<computed<T>>(sum) + static_cast<computed<T>>(s[j]));  // rounded once
+      }
     }
-    for (int e = rows.rank - 1; e >= 0 && ++at[e] == rows[e]; --e) at[e] = 0;
-  }
+  });
 }
 struct running_sum_map final : linear_map {
   int dim;
