@@ -248,6 +248,7 @@ template <class SP, class Arch> struct kernel {
       ids_where<SP>([](int i) { return SP::at(i).op == code::reduce && SP::at(i).b == along_row && lv.after[SP::at(i).a] == Pass; });
   static constexpr auto element_outputs = ids_where<SP>([](int i) { return is_output(i, level::element); });
   static constexpr auto row_outputs = ids_where<SP>([](int i) { return is_output(i, level::row) || is_output(i, level::constant); });
+  static constexpr auto flat_outputs = ids_where<SP>([](int i) { return is_output(i, level::element) || is_output(i, level::constant); });
   static constexpr auto element_totals = ids_where<SP>([](int i) { return is_total(i) && lv.at[SP::at(i).a] == level::element; });
   static constexpr auto row_totals = ids_where<SP>([](int i) { return is_total(i) && lv.at[SP::at(i).a] != level::element; });
   static constexpr auto total_ids = ids_where<SP>([](int i) { return lv.at[i] == level::total && computes(i); });
@@ -426,13 +427,14 @@ template <class SP, class Arch> struct kernel {
     int done[] = {(pass<K>(f, r, row, part), 0)...};
     (void)done;
   }
-  template <class R> static SINTER_INLINE void compute_constants(const geometry& g, R& r) {
+  /// What does not vary: numbers, and leaves of one element, leaf k at base(k).
+  template <class R, class Base> static SINTER_INLINE void compute_constants(const double* numbers, Base base, R& r) {
     for_ids<constants>([&]<int I>() {
       constexpr instruction x = SP::at(I);
       using T = computed<type_at<SP, I>>;
-      if constexpr (x.op == code::scalar) r.template get<I>() = pack<T, N>::splat(static_cast<T>(g.numbers[x.a]));
+      if constexpr (x.op == code::scalar) r.template get<I>() = pack<T, N>::splat(static_cast<T>(numbers[x.a]));
       else if constexpr (x.op == code::literal) r.template get<I>() = pack<T, N>::splat(static_cast<T>(literal_value(SP::pool(x.a))));
-      else if constexpr (x.op == code::leaf) r.template get<I>() = packed<type_at<SP, I>, N>::splat(*at_address<const type_at<SP, I>>(g.walks[x.a].base));
+      else if constexpr (x.op == code::leaf) r.template get<I>() = packed<type_at<SP, I>, N>::splat(*at_address<const type_at<SP, I>>(base(x.a)));
       else step<SP, I>(r);
     });
   }
@@ -440,7 +442,7 @@ template <class SP, class Arch> struct kernel {
   /// Rows from the addresses in `start` on.
   static SINTER_KERNEL void run(const geometry& g, const uint64* start, const strip& part) {
     regs r;
-    compute_constants(g, r);
+    compute_constants(g.numbers, [&](int k) { return g.walks[k].base; }, r);
     frame f{g, {}, {}, {}, {}};
     for (int w = 0; w < walks; ++w) {
       f.lane[w] = g.walks[w].lane;
@@ -472,6 +474,46 @@ template <class SP, class Arch> struct kernel {
     (void)done;
   }
 
+  // --- arrays without holes --------------------------------------------------------------------------------------------
+
+  /// Elements first to last of results and operands that lie side by side in memory, walk w at at[w]. Results for which
+  /// `stream` is asked go past the caches.
+  static SINTER_INLINE void flat_loop(const uint64* at, const double* numbers, int64 first, int64 last, bool stream) {
+    uint64 p[walks];  // a copy: nobody else has its address
+    for (int w = 0; w < first_total; ++w) p[w] = at[w];
+    regs r;
+    compute_constants(numbers, [&](int k) { return p[k]; }, r);
+    int64 i = first;
+    for (; i + N <= last; i += N) flat_step<true>(r, p, i, N, stream);
+    if (i < last) flat_step<false>(r, p, i, static_cast<int>(last - i), false);
+    if (stream) simd::stream_end();
+  }
+  template <bool Full> static SINTER_INLINE void flat_step(regs& r, const uint64* p, int64 i, int count, bool stream) {
+    for_ids<element_ids<lv.passes>>([&]<int I>() {
+      constexpr instruction x = SP::at(I);
+      using T = type_at<SP, I>;
+      if constexpr (x.op != code::leaf) step<SP, I>(r);
+      else if constexpr (Full) r.template get<I>() = packed<T, N>::load(at_address<const T>(p[x.a]) + i);
+      else r.template get<I>() = load_lanes<Arch, T, N>(p[x.a] + static_cast<uint64>(i) * sizeof(T), 1, count);
+    });
+    for_ids<flat_outputs>([&]<int I>() {
+      constexpr int w = first_output + SP::at(I).b;
+      using T = type_at<SP, I>;
+      const auto& y = r.template get<SP::at(I).a>();
+      if constexpr (!Full) {
+        store_lanes<Arch, T, N>(p[w] + static_cast<uint64>(i) * sizeof(T), 1, count, y, write_store);
+      } else {
+        if constexpr (N > 1 && sizeof(T) >= 4 && std::is_same_v<T, computed<T>>)
+          if (stream) {
+            unroll<pack<T, N>::registers>([&](int k) { simd::stream(y.r[k], at_address<T>(p[w]) + i + k * simd::width<T>); });
+            return;
+          }
+        packed<T, N>::store(y, at_address<T>(p[w]) + i);
+      }
+    });
+  }
+  static SINTER_KERNEL void flat(const uint64* at, const double* numbers, int64 first, int64 last, bool stream) { flat_loop(at, numbers, first, last, stream); }
+
   // --- totals ----------------------------------------------------------------------------------------------------------
 
   /// Sets totals to the value of nothing.
@@ -500,7 +542,7 @@ template <class SP, class Arch> struct kernel {
   static SINTER_KERNEL void finish(const geometry& g, char* const* total_base, int64 first, int64 n, const uint64* at, const int64* lane) {
     if constexpr (total_outputs.count > 0) {
       regs r;
-      compute_constants(g, r);
+      compute_constants(g.numbers, [&](int k) { return g.walks[k].base; }, r);
       for (int64 i = 0; i < n; i += N) {
         const int count = static_cast<int>(n - i < N ? n - i : N);
         for_ids<all_totals>([&]<int I>() {

@@ -110,6 +110,19 @@ template <class Arch, std::size_t... I, class... Y, class... X>
 SINTER_HIDDEN void run_update(std::index_sequence<I...>, const assignment<Y, X>&... a) {
   using P = make_program<joined_source<std::tuple<Y...>, X...>>;
   static_assert(complex_fits<P>(), SINTER_REAL_NEEDED);
+  if constexpr (flat_form<P>.possible && complex_fits<P>()) {
+    flat_binding<P, std::tuple_element_t<0, std::tuple<Y...>>::rank, Arch> flat;
+    int results = 0;
+    (flat.result(results++, a.target), ...);
+    constexpr int counts[] = {operands_of<typename std::tuple_element_t<0, std::tuple<Y...>>::value_type>, operand_count_of<X>...};
+    constexpr auto first = [counts](std::size_t i) {
+      int k = 0;
+      for (std::size_t j = 0; j <= i; ++j) k += counts[j];
+      return k;
+    };
+    (for_numbered_leaves<first(I)>(a.value, flat), ...);
+    if (flat.run()) return static_cast<void>((a.target.bump_version(), ...));
+  }
   bound_operands<P::operand_count> ops;
   const auto& first = std::get<0>(std::tie(a.target...));
   const leaf like(first);
