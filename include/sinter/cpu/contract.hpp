@@ -2,6 +2,7 @@
 // Contractions: labels sorted into rows, columns, sums and loops; GEMMs over them; the epilogue on finished blocks. Next: run.hpp.
 #pragma once
 #include "gemm.hpp"
+#include "gemm_small.hpp"
 #include "loop.hpp"
 
 namespace sinter::inline v0::detail::inline SINTER_TARGET {
@@ -14,6 +15,7 @@ class SINTER_HIDDEN contract_runner : protected loop_runner {
   contract_runner(const program_entry& entry, const operand* leaves, const dims_slot* slots, result* results) : loop_runner(entry, leaves, slots, results) {}
 
  private:
+  static constexpr int64 small_work = 1 << 14;  ///< multiply-adds of a product that gemm would take longer to begin than to do
   template <class T, class Arch> void contract(const stage_entry& st) {
     const instruction x = p_.at(st.contract);
     const contraction c = contraction::decode(p_.pool(x.c));
@@ -30,7 +32,7 @@ class SINTER_HIDDEN contract_runner : protected loop_runner {
     for (int d = 0; d < c.rank_a; ++d) labels[c.a(d)].extent = shapes_[x.a][d], labels[c.a(d)].a += sa[d], labels[c.a(d)].in_a = true;
     for (int d = 0; d < c.rank_b; ++d) labels[c.b(d)].extent = shapes_[x.b][d], labels[c.b(d)].b += sb[d], labels[c.b(d)].in_b = true;
     for (int d = 0; d < c.rank_c; ++d) labels[c.c(d)].in_c = d;
-    const memory& dest = memory_[st.contract];
+    const memory& dest = memory_[st.roots[0]];
     if (out.numel() == 0) return;
 
     // what the epilogue walks over, which decides with the operands which dims are one
@@ -104,6 +106,17 @@ class SINTER_HIDDEN contract_runner : protected loop_runner {
     };
     auto product = [&](char* data, const int64* strides, bool accumulate) {
       const int64 rows = lm.in_c >= 0 ? strides[lm.in_c] : 0, columns = ln.in_c >= 0 ? strides[ln.in_c] : 0;
+      if (ln.b == 1 && columns == 1 && loop_count == kept_loops && kept_loops <= 1 && work <= small_work) {
+        const label& batch = kept_loops ? labels[loops[0]] : none;
+        const int64 step = batch.in_c >= 0 ? strides[batch.in_c] : 0;
+        bool done = true;
+        parallel_for<Arch>((products - 1) / group + 1, [&](int64 g) {
+          const int64 first = g * group, count = products - first < group ? products - first : group;
+          const small_product<T> one_of{lm.extent, depth, {a + first * batch.a, lm.a, lk.a}, b + first * batch.b, lk.b, reinterpret_cast<T*>(data) + first * step, rows};
+          if (!gemm_batch<T, Arch>(ln.extent, count, one_of, batch.a, batch.b, step, accumulate)) done = false;
+        });
+        if (done) return;
+      }
       for_each_product([&](const int64* index, const T* pa, const T* pb) {
         T* to = reinterpret_cast<T*>(data);
         for (int q = 0; q < kept_loops; ++q) to += index[q] * strides[labels[loops[q]].in_c];

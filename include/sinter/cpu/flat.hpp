@@ -56,11 +56,24 @@ template <class P> inline constexpr auto flat_form = [] {
   return out;
 }();
 
-/// Runs the only kernel of P over n elements: operand k of the kernel at at[k], result r at at[operands + r].
-template <class P, class Arch> void run_flat(const uint64* at, const double* numbers, int64 n) {
+/// The kernel over many elements, in blocks that threads share.
+template <class P, class Arch> SINTER_HIDDEN void run_flat_blocks(const uint64* at, const double* numbers, int64 n, bool stream) {
+  using K = kernel<stage_program<P, 0>, Arch>;
+  // results that the caches cannot hold go past them, unless they are written over what was read
+  for (int w = K::first_output; w < K::first_total; ++w) {
+    stream = stream && at[w] % 64 == 0;
+    for (int k = 0; k < K::first_output; ++k) stream = stream && at[k] != at[w];
+  }
+  parallel_for<Arch>((n - 1) / flat_block + 1, [&](int64 c) {
+    const int64 first = c * flat_block;
+    K::flat(at, numbers, first, n - first < flat_block ? n : first + flat_block, stream);
+  });
+}
+/// Runs the only kernel of P over n elements: operand k of the kernel at at[k], result r at at[operands + r]. Known: n, where it is
+/// static and so small that no function is called.
+template <class P, class Arch, int64 Known = -1> SINTER_INLINE void run_flat(const uint64* at, const double* numbers, int64 n) {
   using SP = stage_program<P, 0>;
   using K = kernel<SP, Arch>;
-  constexpr int inputs = SP::operand_count, walks = inputs + SP::result_count;
   constexpr auto bytes_of_all = [](bool constant) {  // of one element of every array, of all single elements
     int64 b = 0;
     for (int i = 0; i < SP::size; ++i)
@@ -72,17 +85,9 @@ template <class P, class Arch> void run_flat(const uint64* at, const double* num
   constexpr int64 bytes = bytes_of_all(false), once = bytes_of_all(true);
   ++counters().launches;
   counters().bytes += static_cast<uint64>(n * bytes + once);
-  if (n <= flat_block) return K::flat(at, numbers, 0, n, false);
-  // results that the caches cannot hold go past them, unless they are written over what was read
-  bool stream = n * bytes > last_level_cache();
-  for (int w = inputs; w < walks; ++w) {
-    stream = stream && at[w] % 64 == 0;
-    for (int k = 0; k < inputs; ++k) stream = stream && at[k] != at[w];
-  }
-  parallel_for<Arch>((n - 1) / flat_block + 1, [&](int64 c) {
-    const int64 first = c * flat_block;
-    K::flat(at, numbers, first, n - first < flat_block ? n : first + flat_block, stream);
-  });
+  if constexpr (Known >= 0) K::flat_loop(at, numbers, 0, Known, false);
+  else if (n <= flat_block) K::flat(at, numbers, 0, n, false);
+  else run_flat_blocks<P, Arch>(at, numbers, n, n * bytes > last_level_cache());
 }
 
 }  // namespace sinter::inline v0::detail::inline SINTER_TARGET

@@ -169,7 +169,8 @@ template <class T, class Arch> class gemm_task {
     const strided<T> b = b_.memory;
     int64 p = 0;
     for (; p + P <= k_; p += P) gemm_rows<T, Arch, R, P>(j1 - j0, a_.from(i, p), b.at(p, j0), b.rows, c + i * ld, ld, add || p);
-    for (; p < k_; ++p) gemm_rows<T, Arch, R, 1>(j1 - j0, a_.from(i, p), b.at(p, j0), b.rows, c + i * ld, ld, add || p);
+    for (; p < k_; ++p)
+      for (int64 q = i; q < i + R; ++q) gemm_rows<T, Arch, 1, 1>(j1 - j0, a_.from(q, p), b.at(p, j0), b.rows, c + q * ld, ld, add || p);
   }
   void by_streams(int64 j0, int64 j1, T* c, int64 ld, bool add) const {
     if (k_ == 0 && !add) by_terms(j0, j1, c, ld, 1, add);

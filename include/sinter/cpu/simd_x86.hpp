@@ -250,6 +250,28 @@ template <class T> SINTER_INLINE batch<T> at_least(xsimd::batch<T> x, xsimd::bat
 
 #endif  // SINTER_HAS_XSIMD
 
+#if SINTER_HAS_XSIMD
+/// a * b + c of plain vectors of any number of lanes, rounded once where the target can.
+template <class V> SINTER_INLINE V fused(V a, V b, V c) {
+  constexpr bool single = sizeof(a[0]) == 4;
+#if defined(__AVX512F__)
+  if constexpr (sizeof(V) == 64 && single) return (V)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+  else if constexpr (sizeof(V) == 64) return (V)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c);
+  else
+#endif
+#if defined(__FMA__)
+  if constexpr (sizeof(V) == 32 && single) return (V)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+  else if constexpr (sizeof(V) == 32) return (V)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c);
+  else if constexpr (sizeof(V) == 16 && single) return (V)_mm_fmadd_ps((__m128)a, (__m128)b, (__m128)c);
+  else if constexpr (sizeof(V) == 16) return (V)_mm_fmadd_pd((__m128d)a, (__m128d)b, (__m128d)c);
+  else
+#endif
+    return a * b + c;
+}
+#else
+template <class V> V fused(V, V, V);
+#endif
+
 /// After streaming stores: whoever hears of them from now on sees them.
 SINTER_INLINE void stream_end() {
 #if SINTER_HAS_XSIMD && defined(__SSE2__)
