@@ -108,6 +108,7 @@ row measure(const problem& p, std::vector<std::unique_ptr<remote>>& peers, int t
     if (all[i].name == "limit" && (r.limit_ns == 0 || ns[i] < r.limit_ns)) r.limit_ns = ns[i];
   if (products) r.limit_ns = ns[limits - 1] * r.flops / (p.threads * peak_flops(wide));
   if (timed_ours) r.ours_ns = ns[limits];
+  if (timed_ours && ours.remark) r.remark = ours.remark() + (r.remark.empty() ? "" : "; ") + r.remark;
   for (std::size_t i = limits + timed_ours; i < all.size(); ++i)
     if (ns[i] > 0) r.peers[all[i].name] = ns[i];
   return r;

@@ -88,6 +88,7 @@ struct problem {
 /// An answer: `run` computes the row once (`repeat` statements); `publish` brings the result to `out` where run leaves it elsewhere.
 struct solution {
   std::function<void()> run = {}, publish = {};
+  std::function<std::string()> remark = {};  ///< what there is to say after the timing
   explicit operator bool() const { return static_cast<bool>(run); }
 };
 

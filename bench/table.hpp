@@ -41,12 +41,17 @@ inline void print(const row& r) {
   if (r.ours_ns > 0 && r.limit_kind == "FMA peak") std::printf("  %.1f GFLOP/s", r.flops / r.ours_ns);
   else if (r.ours_ns > 0 && r.bytes > 0) std::printf("  %.1f GB/s", r.bytes / r.ours_ns);
   if (r.ours_ns > 0) std::printf("  error %.0e", r.max_error);
+  std::string beside, faster;
   for (const auto& [name, ns] : r.peers) {
-    std::printf("\n%10s%-18s %50s", "", name.c_str(), time_text(ns).c_str());
-    if (r.ours_ns > 0) std::printf("  %5.2f x ours%s", ns / r.ours_ns, ns < r.ours_ns ? ", FASTER" : "");
-    if (r.too_good(ns)) std::printf("  (beats the limit)");
+    beside += (beside.empty() ? "" : ", ") + name + ' ' + time_text(ns);
+    if (r.ours_ns > 0) beside += text(" (%.2f x)", ns / r.ours_ns);
+    if (ns < r.ours_ns) faster += (faster.empty() ? "" : ", ") + name;
   }
-  if (r.too_good(r.ours_ns)) std::printf("\n          BEATS ITS LIMIT: a bug in the bench");
+  if (!beside.empty()) std::printf("\n          %s", beside.c_str());
+  if (!faster.empty()) std::printf("\n          faster than sinter: %s", faster.c_str());
+  for (const auto& [name, ns] : r.peers)
+    if (r.too_good(ns)) std::printf("\n          %s beats the limit: a better loop by hand is possible", name.c_str());
+  if (r.too_good(r.ours_ns)) std::printf("\n          sinter BEATS ITS LIMIT: a bug in the bench");
   if (!r.remark.empty()) std::printf("\n          %s", r.remark.c_str());
   std::printf("\n");
   std::fflush(stdout);

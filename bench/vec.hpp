@@ -65,7 +65,13 @@ template <class F> float fold(vec v, F f) {
   for (int i = 1; i < lanes; ++i) s = f(s, v[i]);
   return s;
 }
-inline float sum(vec v) { return fold(v, [](float a, float b) { return a + b; }); }
+inline float sum(vec v) {
+#if defined(__AVX512F__)
+  return _mm512_reduce_add_ps((__m512)v);
+#else
+  return fold(v, [](float a, float b) { return a + b; });
+#endif
+}
 
 /// Keeps the compiler from moving memory accesses across, so that a repeated statement is run as often as it is written.
 inline void barrier() { asm volatile("" : : : "memory"); }

@@ -43,7 +43,10 @@ inline std::vector<solution> row_loops(const problem& p) {
   float* y = p.out[0].as();
   const auto rows = [=](auto f) { return solution{[=] { for (int64 i = 0; i < M; ++i) f(i * N); }}; };
   if (p.kind == "softmax") return {rows([=](int64 i) { softmax_row(x + i, y + i, N); })};
-  if (p.kind == "softmax0") return {{[=] { softmax_columns(x, y, M, N); }}};
+  if (p.kind == "softmax0") {
+    const array top = problem::room({N}, false), scale = problem::room({N}, false);
+    return {{[=] { softmax_columns<false>(x, y, top.as(), scale.as(), M, N); }}, {[=] { softmax_columns<true>(x, y, top.as(), scale.as(), M, N); }}};
+  }
   if (p.kind == "softmax_grad") {  // forward, whose result is kept, then backward: what a recorded statement has to do
     const array kept = problem::room({M, N}, false);
     return {rows([=](int64 i) { softmax_grad_row(x + i, b + i, kept.as() + i, y + i, N); })};
@@ -72,6 +75,7 @@ inline std::vector<solution> row_loops(const problem& p) {
   if (p.kind == "transpose") {
     std::vector<solution> all;
     for (const int64 strip : {16, 32, 64, 256, 8192}) all.push_back({[=] { transpose<false>(x, y, M, strip); }});
+    for (const int64 strip : {64, 128, 256, 512}) all.push_back({[=] { transpose_gathered(x, y, M, strip); }});
     if (M % 16 == 0)
       for (const int64 strip : {16, 32, 64, 256, 8192}) all.push_back({[=] { transpose<true>(x, y, M, strip); }});
     return all;

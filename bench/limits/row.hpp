@@ -14,6 +14,7 @@ inline void softmax_row(const float* x, float* y, int64_t n) {
   const auto larger = [](float a, float b) { return a > b ? a : b; };
   vec m[4] = {load(x), load(x + lanes), load(x + 2 * lanes), load(x + 3 * lanes)};
   for (int64_t j = 4 * lanes; j < n; j += 4 * lanes)
+#pragma GCC unroll 4
     for (int k = 0; k < 4; ++k) {
       const vec v = load(x + j + k * lanes);
       m[k] = v > m[k] ? v : m[k];
@@ -21,10 +22,10 @@ inline void softmax_row(const float* x, float* y, int64_t n) {
   m[0] = m[0] > m[1] ? m[0] : m[1], m[2] = m[2] > m[3] ? m[2] : m[3];
   const vec top = all(fold(m[0] > m[2] ? m[0] : m[2], larger));
   vec s[2] = {};
-  for (int64_t j = 0; j < n; j += 2 * lanes) {
-    const vec a = exp(load(x + j) - top), b = exp(load(x + j + lanes) - top);
-    store(y + j, a), store(y + j + lanes, b);
-    s[0] += a, s[1] += b;
+  for (int64_t j = 0; j < n; j += 4 * lanes) {
+    const vec a = exp(load(x + j) - top), b = exp(load(x + j + lanes) - top), c = exp(load(x + j + 2 * lanes) - top), d = exp(load(x + j + 3 * lanes) - top);
+    store(y + j, a), store(y + j + lanes, b), store(y + j + 2 * lanes, c), store(y + j + 3 * lanes, d);
+    s[0] += a + c, s[1] += b + d;
   }
   const vec scale = all(1 / sum(s[0] + s[1]));
   for (int64_t j = 0; j < n; j += lanes) store(y + j, load(y + j) * scale);
@@ -37,22 +38,34 @@ inline void softmax_grad_row(const float* x, const float* g, float* y, float* d,
   const vec dot = all(sum(s[0] + s[1]));
   for (int64_t j = 0; j < n; j += lanes) store(d + j, load(y + j) * (load(g + j) - dot));
 }
-/// Softmax along dim 0: an online maximum and sum of a strip of columns, then one more pass over it.
-inline void softmax_columns(const float* x, float* y, int64_t rows, int64_t columns) {
-  for (int64_t j = 0; j < columns; j += lanes) {
-    vec top = load(x + j);
-    for (int64_t i = 1; i < rows; ++i) {
-      const vec v = load(x + i * columns + j);
-      top = v > top ? v : top;
+/// Softmax along dim 0, row by row: maxima and sums of all columns stay in L1. exp is computed twice: it costs less than its stores.
+template <bool Stream> void softmax_columns(const float* x, float* y, float* top, float* scale, int64_t rows, int64_t columns) {
+  constexpr int64_t block = 8;  // rows at a time, so that maxima and sums are loaded seldom
+  for (int64_t j = 0; j < columns; ++j) top[j] = x[j], scale[j] = 0;
+  for (int64_t i = 0; i < rows; i += block)
+    for (int64_t j = 0; j < columns; j += lanes) {
+      vec m = load(top + j);
+#pragma GCC unroll 8
+      for (int64_t k = i; k < i + block; ++k) {
+        const vec v = load(x + k * columns + j);
+        m = v > m ? v : m;
+      }
+      store(top + j, m);
     }
-    vec s = {};
-    for (int64_t i = 0; i < rows; ++i) {
-      const vec e = exp(load(x + i * columns + j) - top);
-      store(y + i * columns + j, e), s += e;
+  for (int64_t i = 0; i < rows; i += block)
+    for (int64_t j = 0; j < columns; j += lanes) {
+      const vec m = load(top + j);
+      vec s = load(scale + j);
+#pragma GCC unroll 8
+      for (int64_t k = i; k < i + block; ++k) s += exp(load(x + k * columns + j) - m);
+      store(scale + j, s);
     }
-    s = 1.0f / s;
-    for (int64_t i = 0; i < rows; ++i) store(y + i * columns + j, load(y + i * columns + j) * s);
-  }
+  for (int64_t j = 0; j < columns; ++j) scale[j] = 1 / scale[j];
+  for (int64_t i = 0; i < rows; ++i)
+    for (int64_t j = 0; j < columns; j += 2 * lanes) {
+      const vec a = exp(load(x + i * columns + j) - load(top + j)), b = exp(load(x + i * columns + j + lanes) - load(top + j + lanes));
+      put<Stream>(y + i * columns + j, a * load(scale + j)), put<Stream>(y + i * columns + j + lanes, b * load(scale + j + lanes));
+    }
 }
 
 struct row_moments {
@@ -61,9 +74,11 @@ struct row_moments {
 inline row_moments moments(const float* x, int64_t n) {  // two passes: stable
   vec s[4] = {}, v[4] = {};
   for (int64_t j = 0; j < n; j += 4 * lanes)
+#pragma GCC unroll 4
     for (int k = 0; k < 4; ++k) s[k] += load(x + j + k * lanes);
   const vec mean = all(sum(s[0] + s[1] + s[2] + s[3]) / static_cast<float>(n));
   for (int64_t j = 0; j < n; j += 4 * lanes)
+#pragma GCC unroll 4
     for (int k = 0; k < 4; ++k) {
       const vec c = load(x + j + k * lanes) - mean;
       v[k] += c * c;
@@ -98,10 +113,9 @@ template <bool Stream> void outer_add_line(const float* x, float c, const float*
 /// The sum of each line of n elements, which start every `step` elements.
 inline void sum_along(const float* x, float* y, int64_t lines, int64_t n, int64_t step) {
   for (int64_t i = 0; i < lines; ++i, x += step) {
-    vec s[4] = {};
-    for (int64_t j = 0; j < n; j += 4 * lanes)
-      for (int k = 0; k < 4; ++k) s[k] += load(x + j + k * lanes);
-    y[i] = sum(s[0] + s[1] + s[2] + s[3]);
+    vec a = {}, b = {}, c = {}, d = {};
+    for (int64_t j = 0; j < n; j += 4 * lanes) a += load(x + j), b += load(x + j + lanes), c += load(x + j + 2 * lanes), d += load(x + j + 3 * lanes);
+    y[i] = sum((a + b) + (c + d));
   }
 }
 /// The sum over all lines, element by element: eight lines a pass, so that the sums are loaded seldom.
@@ -110,6 +124,7 @@ inline void sum_across(const float* x, float* y, int64_t lines, int64_t n, int64
   for (int64_t i = 0; i < lines; i += 8, x += 8 * step)
     for (int64_t j = 0; j < n; j += lanes) {
       vec s = load(y + j);
+#pragma GCC unroll 8
       for (int k = 0; k < 8; ++k) s += load(x + k * step + j);
       store(y + j, s);
     }
