@@ -115,6 +115,16 @@ row measure(const problem& p, std::vector<std::unique_ptr<remote>>& peers, int t
 }
 
 int run(const options& o) {
+  const auto known = problems::all();
+  for (std::size_t i = 0; i < o.only.size();) {  // an id nobody knows would measure nothing and say nothing
+    const std::size_t end = std::min(o.only.find(',', i), o.only.size());
+    const std::string id = o.only.substr(i, end - i);
+    if (id != "compile" && std::none_of(known.begin(), known.end(), [&](const entry& e) { return e.id == id; })) {
+      std::fprintf(stderr, "bench: no row %s; bench --help lists them\n", id.c_str());
+      return 2;
+    }
+    i = end + 1;
+  }
   allocate() = from_sinter;
   machine m;
   {
@@ -137,7 +147,7 @@ int run(const options& o) {
   std::printf("\n");
 
   std::vector<row> rows;
-  for (const entry& e : problems::all()) {
+  for (const entry& e : known) {
     if (!o.wants(e.id)) continue;
     const problem p = e.make();
     if (p.threads > 1 && !has_threads()) continue;

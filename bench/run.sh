@@ -11,7 +11,7 @@ usage() {
   cat <<TEXT
 usage: sh bench/run.sh [--only ID,...] [--quick] [--peers NAME,...|none] [--torch DIR] [--jax DIR] [--no-install] [--deps DIR]
 Measures sinter against limits measured in the same run and against the peers that are installed, then its compile times.
-  --only ID,...   only these rows; \`compile\` names the compile times, an unknown id prints all
+  --only ID,...   only these rows (build/bench/bench/bench --help lists them); \`compile\` names the compile times
   --quick         5 repetitions for 30: a look, not a measurement
   --peers NAME,.. only these of: $all_peers (all that are found)
   --torch DIR, --jax DIR

@@ -20,12 +20,16 @@ inline std::vector<solution> map_loops(const problem& p) {
   if (p.kind == "formula")
     return {{[=] { split(n, threads, [=](int64 i, int64 j) { formula<false>(a + i, b + i, c + i, y + i, j - i); }); }},
             {[=] { split(n, threads, [=](int64 i, int64 j) { formula<true>(a + i, b + i, c + i, y + i, j - i); }); }}};
-  if (p.kind == "mse")
-    return {{[=] {
-      double part[2] = {};
-      split(n, threads, [&](int64 i, int64 j) { part[i > 0] = squares(a + i, b + i, j - i); });
-      *y = static_cast<float>((part[0] + part[1]) / static_cast<double>(n));
-    }}};
+  if (p.kind == "mse") {
+    const auto loop = [=](auto squares) {
+      return solution{[=] {
+        double part[2] = {};
+        split(n, threads, [&](int64 i, int64 j) { part[i > 0] = squares(a + i, b + i, j - i); });
+        *y = static_cast<float>((part[0] + part[1]) / static_cast<double>(n));
+      }};
+    };
+    return {loop(squares<1>), loop(squares<4>)};
+  }
   if (p.kind == "exp") return {{[=] { each(a, y, n, [](vec x) { return exp(x); }); }}};
   if (p.kind == "log") return {{[=] { each(a, y, n, [](vec x) { return log(x); }); }}};
   if (p.kind == "tanh") return {{[=] { each(a, y, n, [](vec x) { return tanh(x); }); }}};
@@ -74,10 +78,10 @@ inline std::vector<solution> row_loops(const problem& p) {
   }
   if (p.kind == "transpose") {
     std::vector<solution> all;
-    for (const int64 strip : {16, 32, 64, 256, 8192}) all.push_back({[=] { transpose<false>(x, y, M, strip); }});
-    for (const int64 strip : {64, 128, 256, 512}) all.push_back({[=] { transpose_gathered(x, y, M, strip); }});
+    for (const int64 strip : {16, 256}) all.push_back({[=] { transpose_rows<false>(x, y, M, strip); }});
+    for (const int64 strip : {128, 256, 512}) all.push_back({[=] { transpose_columns<false>(x, y, M, strip); }});
     if (M % 16 == 0)
-      for (const int64 strip : {16, 32, 64, 256, 8192}) all.push_back({[=] { transpose<true>(x, y, M, strip); }});
+      for (const int64 strip : {16, 32, 64, 256}) all.push_back({[=] { transpose_rows<true>(x, y, M, strip); }});
     return all;
   }
   return {};

@@ -60,7 +60,7 @@ inline vec erf(vec x) {
   const vec s = x * x;
   return x * polynomial(s, p) / polynomial(s, q);
 }
-inline vec sigmoid(vec x) { return tanh(x * 0.5f) * 0.5f + 0.5f; }
+inline vec sigmoid(vec x) { return 1.0f / (1.0f + exp(-x)); }
 inline vec gelu(vec x) { return x * 0.5f * (tanh(x * (0.044715f * 0.797884561f * x * x + 0.797884561f)) + 1.0f); }
 
 template <class F> void each(const float* x, float* y, std::int64_t n, F f) {
@@ -82,16 +82,17 @@ inline void muladd16(const float* a, const float* b, const float* c, float* y, s
     barrier();
   }
 }
-/// The sum of (a - b)^2, read from four places at a time (prefetchers like it better than one); floats are added up for a while only.
-inline double squares(const float* a, const float* b, std::int64_t n) {
+/// The sum of (a - b)^2, read from one place or from four (which of them prefetchers like better depends on where a and b lie).
+/// Floats are added up for a while only.
+template <int Places> double squares(const float* a, const float* b, std::int64_t n) {
   double total = 0;
-  const std::int64_t part = n / 4, step = 1 << 14;
+  const std::int64_t part = n / Places, step = 1 << 14, apart = Places == 1 ? lanes : part, on = Places == 1 ? 4 * lanes : lanes;
   for (std::int64_t first = 0; first < part; first += step) {
     vec s[4] = {};
-    for (std::int64_t i = first; i < std::min(first + step, part); i += lanes)
+    for (std::int64_t i = first; i < std::min(first + step, part); i += on)
 #pragma GCC unroll 4
       for (int k = 0; k < 4; ++k) {
-        const vec d = load(a + k * part + i) - load(b + k * part + i);
+        const vec d = load(a + k * apart + i) - load(b + k * apart + i);
         s[k] += d * d;
       }
     total += sum(s[0] + s[1] + s[2] + s[3]);

@@ -45,31 +45,19 @@ inline void transpose_rest(const float* x, float* y, std::int64_t n) {
     for (std::int64_t j = i < whole ? whole : 0; j < n; ++j) y[j * n + i] = x[i * n + j];
 }
 /// n x n: `strip` rows of x at a time, whose tiles go down y.
-template <bool Stream> void transpose(const float* x, float* y, std::int64_t n, std::int64_t strip) {
+template <bool Stream> void transpose_rows(const float* x, float* y, std::int64_t n, std::int64_t strip) {
   const std::int64_t whole = n / 16 * 16;
   for (std::int64_t i0 = 0; i0 < whole; i0 += strip)
     for (std::int64_t j = 0; j < whole; j += 16)
       for (std::int64_t i = i0; i < whole && i < i0 + strip; i += 16) turn_tile<Stream>(x + i * n + j, n, y + j * n + i, n);
   transpose_rest(x, y, n);
 }
-/// The same where rows of y are not aligned: 16 of them are gathered in L1 and leave by streaming stores. strip <= 512.
-inline void transpose_gathered(const float* x, float* y, std::int64_t n, std::int64_t strip) {
-  alignas(64) float line[16 * 512];
+/// `strip` columns of x at a time: x is read in long runs, and `strip` rows of y grow line by line. The faster where rows are not aligned.
+template <bool Stream> void transpose_columns(const float* x, float* y, std::int64_t n, std::int64_t strip) {
   const std::int64_t whole = n / 16 * 16;
-  for (std::int64_t i0 = 0; i0 < whole; i0 += strip) {
-    const std::int64_t width = whole - i0 < strip ? whole - i0 : strip;
-    for (std::int64_t j = 0; j < whole; j += 16) {
-      for (std::int64_t i = 0; i < width; i += 16) turn_tile<false>(x + (i0 + i) * n + j, n, line + i, strip);
-      for (std::int64_t r = 0; r < 16; ++r) {
-        const float* from = line + r * strip;
-        float* to = y + (j + r) * n + i0;
-        std::int64_t i = 0;
-        for (; i < width && reinterpret_cast<std::uintptr_t>(to + i) % 64; ++i) to[i] = from[i];
-        for (; i + lanes <= width; i += lanes) stream(to + i, load(from + i));
-        for (; i < width; ++i) to[i] = from[i];
-      }
-    }
-  }
+  for (std::int64_t j0 = 0; j0 < whole; j0 += strip)
+    for (std::int64_t i = 0; i < whole; i += 16)
+      for (std::int64_t j = j0; j < whole && j < j0 + strip; j += 16) turn_tile<Stream>(x + i * n + j, n, y + j * n + i, n);
   transpose_rest(x, y, n);
 }
 

@@ -18,7 +18,6 @@ struct state {
   dnnl::stream stream{engine};
   dnnl::primitive primitive;
   std::unordered_map<int, dnnl::memory> arguments;
-  std::vector<std::pair<dnnl::reorder, std::pair<dnnl::memory, dnnl::memory>>> before, after;  // each time
 
   dnnl::memory wrap(const dnnl::memory::desc& d, const array& a) { return {d, engine, a.memory.get()}; }
   /// The array in the layout that a primitive wants.
@@ -42,7 +41,7 @@ solution runs(const shared& s) {
 solution product(const problem& p, bool transposed_a, bool transposed_b, dims batch) {
   const auto s = std::make_shared<state>();
   const bool bias = p.kind == "gemm_bias_relu", one = batch.empty();
-  const int64 M = one ? p.n[0] : p.n[0], N = one ? p.n[1] : p.n[0], K = one ? p.n[2] : p.n[0];
+  const int64 M = p.n[0], N = one ? p.n[1] : p.n[0], K = one ? p.n[2] : p.n[0];
   const auto with = [&](int64 r, int64 c) {
     dims d = batch;
     d.push_back(r), d.push_back(c);
@@ -64,7 +63,7 @@ solution product(const problem& p, bool transposed_a, bool transposed_b, dims ba
   return runs(s);
 }
 
-/// Images stay as the row has them at both ends when `plain`; otherwise they are in oneDNN's blocks before and after.
+/// Weights and images are in oneDNN's blocks, as between the layers of a network; the result is brought back for the check.
 solution conv2d(const problem& p) {
   const auto s = std::make_shared<state>();
   const int64 B = p.n[0], C = p.n[1], O = p.n[2], S = p.n[3], K = p.n[4], P = p.n[5];

@@ -285,10 +285,11 @@ def main():
             print("none", file=answers, flush=True)
             continue
         clock = time.perf_counter_ns if p.threads > 1 else time.process_time_ns
+        count = int(calls) * p.repeat
         start = clock()
-        for _ in range(int(calls)):
+        for _ in range(count):
             run()
-        print((clock() - start) / int(calls), error, file=answers, flush=True)
+        print((clock() - start) / count, error, file=answers, flush=True)
 
 
 if __name__ == "__main__":
