@@ -81,7 +81,7 @@ if grep -qw avx512f /proc/cpuinfo 2>/dev/null; then blas="$blas OPENBLAS_CORETYP
     esac
   done
   python torch.compile "$torch_path" torch "$large_blocks"
-  python jax "$jax_path" jax "JAX_PLATFORMS=cpu $one_thread"
+  python jax "$jax_path" jax "JAX_PLATFORMS=cpu MALLOC_ARENA_MAX=1 $large_blocks $one_thread"
 } >"$list"
 
 set -- --json "$root/build/bench.json" --chart "$root/build/bench.svg" --peers "$list"
