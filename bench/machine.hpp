@@ -38,6 +38,15 @@ inline bool has_threads() {
 #endif
 }
 
+/// Holds a vector in a register and lets nobody know its value.
+template <class V> inline void pin(V& v) {
+#ifdef __x86_64__
+  asm volatile("" : "+v"(v));
+#else
+  asm volatile("" : "+m"(v));
+#endif
+}
+
 /// 2 * lanes flops (double: lanes) per multiply-add, from chains enough to hide its latency.
 template <class V, std::size_t... I> void multiply_add(std::int64_t n, std::index_sequence<I...>) {
   using T = std::remove_reference_t<decltype(V{}[0])>;
@@ -45,9 +54,7 @@ template <class V, std::size_t... I> void multiply_add(std::int64_t n, std::inde
   const V a = V{} + T(0.999), b = V{} + T(0.001);
   for (std::int64_t i = 0; i < n; ++i) {
     ((acc[I] = acc[I] * a + b), ...);
-#ifdef __x86_64__
-    ((void)([&] { asm volatile("" : "+v"(acc[I])); }()), ...);
-#endif
+    (pin(acc[I]), ...);
   }
   volatile T sink = (acc[I][0] + ...);
   (void)sink;

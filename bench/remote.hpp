@@ -102,25 +102,25 @@ class remote {
   int to_ = -1, from_ = -1;
 };
 
-/// The peers that are here: `list` is a file with lines  NAME<tab>COMMAND<tab>SETTINGS, words parted by spaces.
+/// The peers that are here, by a file of lines: `name NAME` begins one, `word WORD` are its command's words, `set NAME=VALUE` its environment.
 inline std::vector<std::unique_ptr<remote>> start_peers(const std::string& list) {
-  const auto words = [](const std::string& s) {
-    std::vector<std::string> all;
-    for (std::size_t i = 0; i < s.size();) {
-      const std::size_t end = std::min(s.find(' ', i), s.size());
-      if (end > i) all.push_back(s.substr(i, end - i));
-      i = end + 1;
-    }
-    return all;
-  };
   std::vector<std::unique_ptr<remote>> peers;
+  std::string name;
+  std::vector<std::string> command, settings;
+  const auto start = [&] {
+    if (name.empty()) return;
+    auto peer = std::make_unique<remote>(name, command, settings);
+    if (peer->alive()) peers.push_back(std::move(peer));
+    command.clear(), settings.clear();
+  };
   std::ifstream in(list);
   for (std::string line; std::getline(in, line);) {
-    const std::size_t a = line.find('\t'), b = line.find('\t', a + 1);
-    if (a == std::string::npos || b == std::string::npos) continue;
-    auto peer = std::make_unique<remote>(line.substr(0, a), words(line.substr(a + 1, b - a - 1)), words(line.substr(b + 1)));
-    if (peer->alive()) peers.push_back(std::move(peer));
+    const std::string value = line.substr(std::min(line.find(' ') + 1, line.size()));
+    if (line.rfind("name ", 0) == 0) start(), name = value;
+    if (line.rfind("word ", 0) == 0) command.push_back(value);
+    if (line.rfind("set ", 0) == 0) settings.push_back(value);
   }
+  start();
   return peers;
 }
 

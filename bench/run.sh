@@ -40,41 +40,49 @@ while [ $# -gt 0 ]; do
 done
 wanted_peer() { case ,$peers, in *,"$1",*) return 0 ;; esac; return 1; }
 
-# The folder of Python's torch, whose headers and libraries are libtorch.
-torch=''
-if wanted_peer libtorch || wanted_peer torch.compile; then
-  torch=$(PYTHONPATH=$torch_path python3 -c 'import importlib.util as u; print(u.find_spec("torch").submodule_search_locations[0])' 2>/dev/null) || torch=''
-fi
+# The folder of Python's torch, whose headers and libraries are libtorch. Whatever --peers says: another folder means building anew.
+torch=$(PYTHONPATH=$torch_path python3 -c 'import importlib.util as u; print(u.find_spec("torch").submodule_search_locations[0])' 2>/dev/null) || torch=''
 
 need cxx meson ninja xsimd xtensor
 configure "$root/build/bench" "$CXX" -Dtests=false -Dexamples=false -Dbench=true -Dcuda=disabled \
   -Doptimization=2 -Ddebug=false -Db_ndebug=true -Dnative=true ${torch:+"-Dtorch=$torch"}
-ninja -j "$jobs" -k 0 -C "$root/build/bench" >"$root/build/bench.log" ||
-  { [ -x "$root/build/bench/bench/bench" ] && say "a peer could not be built: see build/bench.log" || { cat "$root/build/bench.log"; exit 1; }; }
+if ! ninja -j "$jobs" -k 0 -C "$root/build/bench" >"$root/build/bench.log"; then
+  ninja -C "$root/build/bench" bench/bench >/dev/null || { cat "$root/build/bench.log"; exit 1; }
+  say "a peer could not be built and is left out: see build/bench.log"
+fi
 
-# Peers: NAME, command, settings; parted by tabs. Each is tuned as its manual says.
+# The list of peers: lines of a name, the words of a command, settings of its environment. Each is tuned as its manual says.
 here="$root/build/bench/bench/peers"
 list="$root/build/bench/peers.list"
-peer() { printf '%s\t%s\t%s\n' "$1" "$2" "$3" >>"$list"; }
-: >"$list"
+peer() {  # NAME "SETTING ..." WORD...
+  name=$1 settings=$2
+  shift 2
+  printf 'name %s\n' "$name"
+  printf 'word %s\n' "$@"
+  for setting in $settings; do printf 'set %s\n' "$setting"; done
+}
+python() {  # NAME PATH MODULE "SETTING ..."
+  wanted_peer "$1" || return 0
+  PYTHONPATH=$2 python3 -c "import importlib.util as u, sys; sys.exit(not (u.find_spec('$3') and u.find_spec('numpy')))" 2>/dev/null || return 0
+  peer "$1" "CXX=$CXX $4" python3 "$root/bench/peers/python.py" "$1" "$here/problem.so"
+  printf 'set PYTHONPATH=%s\n' "$2"
+}
 one_thread='OMP_NUM_THREADS=1'
 large_blocks='MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=8589934592 MALLOC_TOP_PAD_=268435456'
 blas='OPENBLAS_NUM_THREADS=1'
 if grep -qw avx512f /proc/cpuinfo 2>/dev/null; then blas="$blas OPENBLAS_CORETYPE=SKYLAKEX"; fi
-for name in eigen xtensor openblas onednn libxsmm libtorch; do
-  wanted_peer $name && [ -x "$here/$name" ] || continue
-  case $name in
-    openblas) peer $name "$here/$name" "$blas" ;;
-    libtorch) peer $name "$here/$name" "$large_blocks" ;;
-    *) peer $name "$here/$name" "$one_thread" ;;
-  esac
-done
-python() {  # NAME PATH MODULE SETTINGS
-  wanted_peer "$1" && PYTHONPATH=$2 python3 -c "import importlib.util as u, sys; sys.exit(not (u.find_spec('$3') and u.find_spec('numpy')))" 2>/dev/null || return 0
-  peer "$1" "python3 $root/bench/peers/python.py $1 $here/problem.so" "PYTHONPATH=$2 CXX=$CXX $4"
-}
-python torch.compile "$torch_path" torch "$large_blocks"
-python jax "$jax_path" jax "JAX_PLATFORMS=cpu OMP_NUM_THREADS=1"
+{
+  for name in eigen xtensor openblas onednn libxsmm libtorch; do
+    if ! wanted_peer "$name" || ! [ -x "$here/$name" ]; then continue; fi
+    case $name in
+      openblas) peer "$name" "$blas" "$here/$name" ;;
+      libtorch) peer "$name" "$large_blocks" "$here/$name" ;;
+      *) peer "$name" "$one_thread" "$here/$name" ;;
+    esac
+  done
+  python torch.compile "$torch_path" torch "$large_blocks"
+  python jax "$jax_path" jax "JAX_PLATFORMS=cpu MALLOC_ARENA_MAX=1 $large_blocks $one_thread"
+} >"$list"
 
 set -- --json "$root/build/bench.json" --chart "$root/build/bench.svg" --peers "$list"
 [ -z "$only" ] || set -- "$@" --only "$only"
