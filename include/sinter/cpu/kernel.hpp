@@ -182,7 +182,7 @@ template <class Arch, class T, int N> SINTER_NOINLINE void store_apart(uint64 ad
 }
 template <class Arch, class T, int N, bool Parts = false> SINTER_INLINE pack<computed<T>, N> load_lanes(uint64 p, int64 lane, int count) {
   if constexpr (cheap_heads<T>) {
-    if (lane == 1) [[likely]] return packed<T, N>::load(at_address<const T>(p), count);
+    if (lane == 1) [[likely]] return count == N ? packed<T, N>::load(at_address<const T>(p)) : packed<T, N>::load(at_address<const T>(p), count);
   } else {
     if (lane == 1 && count == N) [[likely]] return packed<T, N>::load(at_address<const T>(p));
   }
@@ -194,7 +194,7 @@ template <class Arch, class T, int N, bool Parts = false> SINTER_INLINE void sto
   using M = packed<T, N>;
   if (mode == write_skip) return;
   if constexpr (cheap_heads<T>) {
-    if (lane == 1 && mode == write_store) [[likely]] return M::store(v, at_address<T>(p), count);
+    if (lane == 1 && mode == write_store) [[likely]] return count == N ? M::store(v, at_address<T>(p)) : M::store(v, at_address<T>(p), count);
   } else {
     if (lane == 1 && count == N && mode == write_store) [[likely]] return M::store(v, at_address<T>(p));
   }
@@ -280,8 +280,12 @@ template <class SP, class Arch> struct kernel {
       if constexpr (requires { typename R::indexed; }) return R::push(s, r.template get<SP::at(I).a>(), pack<int64, N>(static_cast<int64>(at)) + ramp);
       else return R::push(s, r.template get<SP::at(I).a>(), 0);
     };
-    if constexpr (Full) s = next();
-    else s = select_state(head_mask<N>(count), next(), s);
+    if constexpr (Full) {
+      s = next();
+    } else {
+      const auto t = next();
+      s = count == N ? t : select_state(head_mask<N>(count), t, s);
+    }
   }
   /// Merges a state into a total in memory, lane by lane or all lanes into one element.
   template <int I> static SINTER_INLINE void merge_total(uint64 p, int64 lane, int count, const state_at<I>& s) {
@@ -300,10 +304,23 @@ template <class SP, class Arch> struct kernel {
 
   // --- one row ---------------------------------------------------------------------------------------------------------
 
+  /// Bytes of an element of each walk; positions count in elements.
+  static constexpr auto sizes_of_walks = [] {
+    struct { int64 v[walks]; constexpr int64 operator[](int w) const { return v[w]; } } out{};
+    for (int64& size : out.v) size = 1;
+    for (int i = 0; i < SP::size; ++i) {
+      const instruction x = SP::at(i);
+      if (x.op == code::leaf && x.b != leaf_index) out.v[x.a] = size_of(x.type);
+      if (x.op == code::output) out.v[first_output + x.b] = size_of(x.type);
+      if (is_total(i)) out.v[first_total + lv.total_number[i]] = size_of(computed_in(SP::at(x.a).type));
+    }
+    return out;
+  }();
+
   /// What does not change from row to row.
   struct frame {
     const geometry& g;
-    steps move, lane;                                     ///< bytes from step to step, elements from lane to lane
+    steps move, lane, over;                             ///< bytes from step to step, elements from lane to lane, bytes over all lanes
     pack<int64, N> ramp[has_positions ? walks : 1];     ///< what each lane adds to a position
     bool quick[lv.passes + 1];
   };
@@ -333,10 +350,13 @@ template <class SP, class Arch> struct kernel {
 
   /// The innermost loop of a pass where all lanes are there and every memory operand has them side by side along the row:
   /// n steps of at_once registers, each with states of its own.
-  template <int Pass, class S, class Sums> static SINTER_INLINE void fast(const frame& f, regs& r, addresses& at, int64 n, S* states, Sums* sums) {
+  template <int Pass, class S, class Sums> static SINTER_INLINE void fast(const frame& f, regs& r, addresses& at, int64 n, S* states_, Sums* sums_) {
     constexpr int U = at_once<Pass>;
-    addresses p;  // a copy: nobody else has its address
+    addresses p;  // copies: nobody else has their addresses
+    S states[U];
+    Sums sums[U];
     for (int w = 0; w < walks; ++w) p[w] = at[w];
+    each<U>([&](int u) { states[u] = states_[u], sums[u] = sums_[u]; });
     for (int64 s = 0; s < n; ++s) {
       each<U>([&](int u) {
         for_ids<element_ids<Pass>>([&]<int I>() {
@@ -373,40 +393,53 @@ template <class SP, class Arch> struct kernel {
       for (int w = 0; w < walks; ++w) p[w] += static_cast<uint64>(U * f.move[w]), keep_apart(p[w]);
     }
     for (int w = 0; w < walks; ++w) at[w] = p[w];
+    each<U>([&](int u) { states_[u] = states[u], sums_[u] = sums[u]; });
   }
   /// The same with any lanes. `rows`: null, or lanes are rows, in `groups` registers of which the last has `last` lanes; states
   /// and values of rows are then those of each register.
   template <int Pass, class S, class Sums>
   static SINTER_INLINE void general(const frame& f, regs& r, addresses& p, int64 n, int groups, int last, row_set* rows, S* states, Sums* sums) {
-    for (int64 s = 0; s < n; ++s) {
+    // some steps for each register of rows, so that what belongs to it is fetched once for all of them
+    const int64 at_a_time = rows ? 8 : n;
+    for (int64 first = 0; first < n; first += at_a_time) {
+      const int64 steps_now = n - first < at_a_time ? n - first : at_a_time;
+      addresses o;  // of the register's first lane
+      for (int w = 0; w < walks; ++w) o[w] = p[w];
       for (int q = 0; q < groups; ++q) {
         const int count = q + 1 == groups ? last : N;
-        auto lane_address = [&](int w, int64 size) { return p[w] + static_cast<uint64>(q * N * f.lane[w] * size); };
         if (rows) take_row(r, rows[q]);
-        for_ids<element_ids<Pass>>([&]<int I>() {
-          constexpr instruction x = SP::at(I);
-          using T = type_at<SP, I>;
-          if constexpr (x.op != code::leaf) step<SP, I>(r);
-          else if constexpr (x.b == leaf_index) r.template get<I>() = pack<int64, N>(static_cast<int64>(lane_address(x.a, 1))) + ramp_of(f, x.a);
-          else r.template get<I>() = load_lanes<Arch, T, N, SP::reads_parts>(lane_address(x.a, sizeof(T)), f.lane[x.a], count);
-        });
-        for_ids<pass_reductions<Pass>>([&]<int I>() { push<I, false>(state<I>(states[q]), r, lane_address(position, 1), ramp_of(f, position), count); });
-        if constexpr (Pass == lv.passes) {
-          for_ids<element_outputs>([&]<int I>() {
-            constexpr int w = first_output + SP::at(I).b;
+        S mine = states[q];
+        addresses at;
+        for (int w = 0; w < walks; ++w) at[w] = o[w];
+        for (int64 s = 0; s < steps_now; ++s) {
+          for_ids<element_ids<Pass>>([&]<int I>() {
+            constexpr instruction x = SP::at(I);
             using T = type_at<SP, I>;
-            store_lanes<Arch, T, N, SP::reads_parts>(lane_address(w, sizeof(T)), f.lane[w], count, r.template get<SP::at(I).a>(), f.g.walks[w].mode);
+            if constexpr (x.op != code::leaf) step<SP, I>(r);
+            else if constexpr (x.b == leaf_index) r.template get<I>() = pack<int64, N>(static_cast<int64>(at[x.a])) + ramp_of(f, x.a);
+            else r.template get<I>() = load_lanes<Arch, T, N, SP::reads_parts>(at[x.a], f.lane[x.a], count);
           });
-          for_ids<element_totals>([&]<int I>() {
-            constexpr int w = first_total + lv.total_number[I];
-            if (f.move[w] == 0 && !rows) return push<I, false>(state<I>(sums[0]), r, lane_address(position, 1), ramp_of(f, position), count);
-            state_at<I> one = empty<I>();
-            push<I, false>(one, r, lane_address(position, 1), ramp_of(f, position), count);
-            merge_total<I>(lane_address(w, sizeof(operand_type<I>)), f.lane[w], count, one);
-          });
+          for_ids<pass_reductions<Pass>>([&]<int I>() { push<I, false>(state<I>(mine), r, at[position], ramp_of(f, position), count); });
+          if constexpr (Pass == lv.passes) {
+            for_ids<element_outputs>([&]<int I>() {
+              constexpr int w = first_output + SP::at(I).b;
+              using T = type_at<SP, I>;
+              store_lanes<Arch, T, N, SP::reads_parts>(at[w], f.lane[w], count, r.template get<SP::at(I).a>(), f.g.walks[w].mode);
+            });
+            for_ids<element_totals>([&]<int I>() {
+              constexpr int w = first_total + lv.total_number[I];
+              if (f.move[w] == 0 && !rows) return push<I, false>(state<I>(sums[0]), r, at[position], ramp_of(f, position), count);
+              state_at<I> one = empty<I>();
+              push<I, false>(one, r, at[position], ramp_of(f, position), count);
+              merge_total<I>(at[w], f.lane[w], count, one);
+            });
+          }
+          for (int w = 0; w < walks; ++w) at[w] += static_cast<uint64>(f.move[w]), keep_apart(at[w]);
         }
+        states[q] = mine;
+        for (int w = 0; w < walks; ++w) o[w] += static_cast<uint64>(f.over[w]);
       }
-      for (int w = 0; w < walks; ++w) p[w] += static_cast<uint64>(f.move[w]);
+      for (int w = 0; w < walks; ++w) p[w] += static_cast<uint64>(steps_now * f.move[w]);
     }
   }
   /// Do the lanes of all memory operands of this pass lie side by side, or is it one value for the whole inner loop?
@@ -435,7 +468,7 @@ template <class SP, class Arch> struct kernel {
   template <auto& List, int U, class S> static SINTER_INLINE void merge_all(S* s) {
     if constexpr (U == 4) merge_states<List>(s[0], s[1]), merge_states<List>(s[2], s[3]), merge_states<List>(s[0], s[2]);
     else if constexpr (U == 2) merge_states<List>(s[0], s[1]);
-    for (int u = 1; u < U; ++u) reset<List>(s[u]);
+    each<U - 1>([&](int u) { reset<List>(s[u + 1]); });
   }
 
   template <int Pass> static constexpr bool has_elements = element_ids<Pass>.count > 0 || (Pass == lv.passes && element_outputs.count > 0);
@@ -451,10 +484,10 @@ template <class SP, class Arch> struct kernel {
     constexpr int U = at_once<Pass>;
     states_of<pass_reductions<Pass>> states[U];
     states_of<element_totals> sums[U];
-    for (int u = 0; u < U; ++u) {
+    each<U>([&](int u) {
       reset<pass_reductions<Pass>>(states[u]);
       if constexpr (Pass == lv.passes) reset<element_totals>(sums[u]);
-    }
+    });
     if constexpr (has_elements<Pass>) {
       int64 at[max_rank] = {};
       addresses p;
@@ -480,7 +513,7 @@ template <class SP, class Arch> struct kernel {
             constexpr int64 block = 1024;
             states_of<pass_reductions<Pass>> part[U];
             for (int64 left = n / U; left > 0; left -= block) {
-              for (int u = 0; u < U; ++u) reset<pass_reductions<Pass>>(part[u]);
+              each<U>([&](int u) { reset<pass_reductions<Pass>>(part[u]); });
               fast<Pass>(f, r, q, left < block ? left : block, part, sums);
               merge_all<pass_reductions<Pass>, U>(part);
               merge_states<pass_reductions<Pass>>(states[0], part[0]);
@@ -513,7 +546,7 @@ template <class SP, class Arch> struct kernel {
   /// How many registers of rows side by side are worked on at a time: their states stay in the first cache.
   static constexpr int most_groups = [] {
     const int size = static_cast<int>(sizeof(row_set)) + 16 * N;
-    return size * 32 <= 24576 ? 32 : size * 8 <= 24576 ? 8 : 1;
+    return size * 64 <= 24576 ? 64 : size * 16 <= 24576 ? 16 : size * 4 <= 24576 ? 4 : 1;
   }();
   /// One pass over rows that lie side by side, lane by lane.
   template <int Pass> static SINTER_INLINE void across(const frame& f, regs& r, const addresses& row, int64 length, int groups, int last, row_set* rows) {
@@ -589,9 +622,10 @@ template <class SP, class Arch> struct kernel {
   static SINTER_KERNEL void run(const geometry& g, const uint64* start, const strip& part) {
     regs r;
     compute_constants(g.numbers, [&](int k) { return g.walks[k].base; }, r);
-    frame f{g, {}, {}, {}, {}};
+    frame f{g, {}, {}, {}, {}, {}};
     for (int w = 0; w < walks; ++w) {
       f.lane[w] = g.walks[w].lane;
+      f.over[w] = N * f.lane[w] * sizes_of_walks[w];
       f.move[w] = g.walks[w].row[g.row_rank - 1] * (g.lanes_along_row ? N : 1);
       if constexpr (has_positions) f.ramp[w] = make_lanes<int64, N>([&](int i) { return i * f.lane[w]; });
     }

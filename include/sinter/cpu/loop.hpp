@@ -215,7 +215,7 @@ class SINTER_HIDDEN loop_runner : protected run_values {
     int64 unit_work = row_numel;
     if (!g.lanes_along_row) {
       // as many rows as the kernel takes at a time, but parts enough for threads
-      const int64 share = extent[lane_dim] / (4 * st.lanes);
+      const int64 share = extent[lane_dim] / (2 * st.lanes);
       g.part = st.lanes * (share < 1 ? 1 : share < st.groups ? share : st.groups), g.part_total = extent[lane_dim];
       unit_work *= g.part;
     } else if (st.kind != kernel_kind::row && g.row[0] > 2 * map_block && g.row_rank == 1) {
