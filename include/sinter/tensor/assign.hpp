@@ -44,6 +44,27 @@ template <class P> inline constexpr auto overwritable_of = [] {
   return out;
 }();
 
+/// Is P its only operand beside the target's shape, as it is or broadcast? Then which operand?
+template <class P> inline constexpr int copied_operand = [] {
+  using SP = stage_program<P, 0>;
+  if (schedule_of<P>.count != 1 || P::reads_parts || P::result_count != 1 || SP::operand_count != 1 || inputs_of<P, 0>.v[0].kind != input_kind::memory) return -1;
+  for (int i = 0; i < SP::size; ++i)
+    if (const code op = SP::at(i).op; op != code::leaf && op != code::expand && op != code::output) return -1;
+  const instruction x = P::at(inputs_of<P, 0>.v[0].id);
+  return x.op == code::leaf ? static_cast<int>(x.a) : -1;
+}();
+/// y = x, element by element, x broadcast to y's shape. Throws shape_error.
+template <class Arch> SINTER_NOINLINE void copy_operand(dtype t, const operand& x, const result& y) {
+  shape_value both = y.shape;
+  if (!broadcast_into(both, x.shape) || !(both == y.shape)) [[unlikely]]
+    fail<shape_error, Arch>("copy_: shapes ", shape_text{x.shape.e, x.shape.rank}, " and ", shape_text{y.shape.e, y.shape.rank}, " do not broadcast");
+  int64 strides[max_rank] = {};
+  for (int d = 0, lead = y.shape.rank - x.shape.rank; d < x.shape.rank; ++d) strides[lead + d] = x.shape[d] == 1 ? 0 : x.strides[d];
+  ++counters().launches;
+  counters().bytes += static_cast<uint64>((x.shape.numel() + y.shape.numel()) * size_of(t));
+  copy_elements<Arch>(size_of(t), y.shape, x.data, strides, y.data, y.strides);
+}
+
 /// Do two handles' elements lie in one storage?
 template <class A, class T, class E, class D> bool shares(const leaf<A>& l, const tensor<T, E, D>& y) {
   return tensor_of(l.handle).storage_handle() == y.storage_handle();
@@ -148,6 +169,11 @@ SINTER_HIDDEN void run_update(std::index_sequence<I...>, const assignment<Y, X>&
     (for_leaves(a.value, look), ...);
   };
   (check(a.target, direct[I + 1]), ...);
+  if constexpr (copied_operand<P> > 0)
+    if (direct[1]) {
+      copy_operand<Arch>(P::at(P::size - 1).type, ops.leaves[copied_operand<P>], to[0]);
+      return static_cast<void>((a.target.bump_version(), ...));
+    }
   results = 0;
   const auto aside = [&]<class V, class E, class D>(const tensor<V, E, D>&, bool ok) {
     for (int part = 0; part < operands_of<V>; ++part, ++results)
