@@ -284,8 +284,9 @@ template <class T, class Arch> class gemm_task {
     // what is left: the smallest tile that takes it, over rows that are done already where there are enough of them
     if constexpr (M > 8)
       if (m - i > 4 && m >= 8) {
-        if (m - i > 8) return tile<M, V>(x, m - M, i);
-        return tile<8, V>(x, m - 8, i);
+        if (m - i > 8 && m >= M) return tile<M, V>(x, m - M, i);
+        if (m - i <= 8) return tile<8, V>(x, m - 8, i);
+        tile<8, V>(x, i, i), i += 8;
       }
     if constexpr (M > 4) {
       for (; i + 4 <= m; i += 4) tile<4, V>(x, i, i);

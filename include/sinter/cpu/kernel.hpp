@@ -4,6 +4,7 @@
 #pragma once
 #include "../expr/stage.hpp"
 #include "../op/reduction.hpp"
+#include "allocator.hpp"
 #include "operand.hpp"
 #include "pack.hpp"
 #include "pack_narrow.hpp"
@@ -222,6 +223,18 @@ template <class Arch> SINTER_NOINLINE bool next_row(const geometry& g, int walks
 template <int I, class S> struct numbered_state { S v; };
 template <class... S> struct state_set : S... {};
 
+/// Bytes for the length of a call; none for 0.
+template <class Arch> struct kernel_room {
+  int64 bytes;
+  char* data;
+  explicit kernel_room(int64 n) : bytes(n), data(n ? static_cast<char*>(host_alloc<Arch>(n)) : nullptr) {}
+  ~kernel_room() {
+    if (data) host_free<Arch>(data, bytes);
+  }
+  kernel_room(const kernel_room&) = delete;
+  kernel_room& operator=(const kernel_room&) = delete;
+};
+
 template <class SP, class Arch> struct kernel {
   static constexpr auto& lv = levels_of<SP>;
   static constexpr int N = lanes_of<SP>();
@@ -323,6 +336,8 @@ template <class SP, class Arch> struct kernel {
     steps move, lane, over;                             ///< bytes from step to step, elements from lane to lane, bytes over all lanes
     pack<int64, N> ramp[has_positions ? walks : 1];     ///< what each lane adds to a position
     bool quick[lv.passes + 1];
+    char* room = nullptr;                               ///< for kept values, room_bytes for each
+    int64 room_bytes = 0;
   };
   static SINTER_INLINE const pack<int64, N>& ramp_of(const frame& f, int w) { return f.ramp[has_positions ? w : 0]; }
 
@@ -338,8 +353,49 @@ template <class SP, class Arch> struct kernel {
     for_ids<row_values>([&]<int I>() { r.template get<I>() = static_cast<const numbered_state<I, value_at<I>>&>(from).v; });
   }
 
+  /// Values that cost more to compute than to keep (functions: exp, log, tanh ...) and that several passes ask for: the fast loop
+  /// of the first keeps them for the others. `first`: that pass, -1 for all other values; `need`: what a pass then computes or fetches.
+  static constexpr auto kept = [] {
+    struct { int count = 0; int8 first[SP::size] = {}; int8 number[SP::size] = {}; bool need[lv.passes + 1][SP::size] = {}; } out;
+    for (int i = 0; i < SP::size; ++i) {
+      const instruction x = SP::at(i);
+      out.first[i] = -1;
+      int passes = 0, first = -1;
+      for (int k = lv.passes; k >= 0; --k)
+        if (lv.need[k][i]) ++passes, first = k;
+      if (N > 1 && passes > 1 && x.is_op() && view_of<SP>.descr(i)->arity == 1 && view_of<SP>.descr(i)->info.result == result_type::floating)
+        out.first[i] = static_cast<int8>(first), out.number[i] = static_cast<int8>(out.count++);
+    }
+    for (int k = 0; k <= lv.passes; ++k)
+      for (int i = SP::size - 1; i >= 0; --i) {
+        const instruction x = SP::at(i);
+        bool& need = out.need[k][i];
+        if (x.op == code::output) {
+          if (k == lv.passes && lv.at[x.a] == level::element) out.need[k][x.a] = true;
+          continue;
+        }
+        if (x.op == code::reduce) {
+          if (lv.at[x.a] == level::element && (x.b == along_row ? lv.after[x.a] == k : k == lv.passes)) out.need[k][x.a] = true;
+          continue;
+        }
+        need = need && lv.need[k][i];
+        if (!need || x.op == code::leaf || (out.first[i] >= 0 && out.first[i] < k)) continue;
+        for_operands_in<SP>(x, [&](uint16 o) { out.need[k][o] = out.need[k][o] || lv.at[o] == level::element; });
+      }
+    return out;
+  }();
+  static constexpr int64 kept_size = [] {
+    int64 size = 4;
+    for (int i = 0; i < SP::size; ++i)
+      if (kept.first[i] >= 0 && size_of(computed_in(SP::at(i).type)) > size) size = size_of(computed_in(SP::at(i).type));
+    return size;
+  }();
+  template <int Pass> static constexpr auto fast_ids = ids_where<SP>([](int i) { return kept.need[Pass][i]; });
+  template <int Pass> static constexpr bool is_fetched(int i) { return kept.first[i] >= 0 && kept.first[i] < Pass; }
+
   /// Registers of a row that one step of the fast loop takes: enough for reductions not to wait for themselves.
   template <int Pass> static constexpr int at_once = [] {
+    if (kept.count) return SP::size <= 12 ? 4 : 2;  // the same in all passes, which then keep and fetch the same elements
     int work = pass_reductions<Pass>.count;
     for (int k = 0; k < element_ids<Pass>.count; ++k) work += SP::at(element_ids<Pass>.v[k]).op != code::leaf;
     if (Pass == lv.passes) work += element_totals.count;
@@ -350,7 +406,8 @@ template <class SP, class Arch> struct kernel {
 
   /// The innermost loop of a pass where all lanes are there and every memory operand has them side by side along the row:
   /// n steps of at_once registers, each with states of its own.
-  template <int Pass, class S, class Sums> static SINTER_INLINE void fast(const frame& f, regs& r, addresses& at, int64 n, S* states_, Sums* sums_) {
+  /// Kept values of element i of the row lie at room + i elements.
+  template <int Pass, class S, class Sums> static SINTER_INLINE void fast(const frame& f, regs& r, addresses& at, int64 n, S* states_, Sums* sums_, char* room) {
     constexpr int U = at_once<Pass>;
     addresses p;  // copies: nobody else has their addresses
     S states[U];
@@ -359,10 +416,15 @@ template <class SP, class Arch> struct kernel {
     each<U>([&](int u) { states[u] = states_[u], sums[u] = sums_[u]; });
     for (int64 s = 0; s < n; ++s) {
       each<U>([&](int u) {
-        for_ids<element_ids<Pass>>([&]<int I>() {
+        for_ids<fast_ids<Pass>>([&]<int I>() {
           constexpr instruction x = SP::at(I);
           using T = type_at<SP, I>;
-          if constexpr (x.op != code::leaf) step<SP, I>(r);
+          [[maybe_unused]] auto* const keep = reinterpret_cast<computed<T>*>(room + kept.number[I] * f.room_bytes + u * N * kept_size);
+          if constexpr (is_fetched<Pass>(I)) r.template get<I>() = pack<computed<T>, N>::load(keep);
+          else if constexpr (x.op != code::leaf) {
+            step<SP, I>(r);
+            if constexpr (kept.first[I] == Pass) r.template get<I>().store(keep);
+          }
           else if constexpr (x.b == leaf_index) r.template get<I>() = pack<int64, N>(static_cast<int64>(p[x.a]) + u * f.move[x.a]) + ramp_of(f, x.a);
           else r.template get<I>() = packed<T, N>::load(at_address<const T>(p[x.a]) + u * N);
         });
@@ -391,6 +453,7 @@ template <class SP, class Arch> struct kernel {
 #pragma GCC unroll 64
 #endif
       for (int w = 0; w < walks; ++w) p[w] += static_cast<uint64>(U * f.move[w]), keep_apart(p[w]);
+      if constexpr (kept.count > 0) room += U * N * kept_size;
     }
     for (int w = 0; w < walks; ++w) at[w] = p[w];
     each<U>([&](int u) { states_[u] = states[u], sums_[u] = sums[u]; });
@@ -492,6 +555,7 @@ template <class SP, class Arch> struct kernel {
       int64 at[max_rank] = {};
       addresses p;
       for (int w = 0; w < walks; ++w) p[w] = row[w];
+      char* room = f.room;
       do {
         int64 n = length / N;
         if (f.quick[Pass] && n >= U) {
@@ -514,12 +578,14 @@ template <class SP, class Arch> struct kernel {
             states_of<pass_reductions<Pass>> part[U];
             for (int64 left = n / U; left > 0; left -= block) {
               each<U>([&](int u) { reset<pass_reductions<Pass>>(part[u]); });
-              fast<Pass>(f, r, q, left < block ? left : block, part, sums);
+              fast<Pass>(f, r, q, left < block ? left : block, part, sums, room);
+              if constexpr (kept.count > 0) room += (left < block ? left : block) * (U * N * kept_size);
               merge_all<pass_reductions<Pass>, U>(part);
               merge_states<pass_reductions<Pass>>(states[0], part[0]);
             }
           } else {
-            fast<Pass>(f, r, q, n / U, states, sums);
+            fast<Pass>(f, r, q, n / U, states, sums, room);
+            if constexpr (kept.count > 0) room += taken * (N * kept_size);
           }
           n -= taken;
         }
@@ -622,7 +688,7 @@ template <class SP, class Arch> struct kernel {
   static SINTER_KERNEL void run(const geometry& g, const uint64* start, const strip& part) {
     regs r;
     compute_constants(g.numbers, [&](int k) { return g.walks[k].base; }, r);
-    frame f{g, {}, {}, {}, {}, {}};
+    frame f{g, {}, {}, {}, {}, {}, nullptr, 0};
     for (int w = 0; w < walks; ++w) {
       f.lane[w] = g.walks[w].lane;
       f.over[w] = N * f.lane[w] * sizes_of_walks[w];
@@ -630,6 +696,15 @@ template <class SP, class Arch> struct kernel {
       if constexpr (has_positions) f.ramp[w] = make_lanes<int64, N>([&](int i) { return i * f.lane[w]; });
     }
     set_quick(f, count_to<lv.passes + 1>{});
+    if constexpr (kept.count > 0) {  // kept by one fast loop for another: all are, or none
+      bool all = true;
+      for (bool q : f.quick) all = all && q;
+      for (bool& q : f.quick) q = all;
+      f.room_bytes = all ? kept_size * part.length : 0;
+      for (int d = 0; d + 1 < g.row_rank; ++d) f.room_bytes *= g.row[d];
+    }
+    const kernel_room<Arch> room(kept.count * f.room_bytes);
+    f.room = room.data;
     addresses row;
     for (int w = 0; w < walks; ++w) row[w] = start[w];
     for (int64 u = 0; u < part.rows; ++u) {
