@@ -16,7 +16,7 @@ namespace {
 
 template <class X> auto interpreted(const X& x) {
   using L = lowered<X>;
-  bound_operands<L::program::operand_count> in;
+  bound_operands<typename L::program> in;
   bind<st::native>(x, in);
   result r;
   interpret<st::native>(view_of<typename L::program>, in.leaves, in.slots, &r);
@@ -141,7 +141,7 @@ template <class F, class... T> void check_derivatives(F f, const T&... t) {
   const auto weights = st::randn<double>(y.sizes());
   const auto loss = st::sum(f(t...) * weights);
   using P = program_of<std::remove_cvref_t<decltype(loss)>>;
-  bound_operands<P::operand_count> in;
+  bound_operands<P> in;
   bind<st::native>(loss, in);
   st::uint8 ones[P::operand_count + 1] = {};
   for (int i = 0; i < P::operand_count; ++i)
@@ -284,7 +284,7 @@ TEST_CASE("a result may be added to memory, or summed to a smaller shape") {
   const auto a = st::array<double>({{1, 2}, {3, 4}});
   const auto e = a * 10;
   using P = program_of<std::remove_cvref_t<decltype(e)>>;
-  bound_operands<P::operand_count> in;
+  bound_operands<P> in;
   bind<st::native>(e, in);
   double to[2] = {1, 1};
   result r;

@@ -20,7 +20,7 @@ template <class P> constexpr bool overwritable(int k) {
   for (int i = 0; i < P::size; ++i) {
     const instruction x = P::at(i);
     if ((x.op == code::squeeze || x.op == code::unsqueeze) && x.a == leaf_id) return false;
-    if (x.op == code::contract && (x.a == leaf_id || x.b == leaf_id)) return false;
+    if (x.is_product() && (x.a == leaf_id || x.b == leaf_id)) return false;
     if (x.op == code::output && x.a == leaf_id) return false;
   }
   for (int s = 0; s < sched.count; ++s)
@@ -110,7 +110,7 @@ template <class Arch, std::size_t... I, class... Y, class... X>
 SINTER_HIDDEN void run_update(std::index_sequence<I...>, const assignment<Y, X>&... a) {
   using P = make_program<joined_source<std::tuple<Y...>, X...>>;
   static_assert(complex_fits<P>(), SINTER_REAL_NEEDED);
-  bound_operands<P::operand_count> ops;
+  bound_operands<P> ops;
   const auto& first = std::get<0>(std::tie(a.target...));
   const leaf like(first);
   bind<Arch>(like, ops);
@@ -199,7 +199,7 @@ template <class V, class E, class D> template <detail::formula X, class Arch> te
   if constexpr (!L::fits || detail::has_variable<B>::value) return *this;
   if constexpr (!std::is_lvalue_reference_v<X> && std::is_same_v<typename L::value_type, V> && E::rank == L::extents_type::rank) {
     if (owns_all()) {
-      detail::bound_operands<P::operand_count> ops;
+      detail::bound_operands<P> ops;
       detail::bind<Arch>(x, ops);
       int64 mine = 0;
       int k = 0;
