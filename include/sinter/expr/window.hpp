@@ -7,8 +7,6 @@
 namespace sinter::inline v0::detail::inline SINTER_TARGET {
 
 inline constexpr int most_window_dims = 3;
-/// Stands for a padding that keeps the extents: dilation * (kernel - 1) / 2 in front.
-inline constexpr int32 same_padding = -1;
 
 /// How a window moves; fewer than three dims have leading ones of extent 1.
 struct window_numbers {

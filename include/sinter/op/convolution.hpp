@@ -21,7 +21,7 @@ template <int N> struct per_dim {
 /// The same, or "same": as many zeros in all as keep the extents at a stride of 1, the odd one behind; or "valid": none.
 template <int N> struct padding_per_dim : per_dim<N> {
   using per_dim<N>::per_dim;
-  constexpr padding_per_dim(const char* name) : per_dim<N>(equal(name, "same") ? -1 : equal(name, "valid") ? 0 : -2) {}
+  constexpr padding_per_dim(const char* name) : per_dim<N>(equal(name, "same") ? same_padding : equal(name, "valid") ? 0 : -1) {}
 
  private:
   static constexpr bool equal(const char* a, const char* b) {
@@ -48,7 +48,7 @@ template <int N> constexpr window_parameters<N> window_numbers_of(const int32* s
   window_parameters<N> p{};
   const per_dim<1> g(groups);
   for (int d = 0; d < N; ++d) {
-    p.v[d] = stride[d], p.v[N + d] = padding[d] == -1 && extra ? -2 : padding[d], p.v[2 * N + d] = dilation[d];
+    p.v[d] = stride[d], p.v[N + d] = padding[d], p.v[2 * N + d] = dilation[d];
     p.v[3 * N + d] = extra ? extra[d] : 0;
   }
   p.v[4 * N] = g.v[0];

@@ -181,6 +181,8 @@ template <int N> struct dims {
 template <int N> struct window_parameters {
   int32 v[4 * N + 1];
 };
+/// As a padding: what keeps the extents, dilation * (kernel - 1) / 2 in front.
+inline constexpr int32 same_padding = -2147483647;
 
 namespace detail::inline SINTER_TARGET {
 template <class D> struct dims_of_;
