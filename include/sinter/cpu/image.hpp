@@ -114,6 +114,8 @@ template <class T> SINTER_INLINE void copy_run(const T* from, int64 step, int64 
           P::load(from + i, static_cast<int>(n - i)).store(to + i, static_cast<int>(n - i));
           return;
         }
+    } else if (step == 2) {
+      for (; i + W < n; i += W) P::gather(from + 2 * i, 2).store(to + i);  // reads one element more than it takes
     }
   }
   for (; i < n; ++i) to[i] = from[i * step];

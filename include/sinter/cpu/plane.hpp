@@ -18,7 +18,7 @@ template <class T> struct padded_plane {
     row = strip * p.stride[2];
     length = (p.box[2] + lanes - 1) / lanes * lanes;
   }
-  int64 size() const { return span[0] * span[1] * row + lanes; }
+  int64 size() const { return span[0] * span[1] * row + 4 * lanes; }
   int64 rows_size() const { return p.box[0] * p.box[1] * length; }
   /// Where the element lies that position 0 meets by this tap.
   int64 tap_at(int64 k0, int64 k1, int64 k2) const {
@@ -33,8 +33,8 @@ template <class T> struct padded_plane {
   int64 row_at(int64 z, int64 y) const { return (z * p.stride[0] * span[1] + y * p.stride[1]) * row; }
 
   /// A channel, its elements `step` apart.
-  void fill(const T* from, const int64* step, T* to) const {
-    for (int64 i = 0; i < size(); ++i) to[i] = T(0);
+  SINTER_KERNEL void fill(const T* from, const int64* step, T* to) const {
+    __builtin_memset(to, 0, static_cast<std::size_t>(size()) * sizeof(T));
     if (p.taps() == 0) return;
     const int64 low[3] = {p.low(0), p.low(1), p.low(2)};
     const auto begin = [&](int d) { return low[d] < 0 ? -low[d] : int64{0}; };
@@ -43,15 +43,15 @@ template <class T> struct padded_plane {
       for (int64 y = begin(1); y < end(1); ++y) {
         T* line = to + (z * span[1] + y) * row;
         const T* source = from + (z + low[0]) * step[0] + (y + low[1]) * step[1] + low[2] * step[2];
-        if (p.stride[2] == 1) {
-          if (begin(2) < end(2)) copy_run(source + begin(2) * step[2], step[2], end(2) - begin(2), line + begin(2));
-        } else {
-          for (int64 x = begin(2); x < end(2); ++x) line[x % p.stride[2] * strip + x / p.stride[2]] = source[x * step[2]];
+        const int64 by = p.stride[2];
+        for (int64 r = 0; r < by; ++r) {  // positions r, r + stride, ...
+          const int64 first = begin(2) <= r ? 0 : (begin(2) - r + by - 1) / by, last = end(2) <= r ? 0 : (end(2) - r + by - 1) / by;
+          if (first < last) copy_run(source + (first * by + r) * step[2], by * step[2], last - first, line + r * strip + first);
         }
       }
   }
   /// Rows of other images, of the extents of the box, with zeros up to whole registers.
-  void copy_rows(const T* from, const int64* step, T* to) const {
+  SINTER_KERNEL void copy_rows(const T* from, const int64* step, T* to) const {
     for (int64 z = 0; z < p.box[0]; ++z)
       for (int64 y = 0; y < p.box[1]; ++y, to += length) {
         copy_run(from + z * step[0] + y * step[1], step[2], p.box[2], to);
@@ -60,6 +60,23 @@ template <class T> struct padded_plane {
   }
 };
 
+/// plane_sums for V registers of positions of one row, of which `count` are written.
+template <class T, int V> SINTER_INLINE void plane_strip(const T* from, int64 taps, const int64* tap_at, const T* w, T* to, int64 count, bool add) {
+  constexpr int W = simd::width<T>;
+  using P = pack<T, W>;
+  P sum[V];
+  const auto rest = [&](int i) { return static_cast<int>(count - i * W < 0 ? 0 : count - i * W < W ? count - i * W : W); };
+  each<V>([&](int i) { sum[i] = !add || rest(i) == 0 ? P(T(0)) : P::load(to + i * W, rest(i)); });
+  for (int64 t = 0; t < taps; ++t) {
+    const P left(w[t]);
+    const T* right = from + tap_at[t];
+    each<V>([&](int i) { sum[i] = fma(left, P::load(right + i * W), sum[i]); });
+  }
+  each<V>([&](int i) {
+    if (rest(i) == W) sum[i].store(to + i * W);
+    else if (rest(i)) sum[i].store(to + i * W, rest(i));
+  });
+}
 /// to[position] = or += sum over taps of w[tap] * what the tap meets.
 template <class T, class Arch> SINTER_KERNEL void plane_sums(const padded_plane<T>& s, const T* plane, const int64* tap_at, const T* w, T* to, bool add) {
   const window_phase& p = s.p;
@@ -69,14 +86,9 @@ template <class T, class Arch> SINTER_KERNEL void plane_sums(const padded_plane<
       const T* from = plane + s.row_at(z, y);
       if constexpr (std::is_floating_point_v<T>) {
         constexpr int W = simd::width<T>;
-        using P = pack<T, W>;
-        for (int64 x = 0; x < p.box[2]; x += W) {
-          const int rest = static_cast<int>(p.box[2] - x < W ? p.box[2] - x : W);
-          P sum = !add ? P(T(0)) : rest == W ? P::load(to + x) : P::load(to + x, rest);
-          for (int64 t = 0; t < taps; ++t) sum = fma(P(w[t]), P::load(from + tap_at[t] + x), sum);
-          if (rest == W) sum.store(to + x);
-          else sum.store(to + x, rest);
-        }
+        int64 x = 0;
+        for (; p.box[2] - x > 2 * W; x += 4 * W) plane_strip<T, 4>(from + x, taps, tap_at, w, to + x, p.box[2] - x, add);
+        for (; x < p.box[2]; x += 2 * W) plane_strip<T, 2>(from + x, taps, tap_at, w, to + x, p.box[2] - x, add);
       } else {
         for (int64 x = 0; x < p.box[2]; ++x) {
           T sum = add ? to[x] : T(0);
