@@ -78,8 +78,12 @@ template <int N, bool Transposed> struct convolution {
 
  private:
   static constexpr auto face(auto x, auto w, auto d) {
-    static_assert(detail::same<decltype(d), axes>, "sinter: a convolution inside st::fn or st::let is not supported: pass its value in");
-    return convolve_images(x, w, d, Transposed);
+    if constexpr (detail::same<decltype(d), axes>) {
+      return convolve_images(x, w, d, Transposed);
+    } else {
+      static_assert(detail::never<decltype(x)>, "sinter: a convolution inside st::fn or st::let is not supported: pass its value in");
+      return x;
+    }
   }
   static constexpr auto single(auto x, auto f) {
     constexpr axes batch{1, 1};
