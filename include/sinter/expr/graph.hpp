@@ -136,7 +136,10 @@ class graph {
   /// Number of elements of x along dims d, as a number of dtype t.
   constexpr sym extent(sym x, axes d, dtype t) { return add({make(code::extent, t, 0, x.id, static_cast<int>(d.tag))}); }
 
-  constexpr sym expand(sym x, sym like) { return add_inferred(make(code::expand, at(x.id).type, at(like.id).rank, x.id, like.id)); }
+  constexpr sym expand(sym x, sym like) {
+    if (at(like.id).rank == 0 && at(x.id).rank == 0) return x;
+    return add_inferred(make(code::expand, at(x.id).type, at(like.id).rank, x.id, like.id));
+  }
   constexpr sym reduce(const op_descr* op, sym x, axes d) {
     if (op->info.result == result_type::wide && !is_floating(at(x.id).type)) x = cast(x, dtype::i64);
     if (op->info.result == result_type::floating && !is_floating(at(x.id).type)) x = cast(x, dtype::f32);

@@ -110,6 +110,16 @@ template <class Arch, std::size_t... I, class... Y, class... X>
 SINTER_HIDDEN void run_update(std::index_sequence<I...>, const assignment<Y, X>&... a) {
   using P = make_program<joined_source<std::tuple<Y...>, X...>>;
   static_assert(complex_fits<P>(), SINTER_REAL_NEEDED);
+  using first_type = std::tuple_element_t<0, std::tuple<Y...>>;
+  using S = short_way<P, typename first_type::extents_type, typename first_type::value_type, Arch, leaf<first_type>, X...>;
+  if constexpr (S::possible) {
+    S way;
+    int written = 0;
+    (way.result(written++, a.target), ...);
+    constexpr int counts[] = {operands_of<typename first_type::value_type>, operand_count_of<X>...};
+    (for_numbered_leaves<sum_of_first(counts, I + 1)>(a.value, way), ...);
+    if (way.run()) return static_cast<void>((a.target.bump_version(), ...));
+  }
   bound_operands<P> ops;
   const auto& first = std::get<0>(std::tie(a.target...));
   const leaf like(first);
@@ -168,7 +178,39 @@ template <class Arch, class T, class E, class D, class X> void write_through(con
     run_update<Arch>(std::index_sequence<0>(), assignment<tensor<T, E, D>, H>{y, hold(static_cast<X&&>(x))});
 }
 
+/// y = Op(x...) the long way; apart, so that the short one needs no room for it.
+template <class Op, class Y, class... X> SINTER_NOINLINE void write_function(const Y& y, const X&... x) { y.copy_(apply<Op>(x...)); }
+/// Operand number K of the short way, borrowed.
+template <int K, class S, class X> SINTER_INLINE void borrow(S& way, const X& x) {
+  if constexpr (number<X>) way.template operator()<K>(number_operand<widest<X>>{static_cast<widest<X>>(x)});
+  else way.template add<K>(x, any_version);
+}
+template <class Op, class Arch, class Y, class... X> SINTER_INLINE bool run_borrowed(const Y& y, const X&... x) {
+  using N = applied<Op, const X&...>;
+  if constexpr (std::is_const_v<typename Y::element_type> || has_variable<N>::value || (formula<X> || ...)) {
+    return false;
+  } else {
+    using P = make_program<joined_source<std::tuple<Y>, N>>;
+    using S = short_way<P, typename Y::extents_type, typename Y::value_type, Arch, leaf<Y>, N>;
+    if constexpr (!S::possible) {
+      return false;
+    } else {
+      S way;
+      way.result(0, y);
+      [&]<std::size_t... I>(std::index_sequence<I...>) { (borrow<static_cast<int>(1 + I)>(way, x), ...); }(std::index_sequence_for<X...>());
+      if (!way.run()) return false;
+      y.bump_version();
+      return true;
+    }
+  }
+}
+
 }  // namespace detail::inline SINTER_TARGET
+
+template <auto F> template <class Y, class... X> SINTER_INLINE void fn<F>::into(const Y& y, const X&... x) const {
+  using Op = composed::function<std::remove_const_t<decltype(F)>>;
+  if (!detail::run_borrowed<Op, native>(y, x...)) [[unlikely]] detail::write_function<Op>(y, x...);
+}
 
 #define SINTER_NOT_A_TENSOR \
   "sinter: an expression with variables is not a tensor: write `st::variable y = ...`, or detach() its variables"

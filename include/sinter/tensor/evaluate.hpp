@@ -2,17 +2,11 @@
 // Evaluates expressions into tensors: binds leaves, checks versions, runs the program, wraps the result.
 // Next: tensor/assign.hpp for y = e, copy_, +=.
 #pragma once
-#include "../cpu/run.hpp"
-#include "../expr/lower.hpp"
+#include "creation.hpp"
+#include "short_way.hpp"
 
 namespace sinter::inline v0 {
 namespace detail::inline SINTER_TARGET {
-
-/// The tensor that a handle holds.
-template <class H> const auto& tensor_of(const H& h) {
-  if constexpr (is_variable<H>) return h.value();
-  else return h;
-}
 
 /// A tensor or variable as it is, the value of an expression.
 template <class X> decltype(auto) evaluated(const X& x) {
@@ -85,6 +79,17 @@ template <class X, class Arch = native> SINTER_HIDDEN auto evaluate_tensor(const
   L::check();
   if constexpr (is_node<X>)
     if (x.cell().get()) return tensor<typename L::value_type, typename L::extents_type>(cell_value<X>::of(x));  // named and used: known
+  using Y = tensor<typename L::value_type, typename L::extents_type>;
+  using S = short_way<typename L::program, typename Y::extents_type, typename Y::value_type, Arch, X>;
+  if constexpr (S::possible) {
+    S way;
+    for_numbered_leaves<0>(x, way);
+    if (index_list<Y::rank> sizes; way.result_sizes(sizes)) {
+      Y y = new_tensor<typename Y::value_type, typename Y::extents_type, Arch>(sizes);
+      way.result(0, y);
+      if (way.run()) return y;
+    }
+  }
   bound_operands<typename L::program> ops;
   bind<Arch>(x, ops);
   result r[2];
