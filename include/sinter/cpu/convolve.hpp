@@ -7,21 +7,27 @@
 
 namespace sinter::inline v0::detail::inline SINTER_TARGET {
 
-/// C (m x n) = A B for a B (k x n) that pack(p0, depth, j0, columns, to, width) writes: rows p0 .. p0 + depth of columns j0 ..
-/// j0 + columns as to[p * width + q]. Calls tile(i0, i1, j0, j1, block, ld) for finished blocks. The one place that knows how the
-/// product reads its B.
-template <class T, class Arch, class Pack, class Tile>
-SINTER_HIDDEN void multiply_packed(int64 m, int64 n, int64 k, strided<T> a, const Pack& pack, const Tile& tile) {
-  constexpr int64 width = gemm_shape<T>::columns;
-  int64 ld = (n + width - 1) / width * width;
-  if (ld * static_cast<int64>(sizeof(T)) % 4096 == 0) ld += width;
-  const scratch<T, Arch> b(ld * k + 1);
-  pack(0, k, 0, n, b.get(), ld);
-  gemm<T, Arch>(m, n, k, a.data, a.rows, a.columns, b.get(), ld, 1, [&](int64 i0, int64 i1, const T* block, int64 block_ld) { tile(i0, i1, 0, n, block, block_ld); });
+/// C (m x n) = A B for a B (k x n) of columns of images. Calls tile(i0, i1, j0, j1, block) for finished blocks.
+template <class T, class Arch, class Tile>
+SINTER_HIDDEN void multiply_columns(int64 m, int64 n, int64 k, strided<T> a, const image_columns<T>& columns, const Tile& tile) {
+  if constexpr (std::is_floating_point_v<T>) {
+    const auto pack = [](const void* context, int64 p, int64 depth, int64 j, int64 count, T* to) {
+      pack_columns<T, Arch>(*static_cast<const image_columns<T>*>(context), p, depth, j, count, to, gemm_shape<T>::columns);
+    };
+    gemm<T, Arch>(m, n, k, a.data, a.rows, a.columns, gemm_right<T>{{}, pack, &columns}, tile);
+  } else {  // products of integers read B from memory
+    constexpr int64 most = 1024;
+    const scratch<T, Arch> b(most * k);
+    for (int64 j = 0; j < n; j += most) {
+      const int64 count = n - j < most ? n - j : most;
+      pack_columns<T, Arch>(columns, 0, k, j, count, b.get(), count);
+      gemm<T, Arch>(m, count, k, a.data, a.rows, a.columns, b.get(), count, 1, [&](int64 i0, int64 i1, int64 j0, int64 j1, strided<T> block) { tile(i0, i1, j + j0, j + j1, block); });
+    }
+  }
 }
 
-/// A convolution of elements of T. Calls finished(block_place, block, ld) once for every element of the result: a block is
-/// block[row * ld + column], in cache; calls may come from several threads. Bitwise the same for every number of threads.
+/// A convolution of elements of T. Calls finished(block_place, block) once for every element of the result, where block is in
+/// cache; calls may come from several threads. Bitwise the same for every number of threads.
 template <class T, class Arch, class Finished> class convolution {
  public:
   convolution(const window_shape& shape, window_face::kind_t face, const face_memory<T>& a, const face_memory<T>& b, const Finished& finished)
@@ -39,7 +45,7 @@ template <class T, class Arch, class Finished> class convolution {
 
  private:
   static constexpr int64 few = 4;                           ///< rows for which a matrix product is not worth its packing
-  static constexpr int64 block_bytes = 1 << 19, chunk_work = 1 << 19;
+  static constexpr int64 chunk_work = 1 << 19;
   const window_shape& s_;
   window_face::kind_t face_;
   const face_memory<T> &a_, &b_;
@@ -81,25 +87,26 @@ template <class T, class Arch, class Finished> class convolution {
         const int64 group = u % s_.n.groups, image = u / s_.n.groups;
         block_place to = place_of(p, group);
         gemm<T, Arch>(m, p.numel(), depth, w.data + group * next_group, w.rows, w.columns, a_.data + image * a_.first + group * sources() * a_.second,
-                      a_.second, step, [&](int64 i0, int64 i1, const T* block, int64 ld) {
-          finish(to, i0, i1, image * p.numel(), (image + 1) * p.numel(), block, ld);
+                      a_.second, step, [&](int64 i0, int64 i1, int64 j0, int64 j1, strided<T> block) {
+          finish(to, i0, i1, image * p.numel() + j0, image * p.numel() + j1, block);
         });
       });
       return;
     }
-    const int64 size = even(n, block_bytes / static_cast<int64>(sizeof(T)) / (depth + 1)), blocks = (n + size - 1) / size;
-    for_units(s_.n.groups * blocks, m * depth * size, [&](int64 u) {
-      const int64 group = u / blocks, j = u % blocks * size, count = n - j < size ? n - j : size;
+    // threads share groups, or the columns of each
+    const auto one = [&](int64 group) {
       image_columns<T> mine = columns;
       mine.data += group * sources() * a_.second;
-      multiply_packed<T, Arch>(m, count, depth, {w.data + group * next_group, w.rows, w.columns},
-        [&](int64 p0, int64 deep, int64 j0, int64 wide, T* to, int64 width) { pack_columns<T, Arch>(mine, p0, deep, j + j0, wide, to, width); },
-        [&](int64 i0, int64 i1, int64 j0, int64 j1, const T* block, int64 ld) { finish(place_of(p, group), i0, i1, j + j0, j + j1, block, ld); });
-    });
+      multiply_columns<T, Arch>(m, n, depth, {w.data + group * next_group, w.rows, w.columns}, mine, [&](int64 i0, int64 i1, int64 j0, int64 j1, strided<T> block) {
+        finish(place_of(p, group), i0, i1, j0, j1, block);
+      });
+    };
+    if (s_.n.groups >= 2 * concurrency<Arch>()) for_units(s_.n.groups, m * depth * n, one);
+    else for (int64 group = 0; group < s_.n.groups; ++group) one(group);
   }
-  void finish(block_place to, int64 i0, int64 i1, int64 j0, int64 j1, const T* block, int64 ld) const {
+  void finish(block_place to, int64 i0, int64 i1, int64 j0, int64 j1, strided<T> block) const {
     to.first_row += i0, to.rows = i1 - i0, to.first_column = j0, to.last_column = j1;
-    finished_(to, block, ld);
+    finished_(to, block);
   }
 
   /// Are kernels a matrix of rows x (channels, taps) as they lie?
@@ -155,7 +162,7 @@ template <class T, class Arch, class Finished> class convolution {
         pack_columns<T, Arch>(right, j, count, q, deep, b.get(), ld);
         gemm<T, Arch>(m, count, deep, a.get(), ld, 1, b.get(), 1, ld, sum.get(), size, 1, true);
       }
-      finish(kernels_place(group), 0, m, j, j + count, sum.get(), size);
+      finish(kernels_place(group), 0, m, j, j + count, {sum.get(), size, 1});
     });
   }
   block_place kernels_place(int64 group) const {
@@ -185,7 +192,7 @@ template <class T, class Arch, class Finished> class convolution {
           plane_sums<T, Arch>(plane, room.get(), taps_at.get(), w.get(), block.get() + i * numel, q > 0);
         }
       }
-      finish(place_of(p, group), 0, m, image * numel, (image + 1) * numel, block.get(), numel);
+      finish(place_of(p, group), 0, m, image * numel, (image + 1) * numel, {block.get(), numel, 1});
     });
   }
   void kernels_by_dots() {
@@ -205,7 +212,7 @@ template <class T, class Arch, class Finished> class convolution {
           plane_dots<T, Arch>(plane, room.get(), taps_at.get(), dy.get(), sum.get() + i * taps);
         }
       }
-      finish(kernels_place(group), 0, m, 0, taps, sum.get(), taps);
+      finish(kernels_place(group), 0, m, 0, taps, {sum.get(), taps, 1});
     });
   }
 };
@@ -240,12 +247,12 @@ class SINTER_HIDDEN convolve_runner : protected contract_runner {
     walk_table table(st.input_count + st.root_count + st.total_count + 1);
     bind(st, l, table.walks.get(), table.numbers.get(), table.by_dim.get(), nullptr, nullptr);
     const window_shape s = window_shape_of(p_, st.contract, &shapes_[0], slots_);
-    const auto finished = [&](const block_place& to, const T* block, int64 ld) { finish<T, Arch>(st, l, table, to, block, ld); };
+    const auto finished = [&](const block_place& to, strided<T> block) { finish<T, Arch>(st, l, table, to, block); };
     convolution<T, Arch, decltype(finished)>(s, window_face::decode(p_.at(x.c).c).kind, face_of<T>(x.a), face_of<T>(x.b), finished).run();
   }
 
   /// The epilogue on a finished block: in boxes of the result, as its columns count over several dims.
-  template <class T, class Arch> void finish(const stage_entry& st, const loop_dims& l, const walk_table& table, const block_place& to, const T* block, int64 ld) {
+  template <class T, class Arch> void finish(const stage_entry& st, const loop_dims& l, const walk_table& table, const block_place& to, strided<T> block) {
     const int walks = st.input_count + st.root_count + st.total_count + 1, missing = 2 + most_window_dims - l.rank;
     int64 (*const by_dim)[max_rank] = table.by_dim.get();
     walk_table own(walks);
@@ -285,10 +292,11 @@ class SINTER_HIDDEN convolve_runner : protected contract_runner {
         int64* const steps = own.by_dim.get()[w];
         for (int d = 0; d < max_rank; ++d) steps[d] = by_dim[w][d];
         if (is_product(w)) {
-          mine.base = address_of(block + (j - to.first_column));
-          steps[to.row_dim] = ld * static_cast<int64>(sizeof(T));
-          if (inner.dim >= 0) steps[inner.dim] = sizeof(T);
-          if (outer.dim >= 0) steps[outer.dim] = inner.extent * static_cast<int64>(sizeof(T));
+          mine.base = address_of(block.at(0, j - to.first_column));
+          constexpr int64 size = sizeof(T);
+          steps[to.row_dim] = block.rows * size;
+          if (inner.dim >= 0) steps[inner.dim] = block.columns * size;
+          if (outer.dim >= 0) steps[outer.dim] = inner.extent * block.columns * size;
           continue;
         }
         for (int d = 0; d < l.rank; ++d) mine.base += static_cast<uint64>(at[d] * by_dim[w][d]);
