@@ -3,13 +3,13 @@
 // entries, made here from a program's type.
 #pragma once
 #include "bounds.hpp"
-#include "contract.hpp"
+#include "convolve.hpp"
 
 namespace sinter::inline v0::detail::inline SINTER_TARGET {
 
-class SINTER_HIDDEN cpu_run : contract_runner {
+class SINTER_HIDDEN cpu_run : convolve_runner {
  public:
-  cpu_run(const program_entry& entry, const operand* leaves, const dims_slot* slots, result* results) : contract_runner(entry, leaves, slots, results) {}
+  cpu_run(const program_entry& entry, const operand* leaves, const dims_slot* slots, result* results) : convolve_runner(entry, leaves, slots, results) {}
 
   template <class Arch> void run() {
     const int n = p_.size();
@@ -76,6 +76,7 @@ template <class P, int S, class Arch> struct stage_tables {
   }
   static constexpr auto contract_entry() -> void (*)(contract_runner&, const stage_entry&) {
     if constexpr (st.kind != kernel_kind::contract) return nullptr;
+    else if constexpr (P::at(st.contract).op == code::convolve) return &convolve_runner::convolve_entry<cpp_type<P::at(st.contract).type>, Arch>;
     else return &contract_runner::contract_entry<cpp_type<P::at(st.contract).type>, Arch>;
   }
   static int64 total_size(int k) { return K::total_size(k); }

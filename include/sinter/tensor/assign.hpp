@@ -20,7 +20,7 @@ template <class P> constexpr bool overwritable(int k) {
   for (int i = 0; i < P::size; ++i) {
     const instruction x = P::at(i);
     if ((x.op == code::squeeze || x.op == code::unsqueeze) && x.a == leaf_id) return false;
-    if (x.op == code::contract && (x.a == leaf_id || x.b == leaf_id)) return false;
+    if (x.is_product() && (x.a == leaf_id || x.b == leaf_id)) return false;
     if (x.op == code::output && x.a == leaf_id) return false;
   }
   for (int s = 0; s < sched.count; ++s)
@@ -141,7 +141,7 @@ SINTER_HIDDEN void run_update(std::index_sequence<I...>, const assignment<Y, X>&
     (for_numbered_leaves<sum_of_first(counts, I + 1)>(a.value, way), ...);
     if (way.run()) return static_cast<void>((a.target.bump_version(), ...));
   }
-  bound_operands<P::operand_count> ops;
+  bound_operands<P> ops;
   const auto& first = std::get<0>(std::tie(a.target...));
   const leaf like(first);
   bind<Arch>(like, ops);
@@ -267,7 +267,7 @@ template <class V, class E, class D> template <detail::formula X, class Arch> te
   if constexpr (!L::fits || detail::has_variable<B>::value) return *this;
   if constexpr (!std::is_lvalue_reference_v<X> && std::is_same_v<typename L::value_type, V> && E::rank == L::extents_type::rank) {
     if (owns_all()) {
-      detail::bound_operands<P::operand_count> ops;
+      detail::bound_operands<P> ops;
       detail::bind<Arch>(x, ops);
       int64 mine = 0;
       int k = 0;

@@ -139,7 +139,7 @@ template <class P> constexpr auto fixed_form(const shape_value* shapes) {
   if constexpr (plan.count == 1 && plan.stages[0].kind == kernel_kind::contract && P::result_count == 1) {
     if (!is_plain_product<P, 0>()) return out;
     const instruction x = P::at(plan.stages[0].contract), a = P::at(x.a), b = P::at(x.b);
-    if (a.op != code::leaf || b.op != code::leaf || a.rank != 2 || b.rank != 2 || x.rank != 2 || a.type != x.type || b.type != x.type) return out;
+    if (x.op != code::contract || a.op != code::leaf || b.op != code::leaf || a.rank != 2 || b.rank != 2 || x.rank != 2 || a.type != x.type || b.type != x.type) return out;
     const contraction c = contraction::decode(P::pool(x.c));
     if (c.a(1) != c.b(0) || c.c(0) != c.a(0) || c.c(1) != c.b(1) || c.a(0) == c.a(1) || c.b(1) == c.a(0)) return out;
     const int64 m = shapes[a.a][0], k = shapes[a.a][1], n = shapes[b.a][1];
