@@ -416,7 +416,7 @@ template <class SP, class Arch> struct kernel {
     for (int k = 0; k < element_ids<Pass>.count; ++k) work += SP::at(element_ids<Pass>.v[k]).op != code::leaf;
     if (Pass == lv.passes) work += element_totals.count;
     const bool reduces = pass_reductions<Pass>.count || (Pass == lv.passes && element_totals.count);
-    return N == 1 ? 1 : work <= 4 ? (reduces ? 4 : 2) : work <= 12 && reduces ? 2 : 1;
+    return N == 1 || !reduces ? 1 : work <= 4 ? 4 : work <= 12 ? 2 : 1;
   }();
   static constexpr int most_at_once = 4;
 
