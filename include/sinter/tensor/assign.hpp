@@ -2,6 +2,7 @@
 // Assignment: y = e rebinds (and reuses y's memory where nobody can see it), copy_ and += write through, st::update
 // writes several tensors in one pass. Next: tensor/evaluate.hpp for how an expression is run.
 #pragma once
+#include "../expr/fn.hpp"
 #include "copy.hpp"
 #include "evaluate.hpp"
 
