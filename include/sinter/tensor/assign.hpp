@@ -139,7 +139,7 @@ template <class Y, class X> struct assignment {
 /// Is there an element of y that two indices reach?
 template <class T, class E, class D> bool overlaps_itself(const tensor<T, E, D>& y) {
   for (int d = 0; d < y.rank; ++d)
-    if (y.sizes()[d] > 1 && y.strides()[d] == 0) return true;
+    if (y.sizes()[d] > 1 && y.strides()[d] == 0) return y.numel() > 0;
   return false;
 }
 
