@@ -81,7 +81,8 @@ template <class A, class B> bool touch(const A& x, const B& y) {
     }
     return at;
   };
-  const auto a = span(x), b = span(y);
+  const auto a = span(x);
+  const auto b = span(y);
   return x.numel() && y.numel() && a.low <= b.high && b.low <= a.high;
 }
 template <class A, class T, class E, class D> bool touches(const leaf<A>& l, const tensor<T, E, D>& y) { return shares(l, y) || touch(tensor_of(l.handle), y); }
