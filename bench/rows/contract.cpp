@@ -5,6 +5,8 @@
 namespace bench::ours {
 namespace {
 
+constexpr st::fn<[](auto a, auto b) { return st::matmul(a, b); }> product;
+
 /// Distinct triples whose extents are types.
 template <int64 n> solution small_gemm(const problem& p) {
   struct triple {
@@ -19,7 +21,7 @@ template <int64 n> solution small_gemm(const problem& p) {
   const array out = p.out[0];
   return {[=] {
             for (const triple& t : all) {
-              t.c.copy_(st::matmul(t.a, t.b));
+              product.into(t.c, t.a, t.b);
               barrier();
             }
           },
@@ -61,7 +63,13 @@ solution contract(const problem& p) {
     const float scale = 1 / std::sqrt(static_cast<float>(p.n[3]));
     return {[=] { y.copy_(st::matmul(st::softmax(st::matmul(q, st::transpose(k, -2, -1)) * scale, -1), v)); }};
   }
-  return {};  // conv2d: there is no st::conv2d yet
+  if (p.kind == "conv2d") {
+    const auto x = st::from_blob(p.in[0].as(), {p.n[0], p.n[1], p.n[3], p.n[3]}), w = st::from_blob(p.in[1].as(), {p.n[2], p.n[1], p.n[4], p.n[4]}),
+               y = st::from_blob(p.out[0].as(), {p.n[0], p.n[2], p.n[3], p.n[3]});
+    const int padding = static_cast<int>(p.n[5]);
+    return {[=] { y.copy_(st::conv2d(x, w, {.padding = padding})); }};
+  }
+  return {};
 }
 
 }  // namespace bench::ours

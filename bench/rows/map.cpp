@@ -26,7 +26,7 @@ solution map(const problem& p) {
     const array out = p.out[0];
     return {[=] {
               for (int64 r = 0; r < repeat; ++r) {
-                y.copy_(muladd(a, b, c));
+                muladd.into(y, a, b, c);
                 barrier();
               }
             },

@@ -106,16 +106,15 @@ class SINTER_HIDDEN contract_runner : protected loop_runner {
     };
     auto product = [&](char* data, const int64* strides, bool accumulate) {
       const int64 rows = lm.in_c >= 0 ? strides[lm.in_c] : 0, columns = ln.in_c >= 0 ? strides[ln.in_c] : 0;
-      if (ln.b == 1 && columns == 1 && loop_count == kept_loops && kept_loops <= 1 && work <= small_work) {
+      if (ln.b == 1 && columns == 1 && loop_count == kept_loops && kept_loops <= 1 && work <= small_work && gemm_batch<T, Arch>(ln.extent, 0, small_product<T>{}, 0, 0, 0, false)) {
         const label& batch = kept_loops ? labels[loops[0]] : none;
         const int64 step = batch.in_c >= 0 ? strides[batch.in_c] : 0;
-        bool done = true;
         parallel_for<Arch>((products - 1) / group + 1, [&](int64 g) {
           const int64 first = g * group, count = products - first < group ? products - first : group;
           const small_product<T> one_of{lm.extent, depth, {a + first * batch.a, lm.a, lk.a}, b + first * batch.b, lk.b, reinterpret_cast<T*>(data) + first * step, rows};
-          if (!gemm_batch<T, Arch>(ln.extent, count, one_of, batch.a, batch.b, step, accumulate)) done = false;
+          gemm_batch<T, Arch>(ln.extent, count, one_of, batch.a, batch.b, step, accumulate);
         });
-        if (done) return;
+        return;
       }
       for_each_product([&](const int64* index, const T* pa, const T* pb) {
         T* to = reinterpret_cast<T*>(data);

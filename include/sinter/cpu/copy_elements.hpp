@@ -20,7 +20,7 @@ template <> struct mover<8> { using type = double; };
 /// A copy with its dims sorted by the target's strides, neighbours that both sides cross evenly merged.
 struct copy_plan {
   int rank = 0;
-  int64 extent[max_rank] = {}, from[max_rank] = {}, to[max_rank] = {};
+  int64 extent[max_rank + 1] = {}, from[max_rank + 1] = {}, to[max_rank + 1] = {};
   int64 numel = 1;
 
   copy_plan(const shape_value& s, const int64* from_strides, const int64* to_strides) {
@@ -39,6 +39,13 @@ struct copy_plan {
       extent[n] = extent[k], from[n] = from[k], to[n] = to[k], ++n;
     }
     rank = n;
+  }
+  /// The same copy with two elements of half the size for each.
+  void halve() {
+    for (int k = 0; k < rank; ++k) from[k] *= 2, to[k] *= 2;
+    if (rank && from[rank - 1] == 2 && to[rank - 1] == 2) extent[rank - 1] *= 2, from[rank - 1] = to[rank - 1] = 1;
+    else extent[rank] = 2, from[rank] = to[rank] = 1, ++rank;
+    numel *= 2;
   }
   /// f(offset in from, offset in to) for index number `first` to `last` of the dims before `inner`, row-major.
   template <class F> void for_outer(int inner, int64 first, int64 last, F f) const {
@@ -159,15 +166,11 @@ template <class T, class Arch> SINTER_HIDDEN void copy_planned(const copy_plan& 
 /// to[i] = from[i] for every index i of shape s, each side with its own strides (in elements of `size` bytes). Sides must not overlap.
 template <class Arch> SINTER_HIDDEN void copy_elements(int64 size, const shape_value& s, const void* from, const int64* from_strides, void* to, const int64* to_strides) {
   if (s.numel() == 0) return;
-  if (size == 16) {  // two halves each
-    shape_value halves = s;
-    halves[halves.rank++] = 2;
-    int64 a[max_rank + 1], b[max_rank + 1];
-    for (int d = 0; d < s.rank; ++d) a[d] = 2 * from_strides[d], b[d] = 2 * to_strides[d];
-    a[s.rank] = b[s.rank] = 1;
-    return copy_planned<double, Arch>(copy_plan(halves, a, b), static_cast<const double*>(from), static_cast<double*>(to));
+  copy_plan p(s, from_strides, to_strides);
+  if (size == 16) {
+    p.halve();
+    return copy_planned<double, Arch>(p, static_cast<const double*>(from), static_cast<double*>(to));
   }
-  const copy_plan p(s, from_strides, to_strides);
   auto run = [&]<int Size>() {
     using T = typename mover<Size>::type;
     copy_planned<T, Arch>(p, static_cast<const T*>(from), static_cast<T*>(to));

@@ -65,8 +65,9 @@ template <class T, class Arch> SINTER_KERNEL void gemm_store(const gemm_result<T
 template <class T, class Arch> class gemm_task {
  public:
   gemm_task(int64 m, int64 n, int64 k, strided<T> a, const gemm_right<T>& b, const gemm_result<T>& c) : m_(m), n_(n), k_(k), a_(a), b_(b), c_(c) {
-    if (!b.pack && n_ < m_ && (n_ == 1 || (n_ <= few && (a_.rows == 1 || a_.columns == 1)) || (c_.c && c_.rows == 1 && c_.columns != 1))) turn();
-    else if (!b.pack && c_.c && c_.rows == 1 && c_.columns != 1 && n_ > few) turn();
+    const bool few_columns = n_ < m_ && (n_ == 1 || (n_ <= few && (a_.rows == 1 || a_.columns == 1))), few_rows = m_ < n_ && m_ <= few;
+    const bool by_columns = c_.c && c_.rows == 1 && c_.columns != 1;
+    if (!b.pack && (few_columns || (by_columns && !few_rows))) turn();
     // rows that fall on one set of the caches are no place to add pass after pass
     const bool apart = c_.rows * static_cast<int64>(sizeof(T)) % 1024 != 0;
     direct_ = c_.c && (c_.columns == 1 || n_ == 1) && (apart || k_ <= shape::depth);

@@ -393,6 +393,22 @@ template <class SP, class Arch> struct kernel {
   template <int Pass> static constexpr auto fast_ids = ids_where<SP>([](int i) { return kept.need[Pass][i]; });
   template <int Pass> static constexpr bool is_fetched(int i) { return kept.first[i] >= 0 && kept.first[i] < Pass; }
 
+  /// Which walks the fast loop of a pass goes along; the others stand still.
+  template <int Pass> static constexpr auto used = [] {
+    struct { bool v[walks] = {}; } out;
+    const auto mark = [&](int w) { out.v[w] = true; };
+    for (int k = 0; k < fast_ids<Pass>.count; ++k) {
+      const int i = fast_ids<Pass>.v[k];
+      if (SP::at(i).op == code::leaf && !is_fetched<Pass>(i)) mark(SP::at(i).a);
+    }
+    if (has_positions) mark(position);
+    if (Pass == lv.passes) {
+      for (int k = 0; k < element_outputs.count; ++k) mark(first_output + SP::at(element_outputs.v[k]).b);
+      for (int k = 0; k < element_totals.count; ++k) mark(first_total + lv.total_number[element_totals.v[k]]);
+    }
+    return out;
+  }();
+
   /// Registers of a row that one step of the fast loop takes: enough for reductions not to wait for themselves.
   template <int Pass> static constexpr int at_once = [] {
     if (kept.count) return SP::size <= 12 ? 4 : 2;  // the same in all passes, which then keep and fetch the same elements
@@ -400,7 +416,7 @@ template <class SP, class Arch> struct kernel {
     for (int k = 0; k < element_ids<Pass>.count; ++k) work += SP::at(element_ids<Pass>.v[k]).op != code::leaf;
     if (Pass == lv.passes) work += element_totals.count;
     const bool reduces = pass_reductions<Pass>.count || (Pass == lv.passes && element_totals.count);
-    return N == 1 ? 1 : work <= 4 ? (reduces ? 4 : 2) : work <= 12 && reduces ? 2 : 1;
+    return N == 1 || !reduces ? 1 : work <= 4 ? 4 : work <= 12 ? 2 : 1;
   }();
   static constexpr int most_at_once = 4;
 
@@ -452,10 +468,12 @@ template <class SP, class Arch> struct kernel {
 #elif defined(__GNUC__) && !defined(__CUDACC__)
 #pragma GCC unroll 64
 #endif
-      for (int w = 0; w < walks; ++w) p[w] += static_cast<uint64>(U * f.move[w]), keep_apart(p[w]);
+      for (int w = 0; w < walks; ++w)
+        if (used<Pass>.v[w]) p[w] += static_cast<uint64>(w >= first_output && w < first_total ? U * N * sizes_of_walks[w] : U * f.move[w]), keep_apart(p[w]);
       if constexpr (kept.count > 0) room += U * N * kept_size;
     }
-    for (int w = 0; w < walks; ++w) at[w] = p[w];
+    for (int w = 0; w < walks; ++w)
+      if (used<Pass>.v[w]) at[w] = p[w];
     each<U>([&](int u) { states_[u] = states[u], sums_[u] = sums[u]; });
   }
   /// The same with any lanes. `rows`: null, or lanes are rows, in `groups` registers of which the last has `last` lanes; states

@@ -155,6 +155,13 @@ template <class T, int N> SINTER_INLINE pack<T, N> log_limits(pack<T, N> x, pack
 }
 /// A logarithm of x = (1 + f) 2^e: finish(f, e), with the limits of all logarithms.
 template <class T, int N, class F> SINTER_INLINE pack<T, N> log_by(pack<T, N> x, F finish) {
+#if defined(__AVX512F__)
+  if constexpr (!fast_math) {  // the exponents of zero, infinity and NaN, and the mantissa of what is below 0, make the limits
+    auto m = map_batches([](auto v) { return simd::mantissa(v); }, x), e = map_batches([](auto v) { return simd::exponent(v); }, x);
+    auto upper = m > T(1.41421356237309504880);
+    return finish(select(upper, m * T(0.5), m) - T(1), select(upper, e + T(1), e));
+  }
+#endif
   constexpr T smallest = static_cast<T>(single<T> ? 1.17549435e-38 : 2.2250738585072014e-308);
   constexpr T up = static_cast<T>(single<T> ? 8388608.0 : 4503599627370496.0);
   auto subnormal = x < smallest;

@@ -229,6 +229,11 @@ template <class U, class V> SINTER_INLINE U convert_vector(V v) {
 /// x * 2^n for integral n, rounded once, subnormal results included.
 SINTER_INLINE batch<float> scale(batch<float> x, batch<float> n) { return _mm512_scalef_ps(x.data, n.data); }
 SINTER_INLINE batch<double> scale(batch<double> x, batch<double> n) { return _mm512_scalef_pd(x.data, n.data); }
+/// x = mantissa 2^exponent with the mantissa in [1, 2), NaN below 0; zero, infinity and NaN have exponents -infinity, infinity, NaN.
+SINTER_INLINE batch<float> exponent(batch<float> x) { return _mm512_getexp_ps(x.data); }
+SINTER_INLINE batch<double> exponent(batch<double> x) { return _mm512_getexp_pd(x.data); }
+SINTER_INLINE batch<float> mantissa(batch<float> x) { return _mm512_getmant_ps(x.data, _MM_MANT_NORM_1_2, _MM_MANT_SIGN_nan); }
+SINTER_INLINE batch<double> mantissa(batch<double> x) { return _mm512_getmant_pd(x.data, _MM_MANT_NORM_1_2, _MM_MANT_SIGN_nan); }
 // xsimd 8.1 multiplies, rounds and adds here.
 SINTER_INLINE batch<float> fma(batch<float> x, batch<float> y, batch<float> z) { return _mm512_fmadd_ps(x.data, y.data, z.data); }
 SINTER_INLINE batch<double> fma(batch<double> x, batch<double> y, batch<double> z) { return _mm512_fmadd_pd(x.data, y.data, z.data); }

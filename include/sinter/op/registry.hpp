@@ -21,7 +21,7 @@ using unary_ops =
               op::sigmoid, op::relu, op::sign, op::floor, op::ceil, op::round, op::trunc, op::frac, op::logical_not, op::isnan, op::isinf,
               op::isfinite, op::detach>;
 /// Element-wise ops of two operands.
-using binary_ops = type_list<op::add, op::sub, op::mul, op::div, op::share, op::maximum, op::minimum, op::clamp_min, op::clamp_max, op::pow, op::hypot, op::atan2,
+using binary_ops = type_list<op::add, op::sub, op::mul, op::div, op::maximum, op::minimum, op::clamp_min, op::clamp_max, op::pow, op::hypot, op::atan2,
                              op::fmod, op::remainder, op::eq, op::ne, op::lt, op::le, op::gt, op::ge, op::logical_and, op::logical_or, op::logical_xor>;
 /// Element-wise ops of three operands.
 using ternary_ops = type_list<op::where, op::clamp, op::fma>;

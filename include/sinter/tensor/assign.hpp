@@ -2,6 +2,7 @@
 // Assignment: y = e rebinds (and reuses y's memory where nobody can see it), copy_ and += write through, st::update
 // writes several tensors in one pass. Next: tensor/evaluate.hpp for how an expression is run.
 #pragma once
+#include "../expr/fn.hpp"
 #include "copy.hpp"
 #include "evaluate.hpp"
 
@@ -70,6 +71,22 @@ template <class A, class T, class E, class D> bool shares(const leaf<A>& l, cons
   return tensor_of(l.handle).storage_handle() == y.storage_handle();
 }
 template <class N, class T, class E, class D> bool shares(const number_operand<N>&, const tensor<T, E, D>&) { return false; }
+/// Do they lie across each other in memory, in one storage or in two around the same memory (from_blob)?
+template <class A, class B> bool touch(const A& x, const B& y) {
+  const auto span = [](const auto& t) {  // lowest and highest byte
+    struct { uint64 low, high; } at{address_of(t.data()), address_of(t.data() + 1) - 1};
+    for (int d = 0; d < t.rank; ++d) {
+      const int64 bytes = (t.sizes()[d] - 1) * t.strides()[d] * static_cast<int64>(sizeof *t.data());
+      (bytes < 0 ? at.low : at.high) += static_cast<uint64>(bytes);
+    }
+    return at;
+  };
+  const auto a = span(x);
+  const auto b = span(y);
+  return x.numel() && y.numel() && a.low <= b.high && b.low <= a.high;
+}
+template <class A, class T, class E, class D> bool touches(const leaf<A>& l, const tensor<T, E, D>& y) { return shares(l, y) || touch(tensor_of(l.handle), y); }
+template <class N, class T, class E, class D> bool touches(const number_operand<N>&, const tensor<T, E, D>&) { return false; }
 /// Are the operand's elements exactly y's, in the same order?
 template <class A, class T, class E, class D> bool same_elements(const leaf<A>& l, const tensor<T, E, D>& y) {
   const auto& x = tensor_of(l.handle);
@@ -123,7 +140,7 @@ template <class Y, class X> struct assignment {
 /// Is there an element of y that two indices reach?
 template <class T, class E, class D> bool overlaps_itself(const tensor<T, E, D>& y) {
   for (int d = 0; d < y.rank; ++d)
-    if (y.sizes()[d] > 1 && y.strides()[d] == 0) return true;
+    if (y.sizes()[d] > 1 && y.strides()[d] == 0) return y.numel() > 0;
   return false;
 }
 
@@ -162,7 +179,7 @@ SINTER_HIDDEN void run_update(std::index_sequence<I...>, const assignment<Y, X>&
     if (overlaps_itself(y)) fail<shape_error, Arch>("cannot write to a tensor of shape ", shape_text{y.sizes().data(), y.rank}, " that reaches an element twice (expanded)");
     int k = 0;
     auto look = [&]<class L>(const L& l) {
-      if (k && shares(l, y) && !may_overwrite<P>(l, k, y)) ok = false;
+      if (k && touches(l, y) && !may_overwrite<P>(l, k, y)) ok = false;
       k += L::operand_count;
     };
     for_leaves(like, look);
@@ -276,6 +293,8 @@ template <class V, class E, class D> template <detail::formula X, class Arch> te
         if (detail::shares(l, *this)) {
           ++mine;
           fits = fits && detail::may_overwrite<P>(l, k, *this);
+        } else {
+          fits = fits && !detail::touches(l, *this);
         }
         k += l.operand_count;
       };

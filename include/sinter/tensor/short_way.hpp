@@ -58,8 +58,11 @@ template <class P, class E, class Arch> struct flat_binding {
   template <class T> SINTER_INLINE bool same_shape(const T& t) {
     if constexpr (T::rank != R) {
       return false;
-    } else if constexpr (known >= 0 && std::is_same_v<typename T::extents_type, E>) {
-      if (!sizes) sizes = t.sizes().data(), n = known;
+    } else if constexpr (known >= 0) {
+      sizes = t.sizes().data(), n = known;
+      if constexpr (!std::is_same_v<typename T::extents_type, E>)  // sizes that the type does not tell may be 1, or wrong
+        for (int d = 0; d < R; ++d)
+          if (t.sizes()[d] != E::at(d)) return false;
       return is_contiguous(static_sizes<E>(), t.strides());
     } else {
       if (!sizes) {
@@ -76,7 +79,7 @@ template <class P, class E, class Arch> struct flat_binding {
     constexpr flat_operand o = form.operands[K];
     const auto& t = tensor_of(handle);
     if (version != any_version && handle.version() != version) fits = false;  // the long way says what is wrong
-    if constexpr (o.one) fits = fits && t.defined();
+    if constexpr (o.one) fits = fits && t.defined() && std::remove_cvref_t<decltype(t)>::rank <= R;
     else fits = fits && t.defined() && same_shape(t);
     if constexpr (o.input >= 0) at[o.input] = address_of(t.data());
   }
@@ -86,7 +89,7 @@ template <class P, class E, class Arch> struct flat_binding {
   }
   /// Result number r goes to t.
   template <class T> SINTER_INLINE void result(int r, const T& t) {
-    fits = fits && same_shape(t);
+    fits = fits && t.defined() && same_shape(t);
     at[inputs + form.output_of[r]] = address_of(t.data());
   }
   /// Runs if everything fits and no result lies across an operand or another result. False: nothing was done.
