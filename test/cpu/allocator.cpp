@@ -2,6 +2,8 @@
 // The statistics of the host allocator, and memory that the host program gives: budgets, exchanges, exhaustion.
 #include <sinter/sinter.hpp>
 
+#include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
@@ -30,10 +32,10 @@ struct budget {
               auto& b = *static_cast<budget*>(context);
               std::lock_guard hold(b.mutex);
               ++b.calls;
-              b.mistakes += bytes <= 0 || bytes % 64 != 0 || alignment < 64;
+              b.mistakes += bytes <= 0 || bytes % 64 != 0 || alignment != 64;
               if (bytes > b.left) return nullptr;
               b.left -= bytes;
-              void* p = std::aligned_alloc(static_cast<std::size_t>(alignment), static_cast<std::size_t>((bytes + alignment - 1) / alignment * alignment));
+              void* p = std::aligned_alloc(static_cast<std::size_t>(alignment), static_cast<std::size_t>(bytes));
               b.blocks[p] = bytes;
               return p;
             },
@@ -216,11 +218,40 @@ TEST_CASE("an exhausted host program is a memory_error that says how much is in 
   CHECK(mine.mistakes == 0);
 }
 TEST_CASE("misaligned memory is refused and given back") {
-  alignas(128) static char room[4096];
+  alignas(64) static char room[4096];
   static int given = 0;
-  st::allocator_guard guard({nullptr, [](void*, int64, int64) -> void* { return ++given, room + 64; }, [](void*, void* p, int64, int64) { given -= p == room + 64; }});
+  st::allocator_guard guard({nullptr, [](void*, int64, int64) -> void* { return ++given, room + 32; }, [](void*, void* p, int64, int64) { given -= p == room + 32; }});
   CHECK_THROWS_WITH(st::zeros<float>({4}), contains("not aligned"));
   CHECK(given == 0);
+}
+TEST_CASE("every multiple of 64 will do") {
+  struct stack {
+    alignas(128) char room[2][1024];
+    int given = 0, mistakes = 0;
+    char* at(int i) { return room[i] + 64 * i; }
+  } mine;
+  {
+    st::allocator_guard guard({&mine,
+                               [](void* context, int64 bytes, int64 alignment) -> void* {
+                                 auto& s = *static_cast<stack*>(context);
+                                 s.mistakes += s.given == 2 || bytes > 960 || alignment != 64;
+                                 return s.at(s.given++);
+                               },
+                               [](void* context, void* p, int64, int64) {
+                                 auto& s = *static_cast<stack*>(context);
+                                 s.mistakes += p != s.at(--s.given);
+                               },
+                               false});
+    auto x = st::full<float>({160}, 1.0f), y = st::full<float>({160}, 2.0f);
+    CHECK(mine.given == 2);
+    for (auto* t : {&x, &y}) CHECK(reinterpret_cast<std::uintptr_t>(t->data()) % 64 == 0);
+    x.copy_(x + y);
+    CHECK(x(0) == 3);
+    CHECK(x(159) == 3);
+    CHECK(y(0) == 2);
+  }
+  CHECK(mine.given == 0);
+  CHECK(mine.mistakes == 0);
 }
 TEST_CASE("half a host_allocator is refused") {
   CHECK_THROWS_AS(st::set_allocator({nullptr, [](void*, int64, int64) -> void* { return nullptr; }, nullptr}), st::memory_error);
@@ -317,11 +348,11 @@ TEST_CASE("an optimizer without memory leaves parameters as they were, and steps
           CHECK(same(p.detach(), kept));
         }) >= 2);
   auto train = [&](int64 bytes) {  // the parameters after one step that at first has `bytes` bytes
+    budget mine(bytes);
     st::variable p = st::clone(kept);
     st::optim::adam adam{st::parameter_list{p}, {.lr = 1e-2, .amsgrad = true}};
     st::variable loss = st::mse_loss(p, target);
     loss.backward();
-    budget mine(bytes);
     try {
       st::allocator_guard guard(mine.hook(false));
       adam.step();
@@ -334,6 +365,37 @@ TEST_CASE("an optimizer without memory leaves parameters as they were, and steps
   };
   auto expected = train(plenty);
   for (int64 bytes : {0, 128, 512, 1024, 2048, 4096}) CHECK(same(train(bytes), expected));
+}
+TEST_CASE("an allocator that was replaced gets no request any more") {
+  struct slow {
+    std::atomic<int> inside = 0;
+    std::atomic<bool> entered = false;
+  } mine;
+  bool refused = false;
+  std::thread other;
+  {
+    st::allocator_guard guard({&mine,
+                               [](void* context, int64, int64) -> void* {
+                                 auto& s = *static_cast<slow*>(context);
+                                 ++s.inside;
+                                 s.entered = true;
+                                 std::this_thread::sleep_for(std::chrono::milliseconds(20));
+                                 --s.inside;
+                                 return nullptr;
+                               },
+                               [](void*, void*, int64, int64) {}});
+    other = std::thread([&] {
+      try {
+        st::zeros<float>({100});
+      } catch (const st::memory_error&) {
+        refused = true;
+      }
+    });
+    while (!mine.entered) std::this_thread::yield();
+  }
+  CHECK(mine.inside == 0);
+  other.join();
+  CHECK(refused);
 }
 TEST_CASE("allocators may be exchanged while other threads compute") {
   budget one(plenty), two(plenty);

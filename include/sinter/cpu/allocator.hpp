@@ -48,10 +48,13 @@ struct memory_statistics {
 };
 
 /// Where host memory comes from: two plain functions and what they need. Without functions: the system, by operator new.
-/// Both may be called by any thread and must neither throw nor use tensors.
+/// Both may be called by any thread, by several at a time, and must neither throw nor call this library.
+/// `context` is borrowed, as a std::pmr::memory_resource is: it must live until another host_allocator is installed and every
+/// tensor whose memory came from it is gone.
 struct host_allocator {
   void* context = nullptr;
-  /// `bytes` bytes, a multiple of 64, at a multiple of `alignment`, a power of two; or null.
+  /// `bytes` bytes, a multiple of 64, at a multiple of `alignment`, which is 64; or null where there are none: then the cache
+  /// is emptied, and after a second null memory_error is thrown. Memory at other addresses is memory_error, too.
   void* (*allocate)(void* context, int64 bytes, int64 alignment) = nullptr;
   /// Takes back what `allocate` of the same context returned, with the same numbers.
   void (*deallocate)(void* context, void* memory, int64 bytes, int64 alignment) = nullptr;
@@ -63,19 +66,23 @@ struct host_allocator {
 namespace detail {
 
 constexpr int64 host_alignment = 64;
-constexpr int64 block_alignment = 2 * host_alignment;  // of what the system and hooks give: see from_hook
+constexpr int64 system_block_alignment = 2 * host_alignment;  // see from_hook
 constexpr int64 huge_page = int64{1} << 21;
 constexpr int64 largest_allocation = int64{1} << 47;  // the user address space of today's 64-bit machines
 
-// Held for a few instructions; a waiting thread gives its time slice away, as the holder may have lost the core.
+// A thread that waits gives its time slice away: who makes it wait may have lost the core.
+inline void let_others_run() {
+#if __has_include(<sched.h>)
+  sched_yield();
+#endif
+}
+
+// Held for a few instructions.
 class spin_lock {
  public:
   void lock() {
-    for (int tries = 0; flag_.test_and_set(std::memory_order_acquire); ++tries) {
-#if __has_include(<sched.h>)
-      if (tries > 64) sched_yield();
-#endif
-    }
+    for (int tries = 0; flag_.test_and_set(std::memory_order_acquire); ++tries)
+      if (tries > 64) let_others_run();
   }
   void unlock() { flag_.clear(std::memory_order_release); }
 
@@ -119,19 +126,44 @@ struct host_pool {
   int64 allocated = 0, reserved = 0, peak = 0, peak_reserved = 0, largest = 0;
   int64 allocations = 0, frees = 0, misses = 0, retries = 0, failures = 0, older = 0;  // older: in use when these were last reset
   host_allocator hook{};
+  spin_lock exchange;            // held while the hook is exchanged
+  int turn = 0, callers[2] = {}; // threads that are calling functions of the hook; of each second hook, so that an exchange can wait for its own
 };
 SINTER_HIDDEN inline host_pool& pool() {
   static constinit host_pool p;
   return p;
 }
 
-// Blocks of the system lie at multiples of 128. A block of a hook lies 64 bytes behind one, and in these 64 bytes is written
-// where it came from: the address tells both apart, and blocks of the system need no such note.
+// The hook, and a promise: set_allocator does not return before the threads that hold one of these for the hook that it replaced.
+class hook_use {
+ public:
+  hook_use() {
+    pool().lock.lock();
+    hook = pool().hook, turn_ = pool().turn, ++pool().callers[turn_];
+    pool().lock.unlock();
+  }
+  ~hook_use() {
+    pool().lock.lock();
+    --pool().callers[turn_];
+    pool().lock.unlock();
+  }
+  hook_use(const hook_use&) = delete;
+  hook_use& operator=(const hook_use&) = delete;
+  host_allocator hook;
+
+ private:
+  int turn_;
+};
+
+// Blocks of the system lie at multiples of 128, blocks of a hook 64 bytes behind one, and in the 64 bytes before them is written
+// where they came from: the address tells both apart, and blocks of the system need no such note.
 struct hook_note {
   host_allocator from;
-  int64 bytes;  // of the block behind it
+  void* memory;  // as the hook gave it
+  int64 bytes;   // of the block behind the note
 };
 static_assert(sizeof(hook_note) <= host_alignment);
+constexpr int64 hook_extra = 2 * host_alignment;  // the note, and what lies before it or behind the block
 inline bool from_hook(const void* block) { return reinterpret_cast<std::uintptr_t>(block) & host_alignment; }
 inline hook_note* note_of(void* block) { return reinterpret_cast<hook_note*>(static_cast<char*>(block) - host_alignment); }
 
@@ -141,7 +173,7 @@ constexpr std::align_val_t system_alignment(int64 bytes) {
   if (bytes >= huge_page) return std::align_val_t{huge_page};
 #endif
   (void)bytes;
-  return std::align_val_t{block_alignment};
+  return std::align_val_t{system_block_alignment};
 }
 SINTER_HIDDEN inline void* system_alloc(int64 bytes) {
   counters().system_allocations += 1;
@@ -168,14 +200,15 @@ inline void mark_used([[maybe_unused]] void* p, [[maybe_unused]] int64 bytes) {
 // A new block of a hook; null if there is none.
 template <class Arch> SINTER_HIDDEN void* hook_alloc(const host_allocator& from, int64 bytes) {
   counters().system_allocations += 1;
-  void* p = from.allocate(from.context, bytes + host_alignment, block_alignment);
+  void* p = from.allocate(from.context, bytes + hook_extra, host_alignment);
   if (!p) return nullptr;
-  if (reinterpret_cast<std::uintptr_t>(p) % block_alignment != 0) [[unlikely]] {
-    from.deallocate(from.context, p, bytes + host_alignment, block_alignment);
-    fail<memory_error, Arch>("the installed host_allocator returned memory that is not aligned to ", block_alignment, " bytes");
+  if (reinterpret_cast<std::uintptr_t>(p) % host_alignment != 0) [[unlikely]] {
+    from.deallocate(from.context, p, bytes + hook_extra, host_alignment);
+    fail<memory_error, Arch>("the installed host_allocator returned memory that is not aligned to ", host_alignment, " bytes");
   }
-  ::new (p) hook_note{from, bytes};
-  return static_cast<char*>(p) + host_alignment;
+  void* block = static_cast<char*>(p) + (from_hook(p) ? 2 : 1) * host_alignment;
+  ::new (note_of(block)) hook_note{from, p, bytes};
+  return block;
 }
 
 // A block goes back where it came from.
@@ -183,7 +216,7 @@ template <class Arch> SINTER_HIDDEN void give_back(void* block, int64 bytes) noe
   mark_used(block, bytes);
   if (!from_hook(block)) return system_free(block, bytes);
   const hook_note note = *note_of(block);
-  note.from.deallocate(note.from.context, note_of(block), note.bytes + host_alignment, block_alignment);
+  note.from.deallocate(note.from.context, note.memory, note.bytes + hook_extra, host_alignment);
 }
 
 }  // namespace detail
@@ -191,6 +224,7 @@ template <class Arch> SINTER_HIDDEN void give_back(void* block, int64 bytes) noe
 /// Gives every cached block back to the system, or to the hook that it came from. Blocks in use stay.
 template <class Arch = native> SINTER_HIDDEN void empty_cache() {
   detail::host_pool& p = detail::pool();
+  const detail::hook_use use;
   for (int index = 0; index < 4 * 64; ++index) {
     p.lock.lock();
     detail::free_block* b = p.free[index];
@@ -216,18 +250,29 @@ inline namespace SINTER_TARGET {
 
 /// Takes host memory of this shared object from `a` from now on; `host_allocator{}` is the system again, and
 /// `{.caching = false}` the system without a cache. Returns what was installed.
-/// Empties the cache first. A block always goes back to the allocator that it came from, whatever is installed by then:
-/// `a.context` must live as long as the tensors that were made with it, and until another one is installed. Any thread may call it.
+/// Any thread may call it. Blocks always go back to the allocator that they came from, whatever is installed by then: cached
+/// ones at once, the others with their tensors. When it returns, the allocator that was installed gets no request any more.
 /// Small helpers outside of tensors (shapes, nodes of the graph, texts of errors) stay with operator new.
+/// Throws memory_error when one function of `a` is null and the other is not.
 SINTER_HIDDEN inline host_allocator set_allocator(host_allocator a) {
   if (!a.allocate != !a.deallocate) fail<memory_error>("set_allocator: `allocate` and `deallocate` come together");
   detail::host_pool& p = detail::pool();
+  p.exchange.lock();
   p.lock.lock();
   const host_allocator old = p.hook;
+  const int turn = p.turn;
   p.hook = a;
+  p.turn = 1 - turn;
   p.plain = !p.closed && !a.allocate && a.caching;
   p.lock.unlock();
   empty_cache();
+  for (bool wait = true; wait;) {
+    p.lock.lock();
+    wait = p.callers[turn] != 0;
+    p.lock.unlock();
+    if (wait) detail::let_others_run();
+  }
+  p.exchange.unlock();
   return old;
 }
 
@@ -307,8 +352,10 @@ struct sized_block {
 };
 // A block that the cache does not have: of `size` bytes, its class, or fewer where nothing is cached. Throws memory_error when
 // even an emptied cache does not make room. Without the lock, as the system may take long and a hook may do anything.
-template <class Arch> SINTER_HIDDEN SINTER_COLD sized_block new_block(const host_allocator& from, int64 bytes, int64 size) {
+template <class Arch> SINTER_HIDDEN SINTER_COLD sized_block new_block(int64 bytes, int64 size) {
   close_pool_at_exit();
+  const hook_use use;
+  const host_allocator& from = use.hook;
   counters().allocator_misses += 1;
   if (from.allocate && !from.caching) size = bytes <= host_alignment ? host_alignment : (bytes + host_alignment - 1) / host_alignment * host_alignment;
   for (bool again = false;; again = true) {
@@ -347,9 +394,8 @@ template <class Arch = native> SINTER_HIDDEN void* host_alloc(int64 bytes) {
   if (memory) [[likely]] {
     p.free[c.index] = p.free[c.index]->next;
   } else {
-    const host_allocator from = p.hook;
     p.lock.unlock();
-    const detail::sized_block fresh = detail::new_block<Arch>(from, bytes, size);
+    const detail::sized_block fresh = detail::new_block<Arch>(bytes, size);
     memory = fresh.memory, size = fresh.bytes;
     p.lock.lock();
     ++p.misses;
