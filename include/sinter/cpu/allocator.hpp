@@ -134,6 +134,7 @@ SINTER_HIDDEN inline host_pool& pool() {
   return p;
 }
 
+inline namespace SINTER_TARGET {
 // The hook, and a promise: set_allocator does not return before the threads that hold one of these for the hook that it replaced.
 class hook_use {
  public:
@@ -154,6 +155,7 @@ class hook_use {
  private:
   int turn_;
 };
+}  // namespace SINTER_TARGET
 
 // Blocks of the system lie at multiples of 128, blocks of a hook 64 bytes behind one, and in the 64 bytes before them is written
 // where they came from: the address tells both apart, and blocks of the system need no such note.
