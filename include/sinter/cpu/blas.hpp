@@ -3,8 +3,10 @@
 // cblas_sgemm and cblas_dgemm (link with -lopenblas, MKL, BLIS, ...). Not here: which blocks of a product (gemm.hpp).
 //
 // Complex products are four real ones, and go there like those. What stays with sinter's own loops: few rows or columns, few
-// multiply-adds, operands that a convolution makes on the way, sizes or strides that the BLAS's integers cannot hold. Threads are
-// the BLAS's affair (OPENBLAS_NUM_THREADS, mkl_set_num_threads), and so is whether results depend on their number.
+// multiply-adds, operands that are computed on the way (x in matmul(exp(x), y), columns of a convolution), and sizes that the
+// BLAS's integers cannot hold. Operands with strides that cblas cannot say are copied first. A fused epilogue runs on blocks of
+// up to 512 x 2048. Threads are the BLAS's affair (OPENBLAS_NUM_THREADS, mkl_set_num_threads), and so is whether results depend
+// on their number; batches call it from the library's threads, one product each.
 #pragma once
 #include "../op/dtype.hpp"
 
