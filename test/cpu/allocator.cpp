@@ -107,6 +107,17 @@ TEST_CASE("blocks in use stay counted when the numbers of calls start over") {
   x = st::tensor<float, st::rank<1>>();
   CHECK(st::memory_stats().blocks == before);
 }
+#ifdef MADV_HUGEPAGE
+TEST_CASE("large blocks begin on a huge page") {
+  st::empty_cache();
+  for (int64 bytes : {int64{1} << 21, int64{5'000'000}}) {
+    void* p = st::host_alloc(bytes);
+    CHECK(reinterpret_cast<std::uintptr_t>(p) % (1 << 21) == 0);
+    static_cast<char*>(p)[bytes - 1] = 1;
+    st::host_free(p, bytes);
+  }
+}
+#endif
 TEST_CASE("the host program gives the memory") {
   budget mine(plenty);
   {
