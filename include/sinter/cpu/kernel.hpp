@@ -456,9 +456,11 @@ template <class SP, class Arch> struct kernel {
             constexpr int w = first_total + lv.total_number[I];
             const uint64 where = p[position] + static_cast<uint64>(u * f.move[position]);
             if (f.move[w] == 0) return push<I, true>(state<I>(sums[u]), r, where, ramp_of(f, position), N);
-            state_at<I> one = empty<I>();  // another total at the next step
+            state_at<I> one = empty<I>();  // other totals, side by side, at the next step
             push<I, true>(one, r, where, ramp_of(f, position), N);
-            merge_total<I>(p[w] + static_cast<uint64>(u * f.move[w]), f.lane[w], N, one);
+            using R = reduction_at<I>;
+            auto* const total = at_address<operand_type<I>>(p[w]) + u * N;
+            R::merge(pack<operand_type<I>, N>::load(total), one).store(total);
           });
         }
       });
@@ -544,6 +546,11 @@ template <class SP, class Arch> struct kernel {
       for_ids<element_outputs>([&]<int I>() {
         constexpr int w = first_output + SP::at(I).b;
         ok = ok && f.lane[w] == 1 && f.g.walks[w].mode == write_store;
+      });
+    if constexpr (Pass == lv.passes)
+      for_ids<element_totals>([&]<int I>() {
+        constexpr int w = first_total + lv.total_number[I];
+        ok = ok && (f.lane[w] == 1 || (f.g.lanes_along_row && f.move[w] == 0));
       });
     return ok;
   }
@@ -682,7 +689,9 @@ template <class SP, class Arch> struct kernel {
     for_ids<row_outputs>([&]<int I>() {
       constexpr int w = first_output + SP::at(I).b;
       using T = type_at<SP, I>;
-      if (f.g.walks[w].mode != write_skip) store_apart<Arch, T, N>(lane_address(w, sizeof(T)), f.lane[w], rows, r.template get<SP::at(I).a>(), f.g.walks[w].mode);
+      if (f.g.walks[w].mode == write_skip) return;
+      const auto value = r.template get<SP::at(I).a>();  // a copy: with its address given away, all registers would live in memory
+      store_apart<Arch, T, N>(lane_address(w, sizeof(T)), f.lane[w], rows, value, f.g.walks[w].mode);
     });
     for_ids<row_totals>([&]<int I>() {
       constexpr int w = first_total + lv.total_number[I];

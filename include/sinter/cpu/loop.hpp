@@ -251,7 +251,8 @@ class SINTER_HIDDEN loop_runner : protected run_values {
     int64 offset[max_inputs + 1];
     offset[0] = 0;
     for (int t = 0; t < st.total_count; ++t) offset[t + 1] = offset[t] + (total_n[t] * st.total_size(t) + 63) / 64 * 64;
-    const int64 set_bytes = offset[st.total_count];
+    int64 set_bytes = offset[st.total_count];
+    if (set_bytes % 1024 == 0) set_bytes += 576;  // sets, and the operand's rows, would fall on one set of the cache
     scratch_memory room(sets * set_bytes);
     auto bases = [&](int64 set, char** to) {
       for (int t = 0; t < st.total_count; ++t) to[t] = room.data() + set * set_bytes + offset[t];
