@@ -3,6 +3,7 @@
 // the joined row. Not here: what may be asked for and what is recorded (tensor/pooling.hpp). Next: pool_back.hpp.
 #pragma once
 #include "gemm.hpp"
+#include "pack_narrow.hpp"
 
 namespace sinter::inline v0::detail::inline SINTER_TARGET {
 
@@ -17,11 +18,10 @@ struct pool_dim {
   /// Taps of window o that meet elements: first_tap to last_tap, the last not among them.
   int64 first_tap(int64 o) const {
     const int64 s = start(o);
-    return s < 0 ? (dilation - 1 - s) / dilation : 0;
+    return s < 0 ? reach(-s) : 0;
   }
   int64 last_tap(int64 o) const {
-    const int64 s = start(o), room = in - s, taps = adaptive ? stop(o) - s : kernel;
-    const int64 fit = room <= 0 ? 0 : (room + dilation - 1) / dilation;
+    const int64 s = start(o), taps = adaptive ? stop(o) - s : kernel, fit = in > s ? reach(in - s) : 0;
     return taps < fit ? taps : fit;
   }
   /// How many elements an average divides by, those of the border among them or not.
@@ -32,6 +32,10 @@ struct pool_dim {
   }
   /// One window over all there is.
   bool covers() const { return out == 1 && padding == 0 && dilation == 1 && stop(0) >= in; }
+
+ private:
+  /// Taps in n elements.
+  int64 reach(int64 n) const { return dilation == 1 ? n : (n + dilation - 1) / dilation; }
 };
 
 /// Images of up to three dims, fewer have leading ones of extent 1, in planes: one for each image of a batch and each channel.
@@ -92,30 +96,75 @@ template <class T> struct pool_mean {
   static SINTER_INLINE C join(C v, C sum) { return static_cast<C>(wrap(v) + wrap(sum)); }
 };
 
+/// f<V>(where each of V packs starts) until n elements, at least one pack of W, are met: the last pack meets some a second time.
+template <int W, class F> SINTER_INLINE void for_packs(int64 n, F f) {
+  const int64 last = n - W;
+  int64 x = 0;
+  const auto take = [&]<int V>() {
+    int64 at[V];
+    each<V>([&](int k) { at[k] = x + k * W < last ? x + k * W : last; });
+    f.template operator()<V>(at);
+    x += V * W;
+  };
+  while (x + 2 * W < n) take.template operator()<4>();
+  if (x + W < n) take.template operator()<2>();
+  else if (x < n) take.template operator()<1>();
+}
 /// to[i] = the join of element i of n0 * n1 rows, i < n.
 template <class T, class Op> SINTER_INLINE void join_rows(const T* from, int64 n0, int64 step0, int64 n1, int64 step1, int64 n, computed<T>* to) {
   using C = computed<T>;
   constexpr int W = simd::width<C>;
   using P = pack<C, W>;
-  const auto strip = [&]<int V>(int64 x) {
-    P all[V];
-    each<V>([&](int k) { all[k] = P(Op::none()); });
+  if (n >= W) {
+    for_packs<W>(n, [&]<int V>(const int64 (&x)[V]) {
+      P all[V];
+      each<V>([&](int k) { all[k] = P(Op::none()); });
+      for (int64 i = 0; i < n0; ++i)
+        for (int64 j = 0; j < n1; ++j) {
+          const T* p = from + i * step0 + j * step1;
+          each<V>([&](int k) { all[k] = Op::join(packed<T, W>::load(p + x[k]), all[k]); });
+        }
+      each<V>([&](int k) { all[k].store(to + x[k]); });
+    });
+  } else {
+    const int few = static_cast<int>(n);
+    P all(Op::none());
     for (int64 i = 0; i < n0; ++i)
-      for (int64 j = 0; j < n1; ++j) {
-        const T* p = from + i * step0 + j * step1 + x;
-        each<V>([&](int k) { all[k] = Op::join(packed<T, W>::load(p + k * W), all[k]); });
-      }
-    each<V>([&](int k) { all[k].store(to + x + k * W); });
+      for (int64 j = 0; j < n1; ++j) all = Op::join(packed<T, W>::load(from + i * step0 + j * step1, few), all);
+    all.store(to, few);
+  }
+}
+/// to[o] = finish(the join of the elements of window o of a joined row, o), o < n; windows are 1 or 2 elements apart.
+template <class T, class Op, class F> SINTER_INLINE void join_columns(const pool_dim& d, const computed<T>* line, int64 n, T* to, F finish) {
+  using C = computed<T>;
+  constexpr int W = simd::width<C>;
+  using P = pack<C, W>;
+  const int64 kernel = d.kernel, dilation = d.dilation;
+  const auto joined = [&]<int V, int Stride>(const int64 (&o)[V], P (&all)[V]) {
+    each<V>([&](int k) { all[k] = P(Op::none()); });
+    for (int64 q = 0; q < kernel; ++q)
+      each<V>([&](int k) {
+        const C* p = line + o[k] * Stride + q * dilation;
+        if constexpr (Stride == 1) all[k] = Op::join(P::load(p), all[k]);
+        else all[k] = Op::join(P::gather(p, 2), all[k]);
+      });
   };
-  int64 x = 0;
-  for (; x + 4 * W <= n; x += 4 * W) strip.template operator()<4>(x);
-  for (; x + W <= n; x += W) strip.template operator()<1>(x);
-  if (x == n) return;
-  const int rest = static_cast<int>(n - x);
-  P all(Op::none());
-  for (int64 i = 0; i < n0; ++i)
-    for (int64 j = 0; j < n1; ++j) all = Op::join(packed<T, W>::load(from + i * step0 + j * step1 + x, rest), all);
-  all.store(to + x, rest);
+  const auto windows = [&]<int Stride>() {
+    if (n >= W) {
+      for_packs<W>(n, [&]<int V>(const int64 (&o)[V]) {
+        P all[V];
+        joined.template operator()<V, Stride>(o, all);
+        each<V>([&](int k) { packed<T, W>::store(finish(all[k], o[k]), to + o[k]); });
+      });
+    } else {
+      const int64 o[1] = {0};
+      P all[1];
+      joined.template operator()<1, Stride>(o, all);
+      packed<T, W>::store(finish(all[0], 0), to, static_cast<int>(n));
+    }
+  };
+  if (d.stride == 1) windows.template operator()<1>();
+  else windows.template operator()<2>();
 }
 /// The join of n elements that are `step` apart. Long sums are sums of short ones in double.
 template <class Op, class C> SINTER_INLINE C join_run(const C* p, int64 step, int64 n) {
@@ -158,171 +207,204 @@ template <class C> int64 line_size(const pool_shape& s) {
   const int64 columns = d.out < pool_block ? d.out : pool_block;
   return (columns - 1) * d.stride + (d.kernel - 1) * d.dilation + 1 + 4 * lanes<C, int32>;
 }
+/// The rows of the results one after the other: plane, row of dim 0, row of dim 1, and which rows of the image their windows meet.
+template <class T> struct pool_walk {
+  const pool_shape& s;
+  const pool_planes<const T>& x;
+  int64 plane, i, j;
+  const T* base = nullptr;
+  int64 row0 = 0, row1 = 0, n0 = 0, n1 = 0;  ///< the first row of the windows that is inside, and how many
 
-/// Rows `first` to `last` of the results, y row-major. `column` has a divisor for each column where Op is a mean.
+  SINTER_INLINE pool_walk(const pool_shape& shape, const pool_planes<const T>& from, int64 row)
+      : s(shape), x(from), plane(row / shape.d[1].out / shape.d[0].out), i(row / shape.d[1].out % shape.d[0].out), j(row % shape.d[1].out) {
+    find_plane();
+  }
+  SINTER_INLINE void next() {
+    if (++j < s.d[1].out) return find(s.d[1], j, row1, n1);
+    j = 0;
+    if (++i < s.d[0].out) return find_rows();
+    i = 0, ++plane;
+    find_plane();
+  }
+  SINTER_INLINE const T* first_row() const { return base + row0 * x.step[0] + row1 * x.step[1]; }
+  int64 step0() const { return s.d[0].dilation * x.step[0]; }
+  int64 step1() const { return s.d[1].dilation * x.step[1]; }
+
+ private:
+  static SINTER_INLINE void find(const pool_dim& d, int64 o, int64& row, int64& n) {
+    const int64 k = d.first_tap(o);
+    row = d.start(o) + k * d.dilation, n = d.last_tap(o) - k;
+  }
+  SINTER_INLINE void find_rows() { find(s.d[0], i, row0, n0), find(s.d[1], j, row1, n1); }
+  SINTER_INLINE void find_plane() {
+    if (plane < s.planes()) base = x.at(s, plane);
+    find_rows();
+  }
+};
+/// The part of a joined row that columns `b` to `b` + n need.
+struct pool_span {
+  int64 start, size, left, right;  ///< its first element is number `start` of the row; left to right are inside
+  SINTER_INLINE pool_span(const pool_dim& d, int64 b, int64 n) : start(d.start(b)), size((n - 1) * d.stride + (d.kernel - 1) * d.dilation + 1) {
+    left = start < 0 ? -start : 0, right = d.in - start < size ? d.in - start : size;
+    if (left > size) left = size;
+    if (right < left) right = left;
+  }
+  template <class C> SINTER_INLINE void fill_border(C* line, C v) const {
+    for (int64 q = 0; q < left; ++q) line[q] = v;
+    for (int64 q = right; q < size; ++q) line[q] = v;
+  }
+};
+
+/// Rows `first` to `last` of the results, y row-major. `column` has a divisor for each column where Op is a mean; `line` has room for
+/// two joined rows: the columns of one are joined after the next one is written, when it can be read back without waiting.
 template <class T, class Op, class Arch>
 SINTER_KERNEL void pool_rows(const pool_shape& s, const pool_planes<const T>& x, T* y, const computed<T>* column, computed<T>* line, int64 first, int64 last) {
   using C = computed<T>;
   constexpr int W = simd::width<C>;
   using P = pack<C, W>;
-  const pool_dim &d0 = s.d[0], &d1 = s.d[1], &d2 = s.d[2];
-  const bool by_registers = columns_by_registers(d2);
-  for (int64 r = first; r < last; ++r) {
-    const int64 j = r % d1.out, i = r / d1.out % d0.out;
-    const int64 i0 = d0.first_tap(i), n0 = d0.last_tap(i) - i0, j0 = d1.first_tap(j), n1 = d1.last_tap(j) - j0;
-    const T* from = x.at(s, r / d1.out / d0.out) + (d0.start(i) + i0 * d0.dilation) * x.step[0] + (d1.start(j) + j0 * d1.dilation) * x.step[1];
-    const int64 step0 = d0.dilation * x.step[0], step1 = d1.dilation * x.step[1];
-    [[maybe_unused]] const C rows = static_cast<C>(s.row_count(i, j));
-    T* to = y + r * d2.out;
+  const pool_dim& d = s.d[2];
+  const bool by_registers = columns_by_registers(d);
+  const int64 size = line_size<C>(s);
+  C* next_line = line + size;
+  struct { int64 b, n; T* to; C rows; } ready{0, 0, nullptr, C(1)};  // what is in next_line
+  const auto join_ready = [&] {
+    if (ready.n == 0) return;
+    join_columns<T, Op>(d, next_line, ready.n, ready.to, [&](P all, [[maybe_unused]] int64 o) {
+      if constexpr (Op::mean) return all / (P(ready.rows) * P::load(column + ready.b + o));
+      else return all;
+    });
+  };
+  pool_walk<T> w(s, x, first);
+  for (int64 r = first; r < last; ++r, w.next()) {
+    const T* from = w.first_row();
+    const C rows = static_cast<C>(Op::mean ? s.row_count(w.i, w.j) : 1);
+    T* to = y + r * d.out;
     if (by_registers) {
-      for (int64 b = 0; b < d2.out; b += pool_block) {
-        const int64 n = d2.out - b < pool_block ? d2.out - b : pool_block;
-        const int64 start = d2.start(b), size = (n - 1) * d2.stride + (d2.kernel - 1) * d2.dilation + 1;
-        const int64 left = start < 0 ? -start : 0, right = d2.in - start < size ? d2.in - start : size;
-        for (int64 q = 0; q < left; ++q) line[q] = Op::none();
-        if (right > left) join_rows<T, Op>(from + start + left, n0, step0, n1, step1, right - left, line + left);
-        for (int64 q = right > left ? right : left; q < size; ++q) line[q] = Op::none();
-        for (int64 o = 0; o < n; o += W) {
-          const C* at = line + o * d2.stride;
-          P all(Op::none());
-          if (d2.stride == 1) {
-            for (int64 k = 0; k < d2.kernel; ++k) all = Op::join(P::load(at + k * d2.dilation), all);
-          } else {
-            for (int64 k = 0; k < d2.kernel; ++k) all = Op::join(P::gather(at + k * d2.dilation, 2), all);
-          }
-          const int count = static_cast<int>(n - o < W ? n - o : W);
-          if constexpr (Op::mean) all = all / (P(rows) * (count == W ? P::load(column + b + o) : P::load(column + b + o, count)));
-          if (count == W) packed<T, W>::store(all, to + b + o);
-          else packed<T, W>::store(all, to + b + o, count);
-        }
+      for (int64 b = 0; b < d.out; b += pool_block) {
+        const int64 n = d.out - b < pool_block ? d.out - b : pool_block;
+        const pool_span part(d, b, n);
+        part.fill_border(line, Op::none());
+        if (part.right > part.left) join_rows<T, Op>(from + part.start + part.left, w.n0, w.step0(), w.n1, w.step1(), part.right - part.left, line + part.left);
+        join_ready();
+        ready = {b, n, to + b, rows};
+        C* const written = line;
+        line = next_line, next_line = written;
       }
       continue;
     }
     const C* joined = line;
     if constexpr (std::is_same_v<T, C>) {
-      if (n0 == 1 && n1 == 1) joined = from;
-      else join_rows<T, Op>(from, n0, step0, n1, step1, d2.in, line);
+      if (w.n0 == 1 && w.n1 == 1) joined = from;
+      else join_rows<T, Op>(from, w.n0, w.step0(), w.n1, w.step1(), d.in, line);
     } else {
-      join_rows<T, Op>(from, n0, step0, n1, step1, d2.in, line);
+      join_rows<T, Op>(from, w.n0, w.step0(), w.n1, w.step1(), d.in, line);
     }
-    for (int64 o = 0; o < d2.out; ++o) {
-      const int64 k = d2.first_tap(o);
-      C all = join_run<Op>(joined + d2.start(o) + k * d2.dilation, d2.dilation, d2.last_tap(o) - k);
+    for (int64 o = 0; o < d.out; ++o) {
+      const int64 k = d.first_tap(o);
+      C all = join_run<Op>(joined + d.start(o) + k * d.dilation, d.dilation, d.last_tap(o) - k);
       if constexpr (Op::mean) all = static_cast<C>(all / static_cast<C>(rows * column[o]));
       to[o] = static_cast<T>(all);
     }
   }
+  join_ready();
 }
 
 /// pool_rows of maxima, and where in its plane each was found; -1 for windows that meet no element.
 template <class T, class Arch>
-SINTER_KERNEL void pool_rows_with_indices(const pool_shape& s, const pool_planes<const T>& x, T* y, int32* index, computed<T>* line, int64 first, int64 last) {
+SINTER_KERNEL void pool_rows_with_indices(const pool_shape& s, const pool_planes<const T>& x, T* y, int32* index, int64 first, int64 last) {
   using C = computed<T>;
   using Op = pool_max<T>;
   constexpr int N = lanes<C, int32>;
   using P = pack<C, N>;
   using I = pack<int32, N>;
-  const pool_dim &d0 = s.d[0], &d1 = s.d[1], &d2 = s.d[2];
-  const int64 row = d2.in, sheet = d1.in * d2.in;
-  C best[pool_block + N];
-  int32 place[pool_block + N];
-  for (int64 r = first; r < last; ++r) {
-    const int64 j = r % d1.out, i = r / d1.out % d0.out;
-    const int64 i0 = d0.first_tap(i), i1 = d0.last_tap(i), j0 = d1.first_tap(j), j1 = d1.last_tap(j);
-    const T* plane = x.at(s, r / d1.out / d0.out);
-    const auto for_rows = [&](auto f) {
-      for (int64 u = d0.start(i) + i0 * d0.dilation; u < d0.start(i) + i1 * d0.dilation; u += d0.dilation)
-        for (int64 v = d1.start(j) + j0 * d1.dilation; v < d1.start(j) + j1 * d1.dilation; v += d1.dilation)
-          f(plane + u * x.step[0] + v * x.step[1], u * sheet + v * row);
-    };
-    T* to = y + r * d2.out;
-    int32* where = index + r * d2.out;
-    if (!columns_by_registers(d2)) {
-      for (int64 o = 0; o < d2.out; ++o) {
-        const int64 k0 = d2.first_tap(o), k1 = d2.last_tap(o), start = d2.start(o);
-        C all = Op::none();
-        int64 at = -1;
-        for_rows([&](const T* p, int64 base) {
+  const pool_dim& d = s.d[2];
+  const int64 row = d.in, sheet = s.d[1].in * d.in, kernel = d.kernel, dilation = d.dilation;
+  // columns lo to hi meet all of their taps: many at a time
+  int64 lo = 0, hi = 0;
+  if (!d.adaptive && d.stride <= 2) {
+    for (lo = 0; lo < d.out && d.start(lo) < 0;) ++lo;
+    for (hi = d.out; hi > lo && d.stop(hi - 1) > d.in;) --hi;
+  }
+  if (hi - lo < N) lo = hi = 0;
+  const I step = I::iota(0) * I(static_cast<int32>(d.stride));
+  pool_walk<T> w(s, x, first);
+  for (int64 r = first; r < last; ++r, w.next()) {
+    const T* const from = w.first_row();
+    const int64 at0 = w.row0 * sheet + w.row1 * row, step0 = s.d[0].dilation * sheet, step1 = s.d[1].dilation * row;
+    T* to = y + r * d.out;
+    int32* where = index + r * d.out;
+    const auto one = [&](int64 o) {
+      const int64 k0 = d.first_tap(o), k1 = d.last_tap(o), start = d.start(o);
+      C all = Op::none();
+      int64 at = -1;
+      for (int64 u = 0; u < w.n0; ++u)
+        for (int64 v = 0; v < w.n1; ++v) {
+          const T* p = from + u * w.step0() + v * w.step1() + start;
           for (int64 k = k0; k < k1; ++k) {
-            const int64 q = start + k * d2.dilation;
-            const C v = static_cast<C>(p[q]);
-            if (at < 0 || Op::takes(v, all)) all = v, at = base + q;
+            const C e = static_cast<C>(p[k * dilation]);
+            if (at < 0 || Op::takes(e, all)) all = e, at = at0 + u * step0 + v * step1 + start + k * dilation;
           }
-        });
-        to[o] = static_cast<T>(all), where[o] = static_cast<int32>(at);
-      }
-      continue;
-    }
-    for (int64 b = 0; b < d2.out; b += pool_block) {
-      const int64 n = d2.out - b < pool_block ? d2.out - b : pool_block;
-      const int64 start = d2.start(b), size = (n - 1) * d2.stride + (d2.kernel - 1) * d2.dilation + 1;
-      const int64 left = start < 0 ? -start : 0, right = d2.in - start < size ? d2.in - start : size;
-      for (int64 q = 0; q < left; ++q) line[q] = Op::none();
-      for (int64 q = right > left ? right : left; q < size; ++q) line[q] = Op::none();
-      // places count from the column of tap 0 of each window, and so may be below 0 by up to the border
-      constexpr int32 none = -0x7fffffff;
-      for (int64 o = 0; o < n; o += N) P(Op::none()).store(best + o), I(none).store(place + o);
-      for_rows([&](const T* p, int64 base) {
-        if (right > left) join_rows<T, Op>(p + start + left, 1, 0, 1, 0, right - left, line + left);
-        for (int64 o = 0; o < n; o += N) {
-          const C* at = line + o * d2.stride;
-          P all = P::load(best + o);
-          I place_of = I::load(place + o);
-          for (int64 k = 0; k < d2.kernel; ++k) {
-            const P v = d2.stride == 1 ? P::load(at + k * d2.dilation) : P::gather(at + k * d2.dilation, 2);
-            const auto take = (v > all) | is_nan(v);
-            all = select(take, v, all);
-            place_of = select(take, I(static_cast<int32>(base + start + k * d2.dilation)), place_of);
-          }
-          all.store(best + o), place_of.store(place + o);
         }
+      to[o] = static_cast<T>(all), where[o] = static_cast<int32>(at);
+    };
+    const bool none = hi == lo || w.n0 < 1 || w.n1 < 1;
+    for (int64 o = 0; o < (none ? 0 : lo); ++o) one(o);
+    for (int64 o = none ? 0 : hi; o < d.out; ++o) one(o);
+    if (none) continue;
+    const auto strips = [&]<int Stride>() {
+      for_packs<N>(hi - lo, [&]<int V>(const int64 (&at)[V]) {
+        P all[V];
+        I found[V];
+        each<V>([&](int k) { all[k] = P(Op::none()), found[k] = I(0); });
+        const int64 start = d.start(lo);
+        for (int64 u = 0; u < w.n0; ++u)
+          for (int64 v = 0; v < w.n1; ++v) {
+            const T* p = from + u * w.step0() + v * w.step1() + start;
+            const int64 here = u * step0 + v * step1;
+            for (int64 q = 0; q < kernel; ++q) {
+              const I place(static_cast<int32>(here + q * dilation));
+              each<V>([&](int k) {
+                P e;
+                if constexpr (Stride == 1) e = packed<T, N>::load(p + at[k] + q * dilation);
+                else e = packed<T, N>::gather(p + at[k] * Stride + q * dilation, Stride);
+                const auto take = (e > all[k]) | is_nan(e);
+                all[k] = select(take, e, all[k]), found[k] = select(take, place, found[k]);
+              });
+            }
+          }
+        each<V>([&](int k) {
+          packed<T, N>::store(all[k], to + lo + at[k]);
+          (found[k] + step + I(static_cast<int32>(at0 + start + at[k] * Stride))).store(where + lo + at[k]);
+        });
       });
-      const I step = I::iota(0) * I(static_cast<int32>(d2.stride));
-      pack<bool, N> missing(false);
-      for (int64 o = 0; o < n; o += N) {
-        const I found = I::load(place + o);
-        missing = missing | (found == I(none));
-        const I at = found + step + I(static_cast<int32>(o * d2.stride));
-        const int count = static_cast<int>(n - o < N ? n - o : N);
-        if (count == N) packed<T, N>::store(P::load(best + o), to + b + o), at.store(where + b + o);
-        else packed<T, N>::store(P::load(best + o), to + b + o, count), at.store(where + b + o, count);
-      }
-      bool any = false;
-      bool lane[N];
-      missing.store(lane);
-      for (int k = 0; k < N; ++k) any = any || lane[k];
-      if (!any) continue;
-      for (int64 o = 0; o < n; ++o) {  // all elements are the smallest there is: the first
-        if (place[o] != none) continue;
-        const int64 k = d2.first_tap(b + o);
-        const bool empty = i0 >= i1 || j0 >= j1 || k >= d2.last_tap(b + o);
-        const int64 at = (d0.start(i) + i0 * d0.dilation) * sheet + (d1.start(j) + j0 * d1.dilation) * row + d2.start(b + o) + k * d2.dilation;
-        where[b + o] = empty ? -1 : static_cast<int32>(at);
-      }
-    }
+    };
+    if (d.stride == 1) strips.template operator()<1>();
+    else strips.template operator()<2>();
   }
 }
 
-/// f(first row, last row, room for the joined row) for all rows of the results, in pieces that threads share.
-template <class T, class Arch, class F> void for_pool_rows(const pool_shape& s, F f) {
+/// f(first row, last row) for all rows of the results, in pieces that threads share.
+template <class Arch, class F> void for_pool_rows(const pool_shape& s, F f) {
   const int64 rows = s.rows(), work = s.taps() * s.d[2].out;
   const chunking c = fixed_chunks(rows, (1 << 16) / (work + 1) + 1);
   parallel_for<Arch>(c.count, [&](int64 k) {
-    const scratch<computed<T>, Arch> line(line_size<computed<T>>(s));
-    f(k * c.size, (k + 1) * c.size < rows ? (k + 1) * c.size : rows, line.get());
+    f(k * c.size, (k + 1) * c.size < rows ? (k + 1) * c.size : rows);
   });
 }
 /// y, row-major, from x.
 template <class T, class Op, class Arch> SINTER_HIDDEN void pool(pool_shape s, pool_planes<const T> x, T* y) {
   if (s.rows() * s.d[2].out == 0) return;
   merge_covered(s, x);
-  const scratch<computed<T>, Arch> column(Op::mean ? s.d[2].out : 0);
+  const scratch<computed<T>, Arch> column(Op::mean ? s.d[2].out + simd::width<computed<T>> : 0);
   for (int64 o = 0; Op::mean && o < s.d[2].out; ++o) column.get()[o] = static_cast<computed<T>>(s.column_count(o));
-  for_pool_rows<T, Arch>(s, [&](int64 first, int64 last, computed<T>* line) { pool_rows<T, Op, Arch>(s, x, y, column.get(), line, first, last); });
+  for_pool_rows<Arch>(s, [&](int64 first, int64 last) {
+    const scratch<computed<T>, Arch> lines(2 * line_size<computed<T>>(s));
+    pool_rows<T, Op, Arch>(s, x, y, column.get(), lines.get(), first, last);
+  });
 }
 template <class T, class Arch> SINTER_HIDDEN void pool_with_indices(const pool_shape& s, const pool_planes<const T>& x, T* y, int32* index) {
   if (s.rows() * s.d[2].out == 0) return;
-  for_pool_rows<T, Arch>(s, [&](int64 first, int64 last, computed<T>* line) { pool_rows_with_indices<T, Arch>(s, x, y, index, line, first, last); });
+  for_pool_rows<Arch>(s, [&](int64 first, int64 last) { pool_rows_with_indices<T, Arch>(s, x, y, index, first, last); });
 }
 
 }  // namespace sinter::inline v0::detail::inline SINTER_TARGET
