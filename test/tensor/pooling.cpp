@@ -203,7 +203,7 @@ TEST_CASE("dtypes: halves are computed in float and rounded once, integers are e
     CHECK(equal(elements(st::max_pool2d(x, 3, {.stride = 2, .padding = 1})), want.largest));
     if constexpr (st::is_floating_element<T>) CHECK(near(elements(st::avg_pool2d(x, 3, {.stride = 2, .padding = 1})), want.mean, tolerance));
   };
-  run(st::half(1.0f), 5e-4), run(st::bfloat16(1.0f), 4e-3), run(int8_t{1}, 0), run(int64{1}, 0);
+  run(st::half(1.0f), 5e-4), run(int64{1}, 0);
 }
 TEST_CASE("operands of any layout, expressions, empty batches") {
   const sizes<4> n{2, 3, 7, 10};

@@ -106,36 +106,6 @@ template <class X> auto with_columns(const X& x) {
   using V = tensor<typename X::value_type, rank<R>>;
   return x.sizes()[R - 1] == 1 || x.strides()[R - 1] == 1 ? V(x) : V(contiguous(x));
 }
-/// An operand's elements, row-major: where they are or as a copy.
-template <class T> class SINTER_HIDDEN row_major_copy {
- public:
-  explicit row_major_copy(const operand& o) : data_(reinterpret_cast<T*>(o.data)) {
-    int64 strides[max_rank];
-    row_major_strides(o.shape, strides);
-    bool dense = true;
-    for (int d = 0; d < o.shape.rank; ++d) dense = dense && (o.shape[d] == 1 || o.strides[d] == strides[d]);
-    if (dense) return;
-    block_ = allocate_cpu(bytes_for(o.shape, sizeof(T)));
-    data_ = static_cast<T*>(block_->data);
-    copy_elements<native>(sizeof(T), o.shape, o.data, o.strides, data_, strides);
-  }
-  T* get() const { return data_; }
-  explicit operator bool() const { return static_cast<bool>(block_); }
-
- private:
-  storage_ptr block_;
-  T* data_;
-};
-/// f(row-major elements of o to be added to).
-template <class T, class F> void add_row_major(const operand& o, F f) {
-  const row_major_copy<T> own(o);
-  f(own.get());
-  if (!own) return;
-  int64 strides[max_rank];
-  row_major_strides(o.shape, strides);
-  copy_elements<native>(sizeof(T), o.shape, own.get(), strides, o.data, o.strides);
-}
-
 /// Means of windows. T is the dtype of what it is run on.
 template <class T> struct pool_mean_map final : linear_map {
   pool_shape s;
@@ -145,9 +115,7 @@ template <class T> struct pool_mean_map final : linear_map {
     const scratch<T, native> means(y.shape.numel());
     const int64 row = s.d[2].in, sheet = s.d[1].in * row, plane = s.plane_in();
     pool<T, pool_mean<T>, native>(s, {from.get(), s.channels * plane, plane, {sheet, row}}, means.get());
-    int64 strides[max_rank];
-    row_major_strides(y.shape, strides);
-    sum_strided<T, native>(means.get(), y.shape, strides, reinterpret_cast<T*>(y.data), y.strides);
+    add_from_row_major<T>(means.get(), y);
   }
   void adjoint(dtype, const operand& y, const operand& x) const override {
     const row_major_copy<T> from(y);
@@ -167,9 +135,7 @@ template <class T> struct pool_choice_map final : linear_map {
     const scratch<T, native> chosen(y.shape.numel());
     const int64 n = s.plane_out(), size = s.plane_in();
     for (int64 p = 0; p < s.planes(); ++p) take_of_plane<T, native>(index() + p * n, n, from.get() + p * size, chosen.get() + p * n);
-    int64 strides[max_rank];
-    row_major_strides(y.shape, strides);
-    sum_strided<T, native>(chosen.get(), y.shape, strides, reinterpret_cast<T*>(y.data), y.strides);
+    add_from_row_major<T>(chosen.get(), y);
   }
   void adjoint(dtype, const operand& y, const operand& x) const override {
     const row_major_copy<T> from(y);
@@ -183,7 +149,6 @@ template <class T> struct pool_choice_map final : linear_map {
 /// What is pooled: a tensor or a variable on the CPU.
 template <class X> constexpr void check_pooled() {
   using T = typename X::value_type;
-  static_assert(std::is_same_v<typename X::device_type, cpu_t>, "sinter: pooling runs on the CPU: x.to(st::cpu) first");
   static_assert(!is_complex_element<T> && !std::is_same_v<T, bool>, "sinter: pooling takes real numbers, not bool or complex ones");
 }
 template <int N, class X> auto mean_pooled(const X& x, const pool_shape& s) {
@@ -238,41 +203,30 @@ template <int N, bool Indices, class X> auto max_pooled(const X& x, const pool_s
     return values();
   }
 }
-/// Calls f with a tensor or variable: x, or the value of an expression.
-template <class X, class F> auto with_value(const X& x, F f) {
-  if constexpr (symbol<X>) {
-    static_assert(never<X>, "sinter: pooling inside st::fn or st::let is not supported: pass its value in");
-    return x;
-  } else if constexpr (formula<X>) {
-    return f(eval(x));
-  } else {
-    return f(x);
-  }
-}
 inline constexpr const char* pool_names[4][3] = {{"max_pool1d", "max_pool2d", "max_pool3d"},
                                                  {"avg_pool1d", "avg_pool2d", "avg_pool3d"},
                                                  {"adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d"},
                                                  {"adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d"}};
 template <int N, bool Indices, class X> auto max_pool(const X& x, const per_dim<N>& kernel, const max_pool_options<N>& o) {
-  return with_value(x, [&](const auto& v) {
+  return with_value_on_cpu(x, [&](const auto& v) {
     const char* who = pool_names[0][N - 1];
     return max_pooled<N, Indices>(v, windowed(pool_shape_of<N>(v.sizes(), who), kernel, o, who), who);
   });
 }
 template <int N, class X> auto avg_pool(const X& x, const per_dim<N>& kernel, const avg_pool_options<N>& o) {
-  return with_value(x, [&](const auto& v) {
+  return with_value_on_cpu(x, [&](const auto& v) {
     const char* who = pool_names[1][N - 1];
     return mean_pooled<N>(v, windowed(pool_shape_of<N>(v.sizes(), who), kernel, o, who));
   });
 }
 template <int N, bool Indices, class X> auto adaptive_max_pool(const X& x, const per_dim<N>& size) {
-  return with_value(x, [&](const auto& v) {
+  return with_value_on_cpu(x, [&](const auto& v) {
     const char* who = pool_names[2][N - 1];
     return max_pooled<N, Indices>(v, adapted(pool_shape_of<N>(v.sizes(), who), size, who), who);
   });
 }
 template <int N, class X> auto adaptive_avg_pool(const X& x, const per_dim<N>& size) {
-  return with_value(x, [&](const auto& v) {
+  return with_value_on_cpu(x, [&](const auto& v) {
     const char* who = pool_names[3][N - 1];
     return mean_pooled<N>(v, adapted(pool_shape_of<N>(v.sizes(), who, false), size, who));
   });
