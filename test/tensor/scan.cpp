@@ -91,6 +91,8 @@ TEST_CASE("dtypes: halves run in double and are rounded once, integers and bool 
   check_all<extrema>(steps<int8_t>(sizes<2>{3, 70}), 1, 0);
   check_all<sums>(steps<int64>(sizes<2>{3, 40}), 0, 0);
   check_all<sums | extrema>(steps<bool>(sizes<2>{3, 40}), 1, 0);
+  CHECK(st::cumsum(st::full<st::half>({4000}, st::half(1.f)), 0)(3999).bits == st::half(4000.f).bits);
+  CHECK(st::cumsum(steps<bool>(sizes<1>{3}), 0).dtype() == st::dtype::i64);
   const auto high = st::cumprod(st::full<int64>({64}, int64{3}), 0);
   CHECK(static_cast<unsigned long long>(high(63)) == 8733086111712066817ull);  // 3^64 modulo 2^64
   const auto z = st::cumsum(st::full<st::complex64>({2, 3}, st::complex64(1, -2)), 1);
