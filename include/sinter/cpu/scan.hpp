@@ -161,30 +161,31 @@ template <class T, class V, class Op, bool Back, class Arch> SINTER_KERNEL void 
 }
 
 inline constexpr int64 scan_block = 1 << 16;    ///< elements of a row that run on their own
-inline constexpr int64 scan_columns = 1024;     ///< rows side by side at a time
+inline constexpr int64 scan_width = 1024;       ///< rows side by side at a time
 /// f(outer index, first row, how many) for rows side by side, in pieces that threads share.
 template <class Arch, class F> void for_scan_columns(const scan_shape& s, F f) {
-  const int64 pieces = (s.inner + scan_columns - 1) / scan_columns;
-  const chunking c = fixed_chunks(s.outer * pieces, scan_block / (s.n * (s.inner < scan_columns ? s.inner : scan_columns) + 1) + 1);
+  const int64 pieces = (s.inner + scan_width - 1) / scan_width;
+  const chunking c = fixed_chunks(s.outer * pieces, scan_block / (s.n * (s.inner < scan_width ? s.inner : scan_width) + 1) + 1);
   parallel_for<Arch>(c.count, [&](int64 k) {
     for (int64 u = k * c.size; u < (k + 1) * c.size && u < s.outer * pieces; ++u) {
-      const int64 j = u % pieces * scan_columns;
-      f(u / pieces, j, s.inner - j < scan_columns ? s.inner - j : scan_columns);
+      const int64 j = u % pieces * scan_width;
+      f(u / pieces, j, s.inner - j < scan_width ? s.inner - j : scan_width);
     }
+  });
+}
+/// y = the scan of x, rows side by side in lanes.
+template <class Op, bool Back, class T, class V, class Arch> SINTER_HIDDEN void scan_columns(const scan_shape& s, const T* x, V* y) {
+  for_scan_columns<Arch>(s, [&](int64 outer, int64 first, int64 count) {
+    const scratch<typename Op::lane, Arch> sum(count);
+    const int64 at = outer * s.n * s.inner + first;
+    scan_across<T, V, Op, Back, Arch>(x + at, y + at, s.n, s.inner, count, sum.get());
   });
 }
 /// y = the scan of x.
 template <class Op, bool Back, class T, class V, class Arch = native> SINTER_HIDDEN void scan(const scan_shape& s, const T* x, V* y) {
   using L = typename Op::lane;
   if (s.outer * s.n * s.inner == 0) return;
-  if (s.inner > 1) {
-    for_scan_columns<Arch>(s, [&](int64 outer, int64 first, int64 count) {
-      const scratch<L, Arch> sum(count);
-      const int64 at = outer * s.n * s.inner + first;
-      scan_across<T, V, Op, Back, Arch>(x + at, y + at, s.n, s.inner, count, sum.get());
-    });
-    return;
-  }
+  if (s.inner > 1) return scan_columns<Op, Back, T, V, Arch>(s, x, y);
   const bool past = 2 * s.outer * s.n * static_cast<int64>(sizeof(V)) > last_level_cache();
   const int64 blocks = (s.n + scan_block - 1) / scan_block;
   const auto first_of = [&](int64 b) { return Back ? (s.n - (b + 1) * scan_block > 0 ? s.n - (b + 1) * scan_block : 0) : b * scan_block; };
@@ -272,7 +273,8 @@ template <class T, class Arch> SINTER_KERNEL void log_sum_run(const T* x, T* y, 
 }
 /// y = the running log-sums of x.
 template <class T, class Arch = native> SINTER_HIDDEN void scan_log_sums(const scan_shape& s, const T* x, T* y) {
-  if (s.inner > 1) return scan<scan_log_sum<T>, false, T, T, Arch>(s, x, y);
+  if (s.outer * s.n * s.inner == 0) return;
+  if (s.inner > 1) return scan_columns<scan_log_sum<T>, false, T, T, Arch>(s, x, y);
   const chunking c = fixed_chunks(s.outer, scan_block / (s.n + 1) + 1);
   parallel_for<Arch>(c.count, [&](int64 k) {
     for (int64 r = k * c.size; r < (k + 1) * c.size && r < s.outer; ++r) log_sum_run<T, Arch>(x + r * s.n, y + r * s.n, s.n);
