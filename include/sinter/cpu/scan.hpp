@@ -297,7 +297,15 @@ SINTER_KERNEL void extremum_run(const T* x, T* y, int64* index, int64 first, int
     const K iota = K::iota(0);
     past = past && (reinterpret_cast<std::uintptr_t>(y) | reinterpret_cast<std::uintptr_t>(index)) % 64 == 0;
     for (; i + N <= n; i += N) {
-      const P v = packed<T, N>::load(x + i), y_ = Op::join(all, prefix<Op, false, N>(v));
+      const P v = packed<T, N>::load(x + i);
+      const auto take = Op::takes(all, v);
+      bool any = false;
+      each<pack<bool, N>::registers>([&](int r) { any = any || simd::any(take.r[r]); });
+      if (!any) {  // as in most of a long row
+        store_scanned<T, N>(all, y + i, past), store_scanned<I, N>(at, index + i, past);
+        continue;
+      }
+      const P y_ = Op::join(all, prefix<Op, false, N>(v));
       const K last = prefix<Latest, false, N>(select((v == y_) | is_nan(v), iota, K(-1)));
       const pack<I, N> here = select(last >= K(0), convert<I>(last) + pack<I, N>(first + i), at);
       store_scanned<T, N>(y_, y + i, past);
