@@ -298,10 +298,7 @@ SINTER_KERNEL void extremum_run(const T* x, T* y, int64* index, int64 first, int
     past = past && (reinterpret_cast<std::uintptr_t>(y) | reinterpret_cast<std::uintptr_t>(index)) % 64 == 0;
     for (; i + N <= n; i += N) {
       const P v = packed<T, N>::load(x + i);
-      const auto take = Op::takes(all, v);
-      bool any = false;
-      each<pack<bool, N>::registers>([&](int r) { any = any || simd::any(take.r[r]); });
-      if (!any) {  // as in most of a long row
+      if (!any(Op::takes(all, v))) {  // as in most of a long row
         store_scanned<T, N>(all, y + i, past), store_scanned<I, N>(at, index + i, past);
         continue;
       }
