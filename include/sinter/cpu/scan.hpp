@@ -225,22 +225,23 @@ template <class Op, bool Back, class T, class V, class Arch = native> SINTER_HID
 /// A row of log-sums: y_i = m_i + log(s_i) for the largest element m_i so far, and s_i = s_(i - 1) exp(m_(i - 1) - m_i) + exp(x_i - m_i).
 template <class T, class Arch> SINTER_KERNEL void log_sum_run(const T* x, T* y, int64 n) {
   using C = computed<T>;
-  using Op = scan_extremum<double, true>;
+  using D = scanned<T>;  // double
+  using Op = scan_extremum<D, true>;
   double high = Op::none(), sum = 0;
   int64 i = 0;
-  if constexpr (constexpr int N = scan_lanes<C, double>; N > 1) {
-    constexpr int W = simd::width<double>, R = N / W;
-    using P = pack<double, N>;
-    using Q = pack<double, W>;
-    const auto zeros = simd::as_vec<double>(Q(0.0).r[0]), ones = simd::as_vec<double>(Q(1.0).r[0]);
+  if constexpr (constexpr int N = scan_lanes<C, D>; N > 1) {
+    constexpr int W = simd::width<D>, R = N / W;
+    using P = pack<D, N>;
+    using Q = pack<D, W>;
+    const auto zeros = simd::as_vec<D>(Q(0.0).r[0]), ones = simd::as_vec<D>(Q(1.0).r[0]);
     P all_high(high);
     Q all_sum(sum);
     for (; i + N <= n; i += N) {
-      const P v = convert<double>(packed<T, N>::load(x + i)), m = Op::join(all_high, prefix<Op, false, N>(v));
+      const P v = convert<D>(packed<T, N>::load(x + i)), m = Op::join(all_high, prefix<Op, false, N>(v));
       P before;  // the largest before each
       each<R>([&](int r) {
-        const auto own = simd::as_vec<double>(m.r[r]), last = simd::as_vec<double>(r ? m.r[r - 1] : all_high.r[0]);
-        before.r[r] = simd::as_batch<double>(simd::detail::pick<W, W - 1>::shuffle(last, own));
+        const auto own = simd::as_vec<D>(m.r[r]), last = simd::as_vec<D>(r ? m.r[r - 1] : all_high.r[0]);
+        before.r[r] = simd::as_batch<D>(simd::detail::pick<W, W - 1>::shuffle(last, own));
       });
       const P a = exp(select(before == m, P(0.0), before - m)), b = exp(select(v == m, P(0.0), v - m));
       P s;
@@ -250,8 +251,8 @@ template <class T, class Arch> SINTER_KERNEL void log_sum_run(const T* x, T* y, 
         const auto step = [&]<int H>() {
           if constexpr (H < W) {
             Q c1, d1;
-            c1.r[0] = simd::as_batch<double>(simd::detail::pick<W, W - H>::shuffle(ones, simd::as_vec<double>(c.r[0])));
-            d1.r[0] = simd::as_batch<double>(simd::detail::pick<W, W - H>::shuffle(zeros, simd::as_vec<double>(d.r[0])));
+            c1.r[0] = simd::as_batch<D>(simd::detail::pick<W, W - H>::shuffle(ones, simd::as_vec<D>(c.r[0])));
+            d1.r[0] = simd::as_batch<D>(simd::detail::pick<W, W - H>::shuffle(zeros, simd::as_vec<D>(d.r[0])));
             d = d1 * c + d, c = c1 * c;
           }
         };
