@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// sort, argsort, topk; running sums and products.
-#include <sinter/tensor/scan.hpp>
+// sort, argsort, topk.
 #include <sinter/tensor/sort.hpp>
 
 #include <cmath>
@@ -39,18 +38,4 @@ TEST_CASE("topk") {
   CHECK(st::topk(m, 0).values.numel() == 0);
   CHECK_THROWS_AS(st::topk(m, 4), st::index_error);
   CHECK_THROWS_AS(st::topk(m, -1), st::index_error);
-}
-TEST_CASE("running sums and products along any dim") {
-  const st::tensor m = st::array<int>({{3, 1, 2}, {0, 5, 4}});
-  CHECK(st::cumsum(m, 1)(1, 2) == 9);
-  CHECK(st::cumsum(m, 0)(1, 0) == 3);
-  CHECK(st::cumsum(m.T(), -2)(2, 1) == 9);
-  CHECK(st::cumprod(m, 1)(0, 2) == 6);
-  CHECK(st::cumsum(m, 1).dtype() == st::dtype::i64);
-  CHECK(st::cumsum(st::array<bool>({true, true, false}), 0)(2) == 2);
-  CHECK(st::cumsum(st::full<st::half>({4000}, st::half(1.f)), 0)(3999).bits == st::half(4000.f).bits);
-  CHECK(st::cumsum(st::zeros<float>({0, 2}), 0).numel() == 0);
-  CHECK(st::cumprod(st::zeros<float>({0, 2}), 0).numel() == 0);
-  CHECK(st::cumsum(st::ones<float>({3}) * 2, 0)(2) == 6);
-  CHECK_THROWS_AS(st::cumsum(m, 2), st::index_error);
 }

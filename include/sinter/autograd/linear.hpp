@@ -111,6 +111,21 @@ template <class T, class E> variable<T, E> linear_variable(const tensor<T, E>& v
   return out;
 }
 
+/// f(x), or f of an expression's value: for statements that are no part of a program.
+template <class X, class F> auto with_value_on_cpu(const X& x, F f) {
+  if constexpr (symbol<X>) {
+    static_assert(never<X>, "sinter: pooling and running sums are statements of their own, not part of st::fn or st::let: pass their value in");
+    return x;
+  } else if constexpr (formula<X>) {
+    return with_value_on_cpu(eval(x), f);
+  } else if constexpr (!std::is_same_v<typename X::device_type, cpu_t>) {
+    static_assert(never<X>, "sinter: pooling and running sums run on the CPU: x.to(st::cpu) first");
+    return x;
+  } else {
+    return f(x);
+  }
+}
+
 /// `value`, recorded as the same as that of `slot`.
 template <class T, class E> variable<T, E> same_value(grad_slot* slot, const tensor<T, E>& value) {
   const auto same = [](const auto& t) { return t; };

@@ -153,6 +153,11 @@ template <class B> SINTER_INLINE B round(B x) { return xsimd::nearbyint(x); }
 #endif
 #else
 // Never called: the names that the code for wide packs mentions.
+namespace detail::inline SINTER_TARGET {
+template <int Count, int First, int Step = 1, int Repeat = 1> struct pick {
+  template <class V> static V shuffle(V, V);
+};
+}  // namespace detail::inline SINTER_TARGET
 template <class T> struct batch;
 template <class T> struct mask;
 template <class T, int N = 1> using vec = T;

@@ -9,5 +9,6 @@
 #include "init_matrix.hpp"
 #include "linear.hpp"
 #include "normalization.hpp"
+#include "pooling.hpp"
 #include "sequential.hpp"
 #include "state_dict.hpp"

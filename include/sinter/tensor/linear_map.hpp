@@ -65,6 +65,42 @@ template <class T, int R> void add_elements(const tensor<T, rank<R>>& to, const 
   sum_strided<T, native>(from.data(), a.shape, a.strides, to.data(), b.strides);
 }
 
+/// An operand's elements, row-major: where they are or as a copy.
+template <class T> class SINTER_HIDDEN row_major_copy {
+ public:
+  explicit row_major_copy(const operand& o) : data_(reinterpret_cast<T*>(o.data)) {
+    int64 strides[max_rank];
+    row_major_strides(o.shape, strides);
+    bool dense = true;
+    for (int d = 0; d < o.shape.rank; ++d) dense = dense && (o.shape[d] == 1 || o.strides[d] == strides[d]);
+    if (dense) return;
+    block_ = allocate_cpu(bytes_for(o.shape, sizeof(T)));
+    data_ = static_cast<T*>(block_->data);
+    copy_elements<native>(sizeof(T), o.shape, o.data, o.strides, data_, strides);
+  }
+  T* get() const { return data_; }
+  explicit operator bool() const { return static_cast<bool>(block_); }
+
+ private:
+  storage_ptr block_;
+  T* data_;
+};
+/// f(row-major elements of o to be added to).
+template <class T, class F> void add_row_major(const operand& o, F f) {
+  const row_major_copy<T> own(o);
+  f(own.get());
+  if (!own) return;
+  int64 strides[max_rank];
+  row_major_strides(o.shape, strides);
+  copy_elements<native>(sizeof(T), o.shape, own.get(), strides, o.data, o.strides);
+}
+/// to += row-major elements of its shape.
+template <class T> void add_from_row_major(const T* from, const operand& to) {
+  int64 strides[max_rank];
+  row_major_strides(to.shape, strides);
+  if (to.shape.numel()) sum_strided<T, native>(from, to.shape, strides, reinterpret_cast<T*>(to.data), to.strides);
+}
+
 /// A view: M x is view(x), and x += M^T y is view(x) += y.
 template <int R, int R2, class F> struct view_map final : linear_map {
   F view;
