@@ -82,6 +82,11 @@ template <number T> SINTER_HD constexpr T max(T a, T b) { return a > b || is_nan
 /// The smaller operand; NaN if either is NaN.
 template <number T> SINTER_HD constexpr T min(T a, T b) { return a < b || is_nan(a) ? a : b; }
 template <number T> SINTER_HD constexpr T select(bool c, T a, T b) { return c ? a : b; }
+/// 1 / (1 + e^-x) = e^x / (1 + e^x), whose e^x may stop growing where the quotient is 1.
+template <number T> SINTER_HD inline T sigmoid(T x) {
+  const T e = exp(min(x, T(40)));
+  return e / (e + T(1));
+}
 /// Element-wise conversion between scalar lanes.
 template <number U, number T> SINTER_HD constexpr U convert(T x) {
   if constexpr (detail::same<U, bool>) return x != T(0);
