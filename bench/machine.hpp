@@ -1,63 +1,95 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What one core of this machine can do, by loops that do nothing else: multiply-adds in registers, and memory traffic.
-// Not here: sinter. The vectors are the compiler's own, so that no library stands between the loop and the limit.
+// What this machine can do, by loops that do nothing else: multiply-adds in registers, and memory traffic.
+// Not here: sinter. Next: limits/ for what one would write by hand for a row.
 #pragma once
-#include <cstdint>
-#include <cstring>
 #include <fstream>
-#include <string>
+#include <map>
+#include <memory>
 #include <utility>
-#ifdef __AVX__
-#include <immintrin.h>
+#ifdef _OPENMP
+#include <omp.h>
 #endif
 
 #include "measure.hpp"
+#include "vec.hpp"
 
 namespace bench {
 
-#if defined(__AVX512F__)
-inline constexpr int lanes = 16;
-#elif defined(__AVX__)
-inline constexpr int lanes = 8;
-#else
-inline constexpr int lanes = 4;
+/// f(first, last) on each of `threads` parts of [0, n), cut at whole cache lines.
+template <class F> void split(std::int64_t n, int threads, F f) {
+#ifdef _OPENMP
+  if (threads > 1) {
+#pragma omp parallel num_threads(threads)
+    {
+      const std::int64_t part = (n / omp_get_num_threads() + 63) / 64 * 64, first = part * omp_get_thread_num();
+      f(std::min(first, n), omp_get_thread_num() + 1 == omp_get_num_threads() ? n : std::min(first + part, n));
+    }
+    return;
+  }
 #endif
-typedef float vec __attribute__((vector_size(4 * lanes)));
-typedef std::int32_t ivec __attribute__((vector_size(4 * lanes)));
-
-inline vec load(const float* p) {
-  vec v;
-  std::memcpy(&v, p, sizeof v);
-  return v;
+  (void)threads;
+  f(std::int64_t{0}, n);
 }
-inline void store(float* p, vec v) { std::memcpy(p, &v, sizeof v); }
-inline void stream(float* p, vec v) {  // past the caches; p is aligned
-#if defined(__AVX512F__)
-  _mm512_stream_ps(p, (__m512)v);
-#elif defined(__AVX__)
-  _mm256_stream_ps(p, (__m256)v);
+inline bool has_threads() {
+#ifdef _OPENMP
+  return true;
 #else
-  store(p, v);
+  return false;
 #endif
 }
 
-/// 2 * lanes flops per multiply-add, from chains enough to hide its latency.
-template <std::size_t... I> void multiply_add(std::int64_t n, std::index_sequence<I...>) {
-  vec acc[] = {(vec{} + static_cast<float>(I))...};
-  const vec a = vec{} + 0.999f, b = vec{} + 0.001f;
+/// Holds a vector in a register and lets nobody know its value.
+template <class V> inline void pin(V& v) {
+#ifdef __x86_64__
+  asm volatile("" : "+v"(v));
+#else
+  asm volatile("" : "+m"(v));
+#endif
+}
+
+/// 2 * lanes flops (double: lanes) per multiply-add, from chains enough to hide its latency.
+template <class V, std::size_t... I> void multiply_add(std::int64_t n, std::index_sequence<I...>) {
+  using T = std::remove_reference_t<decltype(V{}[0])>;
+  V acc[] = {(V{} + static_cast<T>(I))...};
+  const V a = V{} + T(0.999), b = V{} + T(0.001);
   for (std::int64_t i = 0; i < n; ++i) {
     ((acc[I] = acc[I] * a + b), ...);
-#ifdef __x86_64__
-    ((void)([&] { asm volatile("" : "+v"(acc[I])); }()), ...);
-#endif
+    (pin(acc[I]), ...);
   }
-  volatile float sink = (acc[I][0] + ...);
+  volatile T sink = (acc[I][0] + ...);
   (void)sink;
 }
 
+inline constexpr int chains = lanes == 16 ? 24 : 12;
+inline constexpr std::int64_t peak_steps = 100000;
+/// The flops of one run of peak(), on each thread.
+inline double peak_flops(bool wide) { return (wide ? 1.0 : 2.0) * lanes * chains * static_cast<double>(peak_steps); }
+/// The limit of a compute row, measured in its own race.
+inline candidate peak(bool wide, int threads) {
+  return timed("peak", [=] {
+    split(64 * threads, threads, [=](std::int64_t, std::int64_t) {
+      if (wide) multiply_add<vec64>(peak_steps, std::make_index_sequence<chains>());
+      else multiply_add<vec>(peak_steps, std::make_index_sequence<chains>());
+    });
+  }, threads);
+}
+
+/// Copies with plain or streaming stores; reads; all of arrays that are aligned and far larger than the caches.
+template <bool Stream> void copy_loop(const float* from, float* to, std::int64_t n) {
+  for (std::int64_t i = 0; i < n; i += lanes) put<Stream>(to + i, load(from + i));
+}
+/// From four places at a time, which prefetchers like better than one; n is a multiple of 4 * lanes.
+inline void read_loop(const float* p, std::int64_t n) {
+  vec a = {}, b = {}, c = {}, d = {};
+  const std::int64_t part = n / 4;
+  for (std::int64_t i = 0; i < part; i += lanes) a += load(p + i), b += load(p + part + i), c += load(p + 2 * part + i), d += load(p + 3 * part + i);
+  use(a + b + c + d);
+}
+
 struct machine {
-  std::string cpu, compiler, flags;
-  double fma_gflops = 0, copy_gbs = 0, stream_gbs = 0;
+  std::string cpu = "unknown", compiler, flags;
+  std::map<std::string, double> limits;       ///< "fma_gflops", "fma64_gflops_2" (two threads), ...
+  std::map<std::string, std::string> peers;   ///< name: version, build, settings
 };
 
 inline std::string cpu_name() {
@@ -67,22 +99,7 @@ inline std::string cpu_name() {
   return "unknown";
 }
 
-/// Copies n floats, aligned, with plain or streaming stores.
-inline void copy_loop(const float* from, float* to, std::int64_t n) {
-  for (std::int64_t i = 0; i < n; i += lanes) store(to + i, load(from + i));
-}
-inline void copy_stream(const float* from, float* to, std::int64_t n) {
-  for (std::int64_t i = 0; i < n; i += lanes) stream(to + i, load(from + i));
-}
-
-inline constexpr int chains = lanes == 16 ? 24 : 12;
-/// The limit of a compute row, measured in its own race: `peak_flops` in registers.
-inline constexpr std::int64_t peak_steps = 100000;
-inline constexpr double peak_flops = 2.0 * lanes * chains * peak_steps;
-inline candidate peak() {
-  return {"peak", [] { multiply_add(peak_steps, std::make_index_sequence<chains>()); }};
-}
-
+/// a and b are arrays of n floats.
 inline machine measure_machine(float* a, float* b, std::int64_t n, int turns) {
   machine m;
   m.cpu = cpu_name();
@@ -94,12 +111,20 @@ inline machine measure_machine(float* a, float* b, std::int64_t n, int turns) {
 #ifdef SINTER_BENCH_FLAGS
   m.flags = SINTER_BENCH_FLAGS;
 #endif
-  const auto ns = race({peak(),
-                        {"copy", [=] { copy_loop(a, b, n); }},
-                        {"stream", [=] { copy_stream(a, b, n); }}}, turns);
-  m.fma_gflops = peak_flops / ns[0];
-  m.copy_gbs = 8.0 * static_cast<double>(n) / ns[1];
-  m.stream_gbs = 8.0 * static_cast<double>(n) / ns[2];
+  for (int threads = 1; threads <= (has_threads() ? 2 : 1); ++threads) {
+    const auto cut = [=](auto loop) { return [=] { split(n, threads, [=](std::int64_t i, std::int64_t j) { loop(a + i, b + i, j - i); }); }; };
+    const auto ns = race({peak(false, threads), peak(true, threads),
+                          timed("copy", cut([](float* p, float* q, std::int64_t k) { copy_loop<false>(p, q, k); }), threads),
+                          timed("stream", cut([](float* p, float* q, std::int64_t k) { copy_loop<true>(p, q, k); }), threads),
+                          timed("read", cut([](float* p, float*, std::int64_t k) { read_loop(p, k); }), threads)}, turns);
+    const std::string end = threads > 1 ? "_2" : "";
+    const double bytes = 4.0 * static_cast<double>(n);
+    m.limits["fma_gflops" + end] = threads * peak_flops(false) / ns[0];
+    m.limits["fma64_gflops" + end] = threads * peak_flops(true) / ns[1];
+    m.limits["copy_gbs" + end] = 2 * bytes / ns[2];
+    m.limits["stream_gbs" + end] = 2 * bytes / ns[3];
+    m.limits["read_gbs" + end] = bytes / ns[4];
+  }
   return m;
 }
 

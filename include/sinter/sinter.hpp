@@ -7,6 +7,7 @@
 #include "op/reduction.hpp"
 #include "op/activation.hpp"
 #include "op/contraction.hpp"
+#include "op/convolution.hpp"
 #include "op/loss.hpp"
 #include "op/rounding.hpp"
 #include "op/trigonometric.hpp"

@@ -3,10 +3,12 @@
 // as text, so they are rewritten to names from the root here. Built with SINTER_INCLUDE, the path of include/.
 #include "headers.hpp"
 
+#include <sinter/cuda/convolution.hpp>
 #include <sinter/cuda/product.hpp>  // for the build: this file depends on what it embeds
 #include <sinter/cuda/nvrtc.hpp>
 #include <sinter/op/activation.hpp>
 #include <sinter/op/contraction.hpp>
+#include <sinter/op/convolution.hpp>
 #include <sinter/op/loss.hpp>
 #include <sinter/op/philox.hpp>
 #include <sinter/op/random.hpp>
@@ -16,8 +18,8 @@
 #define SINTER_HEADERS(X)                                                                            \
   X(config, "config.hpp") X(instruction, "expr/instruction.hpp") X(words, "expr/words.hpp")          \
   X(levels, "expr/levels.hpp") X(block, "cuda/block.hpp") X(table, "cuda/table.hpp")                 \
-  X(kernel, "cuda/kernel.hpp") X(product, "cuda/product.hpp") X(activation, "op/activation.hpp") X(arithmetic, "op/arithmetic.hpp") \
-  X(comparison, "op/comparison.hpp") X(contraction, "op/contraction.hpp") X(dtype, "op/dtype.hpp")   \
+  X(kernel, "cuda/kernel.hpp") X(product, "cuda/product.hpp") X(device_convolution, "cuda/convolution.hpp") X(activation, "op/activation.hpp") X(arithmetic, "op/arithmetic.hpp") \
+  X(comparison, "op/comparison.hpp") X(contraction, "op/contraction.hpp") X(convolution, "op/convolution.hpp") X(dtype, "op/dtype.hpp")   \
   X(exponential, "op/exponential.hpp") X(header, "op/header.hpp") X(lane, "op/lane.hpp")             \
   X(loss, "op/loss.hpp") X(math, "op/math.hpp") X(normalization, "op/normalization.hpp")             \
   X(philox, "op/philox.hpp") X(random, "op/random.hpp") X(reduction, "op/reduction.hpp")                              \

@@ -2,6 +2,7 @@
 // Matrix products against sums in higher precision: shapes, layouts, epilogues, threads.
 #include <sinter/cpu/gemm.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <mutex>
 #include <vector>
@@ -110,7 +111,7 @@ TEST_CASE("no terms give zeros, no rows or columns nothing", "[gemm]") {
   st::gemm<float>(0, 5, 5, nullptr, 5, 1, nullptr, 5, 1, nullptr, int64(5), int64(1), false);
   st::gemm<float>(5, 0, 5, nullptr, 5, 1, nullptr, 0, 1, nullptr, int64(0), int64(1), false);
   int calls = 0;
-  st::gemm<float>(0, 0, 5, nullptr, 5, 1, nullptr, 0, 1, [&](int64, int64, const float*, int64) { ++calls; });
+  st::gemm<float>(0, 0, 5, nullptr, 5, 1, nullptr, 0, 1, [&](int64, int64, int64, int64, st::detail::strided<float>) { ++calls; });
   CHECK(calls == 0);
 }
 
@@ -131,32 +132,79 @@ TEMPLATE_TEST_CASE("results of any strides, stored or added", "[gemm]", float, d
     }
 }
 
-TEST_CASE("the epilogue sees every row once, when it is final", "[gemm]") {
+TEST_CASE("the epilogue sees every element once, when it is final", "[gemm]") {
   some_threads own{3};
   for (bool threads : {false, true})
-    for (int64 m : {1, 12, 13, 100, 1000})
-      for (int64 n : {1, 10, 300}) {
+    for (int64 m : {1, 5, 12, 13, 100, 1000})
+      for (int64 n : {1, 3, 10, 300, 700}) {
         st::executor_guard guard(threads ? own.get() : st::serial_executor());
         int64 k = 400;
         matrix<float> a(m, k, layout::rows, 5), b(k, n, layout::rows, 6);
-        std::vector<int> seen(static_cast<std::size_t>(m));
+        std::vector<int> seen(static_cast<std::size_t>(m * n));
         std::mutex lock;
         int wrong = 0;
-        st::gemm(m, n, k, a.origin, a.rs, a.cs, b.origin, b.rs, b.cs, [&](int64 i0, int64 i1, const float* block, int64 ld) {
+        st::gemm(m, n, k, a.origin, a.rs, a.cs, b.origin, b.rs, b.cs, [&](int64 i0, int64 i1, int64 j0, int64 j1, st::detail::strided<float> block) {
           std::lock_guard hold(lock);
-          for (int64 i = i0; i < i1; ++i) {
-            ++seen[static_cast<std::size_t>(i)];
-            for (int64 j : {int64(0), n / 2, n - 1}) wrong += !close(block[(i - i0) * ld + j], dot(a, b, i, j, k), k);
-          }
+          for (int64 i = i0; i < i1; ++i)
+            for (int64 j = j0; j < j1; ++j) {
+              ++seen[static_cast<std::size_t>(i * n + j)];
+              if (j == j0 || j == j1 - 1 || (i + j) % 61 == 0) wrong += !close(*block.at(i - i0, j - j0), dot(a, b, i, j, k), k);
+            }
         });
         INFO(m << " x " << n);
         CHECK(wrong == 0);
-        for (int s : seen) CHECK(s == 1);
+        CHECK(std::count(seen.begin(), seen.end(), 1) == m * n);
       }
 }
 
+TEST_CASE("columns that are made while they are packed", "[gemm]") {
+  const int64 m = 37, n = 75, k = 700;
+  matrix<float> a(m, k, layout::rows, 11);
+  struct source { int64 seed; } square{3};
+  const auto element = [](int64 p, int64 j) { return static_cast<float>((p * 7 + j * 3) % 11 - 5); };
+  const st::detail::gemm_right<float> right{{}, [](const void* context, int64 p0, int64 depth, int64 j0, int64 columns, float* to) {
+    constexpr int64 width = st::detail::gemm_shape<float>::columns;
+    REQUIRE(static_cast<const source*>(context)->seed == 3);
+    for (int64 p = 0; p < depth; ++p)
+      for (int64 j = 0; j < width; ++j) to[p * width + j] = j < columns ? static_cast<float>(((p0 + p) * 7 + (j0 + j) * 3) % 11 - 5) : 0;
+  }, &square};
+  int wrong = 0, seen = 0;
+  st::gemm<float>(m, n, k, a.origin, a.rs, a.cs, right, [&](int64 i0, int64 i1, int64 j0, int64 j1, st::detail::strided<float> block) {
+    for (int64 i = i0; i < i1; ++i)
+      for (int64 j = j0; j < j1; ++j, ++seen) {
+        double want = 0;
+        for (int64 p = 0; p < k; ++p) want += static_cast<double>(a(i, p)) * element(p, j);
+        wrong += !(std::abs(*block.at(i - i0, j - j0) - want) <= 5 * 1.2e-7 * (k + 2));
+      }
+  });
+  CHECK(wrong == 0);
+  CHECK(seen == m * n);
+}
+
+TEST_CASE("NaN and infinity stay where they are, subnormal terms count", "[gemm]") {
+  const float inf = std::numeric_limits<float>::infinity();
+  for (auto [m, n, k] : {std::array<int64, 3>{2, 40, 50}, {13, 33, 50}, {40, 3, 64}, {5, 5, 100}}) {
+    matrix<float> a(m, k, layout::rows, 12), b(k, n, layout::columns, 13);
+    a.data[static_cast<std::size_t>(k + 2)] = inf;  // row 1
+    a.data[0] = std::numeric_limits<float>::quiet_NaN();  // row 0
+    std::vector<float> c(static_cast<std::size_t>(m * n));
+    st::gemm(m, n, k, a.origin, a.rs, a.cs, b.origin, b.rs, b.cs, c.data(), n, int64(1), false);
+    int wrong = 0;
+    for (int64 i = 0; i < m; ++i)
+      for (int64 j = 0; j < n; ++j) {
+        const float y = c[static_cast<std::size_t>(i * n + j)];
+        wrong += i == 0 ? !std::isnan(y) : i == 1 ? !std::isinf(y) : !std::isfinite(y);
+      }
+    CHECK(wrong == 0);
+    std::fill(a.data.begin(), a.data.end(), 1e-30f), std::fill(b.data.begin(), b.data.end(), 1e-12f);
+    st::gemm(m, n, k, a.origin, a.rs, a.cs, b.origin, b.rs, b.cs, c.data(), n, int64(1), false);
+    for (float y : c) wrong += !(std::abs(y / (1e-42f * static_cast<float>(k)) - 1) < 0.01f);
+    CHECK(wrong == 0);
+  }
+}
+
 TEMPLATE_TEST_CASE("bitwise the same for every number of threads", "[gemm]", float, double) {
-  for (auto [m, n, k] : {std::array<int64, 3>{300, 200, 700}, {7, 3000, 500}, {1, 4000, 600}, {4000, 1, 600}, {64, 128, 784}}) {
+  for (auto [m, n, k] : {std::array<int64, 3>{300, 200, 700}, {7, 3000, 500}, {1, 4000, 600}, {4000, 1, 600}, {64, 128, 784}, {1024, 512, 400}, {3, 2000, 700}, {2000, 3, 700}}) {
     for (layout lb : {layout::rows, layout::columns}) {
       matrix<TestType> a(m, k, layout::rows, 7), b(k, n, lb, 8);
       auto product = [&, m = m, n = n, k = k] {

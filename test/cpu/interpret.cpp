@@ -16,7 +16,7 @@ namespace {
 
 template <class X> auto interpreted(const X& x) {
   using L = lowered<X>;
-  bound_operands<L::program::operand_count> in;
+  bound_operands<typename L::program> in;
   bind<st::native>(x, in);
   result r;
   interpret<st::native>(view_of<typename L::program>, in.leaves, in.slots, &r);
@@ -141,7 +141,7 @@ template <class F, class... T> void check_derivatives(F f, const T&... t) {
   const auto weights = st::randn<double>(y.sizes());
   const auto loss = st::sum(f(t...) * weights);
   using P = program_of<std::remove_cvref_t<decltype(loss)>>;
-  bound_operands<P::operand_count> in;
+  bound_operands<P> in;
   bind<st::native>(loss, in);
   st::uint8 ones[P::operand_count + 1] = {};
   for (int i = 0; i < P::operand_count; ++i)
@@ -265,6 +265,15 @@ TEST_CASE("products small and large, with vectors, batches and views") {
   check(st::randn<float>({0, 5}), st::randn<float>({5, 7}));
   check(st::randn<float>({3, 0}), st::randn<float>({0, 7}));
 }
+TEST_CASE("convolutions and their transposes") {
+  const auto x = st::randn<float>({2, 4, 7, 6}), w = st::randn<float>({4, 2, 3, 2});
+  const auto b = st::randn<float>({4});
+  check_fused(st::relu(st::conv2d(x, w, b, {.stride = {2, 1}, .padding = 1, .dilation = {1, 2}, .groups = 2})), 1e-5);
+  check_fused(st::conv_transpose2d(x, w, {.stride = {2, 1}, .padding = 1, .groups = 2}), 1e-5);
+  const auto signal = st::randint<int64>(-9, 9, {3, 20});
+  const auto kernel = st::randint<int64>(-9, 9, {2, 3, 4});
+  check_fused(st::conv1d(signal, kernel));
+}
 TEST_CASE("int64 sums and products are exact beyond 2^53") {
   const int64 big = (int64{1} << 53) + 1;
   const auto a = st::array<int64>({big, 2, -big, big});
@@ -284,7 +293,7 @@ TEST_CASE("a result may be added to memory, or summed to a smaller shape") {
   const auto a = st::array<double>({{1, 2}, {3, 4}});
   const auto e = a * 10;
   using P = program_of<std::remove_cvref_t<decltype(e)>>;
-  bound_operands<P::operand_count> in;
+  bound_operands<P> in;
   bind<st::native>(e, in);
   double to[2] = {1, 1};
   result r;

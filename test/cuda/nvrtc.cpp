@@ -132,6 +132,8 @@ TEST_CASE("NVRTC compiles contractions and their epilogues") {
   CHECK(compiles("contraction", st::detail::device::product_source<float>(false)));
   CHECK(compiles("contraction, 64-bit", st::detail::device::product_source<double>(true)));
   CHECK(compiles_expression("epilogue", st::relu(st::matmul(x, x))));
+  CHECK(compiles("convolution", st::detail::device::convolution_source<float>(false)));
+  CHECK(compiles("convolution, 64-bit", st::detail::device::convolution_source<double>(true)));
 }
 TEST_CASE("NVRTC compiles gradients") {
   if (!toolkit("gradients")) return;

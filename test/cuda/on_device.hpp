@@ -16,7 +16,7 @@ namespace dev = st::detail::device;
 template <template <class> class Kernels, class X> auto on_device(const X& x) {
   using L = st::detail::lowered<X>;
   using P = typename L::program;
-  st::detail::bound_operands<P::operand_count> host;
+  st::detail::bound_operands<P> host;
   st::detail::bind<st::native>(x, host);
   std::vector<dev::operand> leaves(P::operand_count + 1);
   for (int i = 0; i < P::operand_count; ++i) {

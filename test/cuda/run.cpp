@@ -32,6 +32,14 @@ TEST_CASE("NaN and empty operands on CUDA threads") {
   SAME(st::sum(no_row, 1));
   SAME(st::sum(none));
 }
+TEST_CASE("convolutions and their epilogues on CUDA threads") {
+  const auto x = st::randn<float>({2, 4, 7, 6}), w = st::randn<float>({4, 2, 3, 2});
+  const auto b = st::randn<float>({4});
+  SAME_WIDE(st::relu(st::conv2d(x, w, b, {.stride = {2, 1}, .padding = 1, .dilation = {1, 2}, .groups = 2})));
+  SAME(st::conv_transpose2d(x, w, {.stride = {3, 1}, .padding = 1, .output_padding = {2, 0}, .groups = 2}) * 2);
+  const auto signal = st::randn<double>({3, 4, 9}), kernel = st::randn<double>({5, 4, 3});
+  SAME(st::conv1d(signal, kernel, {.padding = "same"}));
+}
 TEST_CASE("contractions and their epilogues on CUDA threads") {
   const auto x = st::randn<float>({17, 40}), w = st::randn<float>({40, 23});
   const auto b = st::randn<float>({23}), v = st::randn<float>({40});

@@ -55,7 +55,7 @@ TEST_CASE("bias and activation are a product's epilogue; what reduces the produc
 TEST_CASE("a plan lists what its kernels do, read and write") {
   const auto p = st::plan(st::softmax(x, 1));
   const auto& k = p.kernels.at(0);
-  CHECK(k.ops == std::vector<std::string>{"max", "sub", "exp", "sum", "div"});
+  CHECK(k.ops == std::vector<std::string>{"max", "sub", "exp", "sum", "share"});
   REQUIRE(k.inputs.size() == 1);
   CHECK((k.inputs[0].name == "operand 0" && k.inputs[0].type == st::dtype::f32));
   CHECK(k.inputs[0].shape == std::vector<st::int64>{64, 64});
@@ -65,7 +65,7 @@ TEST_CASE("a plan lists what its kernels do, read and write") {
 }
 TEST_CASE("a plan reads as one line a kernel") {
   CHECK(st::to_string(st::plan(st::softmax(x, 1))) ==
-        "1 row  softmax: max, sub, exp, sum, div   reads 16.0 KB  writes 16.0 KB  20.5 kflop\n");
+        "1 row  softmax: max, sub, exp, sum, share   reads 16.0 KB  writes 16.0 KB  20.5 kflop\n");
   std::ostringstream out;
   out << st::plan<st::cuda_t>(st::matmul(st::exp(x), w));
   CHECK(out.str() ==

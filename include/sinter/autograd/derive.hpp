@@ -46,7 +46,7 @@ constexpr void copy_marked(const graph& g, const vec<bool>& need, graph& to, vec
     } else if (x.op == code::literal) {
       x.a = static_cast<uint16>(to.pool(g.pool()[x.a]));
     } else if (x.op != code::scalar) {
-      const int n = x.op == code::expand || x.op == code::contract ? 2 : x.is_op() ? d->arity : 1;
+      const int n = x.op == code::expand || x.op == code::contract ? 2 : x.op == code::convolve ? 3 : x.is_op() ? d->arity : 1;
       x.a = map[x.a];
       if (n > 1) x.b = map[x.b];
       if (n > 2) x.c = map[x.c];
@@ -120,11 +120,11 @@ constexpr derivation derive(const merged_graph& merged, int parts = all_parts) {
   vec<bool> value(size, false), shape(size, false), saved(size, false);
   vec<bool> stored(size, false);  // operands of products: in memory anyway
   for (int i = 0; i < n; ++i)
-    if (g.at(i).op == code::contract) stored[g.at(i).a] = stored[g.at(i).b] = true;
+    if (g.at(i).is_product()) stored[g.at(i).a] = stored[g.at(i).b] = true;
   auto exact = [&](int i) {  // the same bits when read again
     while (g.at(i).op == code::squeeze || g.at(i).op == code::unsqueeze || g.at(i).op == code::expand || g.at(i).op == code::cast) i = g.at(i).a;
     const code c = g.at(i).op;
-    return is_root[i] || stored[i] || g.at(i).is_source() || c == code::reduce || c == code::contract || c == code::index || c == code::extent;
+    return is_root[i] || stored[i] || g.at(i).is_source() || c == code::reduce || g.at(i).is_product() || c == code::index || c == code::extent;
   };
   for (int i = 0; i < n; ++i)
     if (wanted[i] && d[i] != 0xffff) value[d[i]] = true;
@@ -133,7 +133,7 @@ constexpr derivation derive(const merged_graph& merged, int parts = all_parts) {
     if (x.is_source()) continue;
     if (value[i]) {
       if (!by_dy[i]) {
-        bool keep = is_root[i] || x.op == code::reduce || x.op == code::contract || (stored[i] && is_elementwise(g, i));
+        bool keep = is_root[i] || x.op == code::reduce || x.is_product() || (stored[i] && is_elementwise(g, i));
         if (x.is_op() && g.descr(i)->info.discontinuous) {
           bool all_exact = true;
           for_operands(x, g.descr(i), [&](uint16 o) { all_exact = all_exact && exact(o); });
@@ -142,10 +142,10 @@ constexpr derivation derive(const merged_graph& merged, int parts = all_parts) {
         if (keep) { saved[i] = true; continue; }
       }
       if (x.op == code::expand) value[x.a] = true, shape[x.b] = true;
-      else if (x.op == code::index || x.op == code::extent) shape[x.a] = true;
+      else if (x.reads_shape()) shape[x.a] = true;
       else for_operands(x, g.descr(i), [&](uint16 o) { value[o] = true; });
     } else if (shape[i]) {
-      if (is_root[i] && !by_dy[i]) { saved[i] = x.op == code::contract; if (saved[i]) continue; }
+      if (is_root[i] && !by_dy[i]) { saved[i] = x.is_product(); if (saved[i]) continue; }
       if (x.op == code::contract && !by_dy[i]) { saved[i] = true; continue; }
       if (x.op == code::expand) shape[x.b] = true;
       else for_operands(x, g.descr(i), [&](uint16 o) { shape[o] = true; });

@@ -261,7 +261,7 @@ template <class P> struct known_ones {
     const graph g = view_of<P>.restore();
     for (int i = 0; i < P::size; ++i) {
       out.v[i] = {g[i].ones, g[i].tag};
-      out.barrier = out.barrier || g.at(i).op == code::reduce || g.at(i).op == code::contract;
+      out.barrier = out.barrier || g.at(i).op == code::reduce || g.at(i).is_product();
     }
     return out;
   }();
@@ -285,7 +285,7 @@ template <class P> bool broadcasts_unforeseen(const operand* leaves, const dims_
   bool through[P::size] = {};
   for (int i = 0; i < P::size; ++i) {
     const instruction x = P::at(i);
-    through[i] = x.op == code::reduce || x.op == code::contract;
+    through[i] = x.op == code::reduce || x.is_product();
     bool unforeseen = false;
     for_operands(x, p.descr(i), [&](uint16 o) {
       through[i] = through[i] || through[o];
@@ -309,7 +309,7 @@ template <class X, class Arch = native> SINTER_HIDDEN auto evaluate_variable(con
   using F = typename Dv::forward;
   using V = variable<typename L::value_type, typename L::extents_type>;
   if (x.cell().get()) return V(cell_value<X>::of(x));  // named and used: known
-  bound_operands<P::operand_count> ops;
+  bound_operands<P> ops;
   bind<Arch>(x, ops);
   bool record = false;
   if (is_grad_enabled() && is_differentiable(L::result.type)) {

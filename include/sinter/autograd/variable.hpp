@@ -132,6 +132,13 @@ template <class V, class E, class D = cpu_t> class variable {
     if (!requires_grad()) fail<autograd_error, Arch>("backward: this variable does not require a gradient: nothing was recorded");
     const bool accumulates = is_leaf() || state_->retain;
     if (!accumulates) state_->grad = detail::result{};
+    if (seed && !accumulates) {  // read where it is
+      detail::result& g = state_->grad;
+      g.block = seed->storage_handle(), g.shape = state_->shape;
+      g.data = reinterpret_cast<char*>(const_cast<V*>(seed->data()));
+      for (int d = 0; d < rank; ++d) g.strides[d] = seed->strides()[d];
+      return detail::run_backward<Arch>(*state_, retain_graph);
+    }
     const detail::result to = detail::gradient_target<Arch>(*state_);
     V* p = reinterpret_cast<V*>(to.data);
     const int64 n = value().numel();

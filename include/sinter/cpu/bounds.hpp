@@ -24,14 +24,14 @@ template <class P> inline constexpr auto bounds_of = [] {
   for (int i = P::size - 1; i >= 0; --i) {
     const instruction x = p.at(i);
     live[i] = live[i] || x.op == code::output;
-    if (!live[i] || x.op == code::index || x.op == code::extent) continue;
+    if (!live[i] || x.reads_shape()) continue;
     if (x.op == code::expand) live[x.a] = true;
     else for_operands(x, p.descr(i), [&](uint16 o) { live[o] = true; });
   }
   for (int i = 0; i < P::size; ++i) {
     const instruction x = p.at(i);
-    plain[i] = x.op != code::reduce && x.op != code::contract;
-    if (x.op != code::extent && x.op != code::index) for_operands(x, p.descr(i), [&](uint16 o) { plain[i] = plain[i] && plain[o]; });
+    plain[i] = x.op != code::reduce && !x.is_product();
+    if (!x.reads_shape()) for_operands(x, p.descr(i), [&](uint16 o) { plain[i] = plain[i] && plain[o]; });
     if (!live[i] || !plain[i] || !x.is_op() || !p.descr(i)->info.bounds) continue;
     bounds_check c;
     c.at = static_cast<uint16>(i);

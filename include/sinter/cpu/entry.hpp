@@ -20,7 +20,7 @@ struct stage_entry {
   const stage_total* totals;
   const stage_reduction* reductions;
   int reduction_count;
-  int lanes;
+  int lanes, groups;    ///< of a register; registers of rows side by side that the kernel takes at a time
   bool plain_product;   ///< the only result is the contraction itself
   bool has_positions;   ///< a row reduction wants to know where its elements are
   void (*run)(const geometry&, const uint64* start, const strip&);

@@ -1,142 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Matrix product on one core or many: C = A B for any strides of A and B, with an element-wise epilogue per finished
-// block of rows. Not here: einsum labels and windows (contract.hpp), which come down to this.
+// Matrix product on one core or many: C = A B for any strides of A, B and C, with an element-wise epilogue per finished block.
+// Not here: the loops in registers (gemm_tile.hpp); einsum labels and windows (contract.hpp), which come down to this.
 #pragma once
 #include "allocator.hpp"
-#include "pack.hpp"
+#include "gemm_tile.hpp"
 #include "parallel.hpp"
 
 namespace sinter::inline v0 {
 namespace detail::inline SINTER_TARGET {
 
-/// A matrix in memory: element (i, j) is data[i * rows + j * columns]. Strides may be 0 or negative.
-template <class T> struct strided {
-  const T* data;
-  int64 rows, columns;
-  const T* at(int64 i, int64 j) const { return data + i * rows + j * columns; }
-};
-
-/// Register blocking: C is computed in tiles of `rows` x `vectors` registers, which leave a few for A and B.
-template <class T> struct gemm_shape {
-  static constexpr int lanes = simd::width<T>;
-  static constexpr int rows = sizeof(T) * lanes == 64 ? 12 : lanes > 1 ? 6 : 2;
-  static constexpr int vectors = lanes > 1 ? 2 : 4;  // at least four columns: gemm_dots writes fours
-  static constexpr int columns = vectors * lanes;
-  static constexpr int64 depth = 320;  // of k per pass: a panel of B, depth x columns, stays in L1
-};
-
-/// C (M x V registers, row stride ldc) = or += A (M x k) B (k x V registers, row stride ldb).
-/// A is read in place: its rows in threes from a pointer each, which addressing modes do for free.
-template <class T, class Arch, int M, int V>
-SINTER_KERNEL void gemm_tile(int64 k, strided<T> a, const T* b, int64 ldb, T* c, int64 ldc, bool add) {
-  constexpr int W = gemm_shape<T>::lanes, threes = (M + 2) / 3;
-  using P = pack<T, W>;
-  P sum[M * V];
-  const T* row[threes];
-  each<threes>([&](int i) { row[i] = a.data + 3 * i * a.rows; });
-  each<M * V>([&](int i) { sum[i] = P(T(0)); });
-  for (int64 p = 0; p < k; ++p) {
-    P right[V];
-    each<V>([&](int j) {
-      right[j] = P::load(b + j * W);
-      if constexpr (W > 1) right[j].r[0] = simd::pin(right[j].r[0]);  // loaded once, not by every fma again
-      __builtin_prefetch(b + (j + V) * W);                           // read in place: the next tile's columns
-    });
-    each<M>([&](int i) {
-      P left(row[i / 3][i % 3 * a.rows]);
-      if constexpr (W > 1) left.r[0] = simd::pin(left.r[0]);
-      each<V>([&](int j) { sum[i * V + j] = fma(left, right[j], sum[i * V + j]); });
-    });
-    each<threes>([&](int i) { row[i] += a.columns; });
-    b += ldb;
-  }
-  each<M>([&](int i) {
-    each<V>([&](int j) {
-      T* y = c + i * ldc + j * W;
-      (add ? P::load(y) + sum[i * V + j] : sum[i * V + j]).store(y);
-    });
-  });
-}
-
-/// m rows of one tile's columns: full tiles, half as wide where that is enough, then tiles of 4 rows, then of 1.
-template <class T, class Arch>
-void gemm_column(int64 m, int64 k, strided<T> a, const T* b, int64 ldb, T* c, int64 ldc, bool add, bool narrow) {
-  constexpr int M = gemm_shape<T>::rows, V = gemm_shape<T>::vectors;
-  int64 i = 0;
-  auto rest = [&] { return strided<T>{a.at(i, 0), a.rows, a.columns}; };
-  if (narrow) for (; i + M <= m; i += M) gemm_tile<T, Arch, M, V / 2>(k, rest(), b, ldb, c + i * ldc, ldc, add);
-  else for (; i + M <= m; i += M) gemm_tile<T, Arch, M, V>(k, rest(), b, ldb, c + i * ldc, ldc, add);
-  if constexpr (M > 4)
-    for (; i + 4 <= m; i += 4) gemm_tile<T, Arch, 4, V>(k, rest(), b, ldb, c + i * ldc, ldc, add);
-  for (; i < m; ++i) gemm_tile<T, Arch, 1, V>(k, rest(), b, ldb, c + i * ldc, ldc, add);
-}
-
-/// y[i] = x[i * ldx + p] v[p], summed over p < k, for four i: contiguous rows that meet one vector only.
-template <class T, class Arch> SINTER_KERNEL void gemm_dots(int64 k, const T* x, int64 ldx, const T* v, T* y) {
-  constexpr int W = gemm_shape<T>::lanes, R = 4;
-  using P = pack<T, W>;
-  P sum[R];
-  each<R>([&](int i) { sum[i] = P(T(0)); });
-  for (int64 p = 0; p < k; p += W) {
-    int rest = static_cast<int>(k - p < W ? k - p : W);
-    P right = rest == W ? P::load(v + p) : P::load(v + p, rest);
-    each<R>([&](int i) {
-      const T* q = x + i * ldx + p;
-      sum[i] = fma(rest == W ? P::load(q) : P::load(q, rest), right, sum[i]);
-    });
-  }
-  each<R>([&](int i) { y[i] = reduce(sum[i], [](auto s, auto t) { return s + t; }); });
-}
-
-/// to[p * width + q] = from[q * stride + p] for one square of registers.
-template <class T> SINTER_INLINE void transpose_square(const T* from, int64 stride, T* to, int64 width) {
-  constexpr int W = simd::width<T>;
-  simd::vec<T> v[W], u[W];
-  each<W>([&](int q) { v[q] = simd::as_vec<T>(simd::batch<T>::load_unaligned(from + q * stride)); });
-  auto stage = [](auto& x, auto& y) {
-    each<W / 2>([&](int i) {
-      y[2 * i] = simd::interleave<0>(x[i], x[i + W / 2]);
-      y[2 * i + 1] = simd::interleave<1>(x[i], x[i + W / 2]);
-    });
-  };
-  constexpr int stages = W == 16 ? 4 : W == 8 ? 3 : W == 4 ? 2 : 1;
-  each<stages>([&](int s) { s % 2 ? stage(u, v) : stage(v, u); });
-  each<W>([&](int p) { simd::as_batch<T>(stages % 2 ? u[p] : v[p]).store_unaligned(to + p * width); });
-}
-
-/// Copies up to a tile's columns of B side by side, zeros behind: what gemm_tile reads.
-template <class T, class Arch> SINTER_KERNEL void gemm_pack(int64 k, int64 columns, strided<T> b, T* to) {
-  constexpr int W = gemm_shape<T>::lanes, width = gemm_shape<T>::columns;
-  for (int64 j = 0; j < width; j += W) {
-    int count = static_cast<int>(columns - j < 0 ? 0 : columns - j < W ? columns - j : W);
-    int64 p = 0;
-    if constexpr (W > 1)
-      if (b.rows == 1 && count == W)
-        for (; p + W <= k; p += W) transpose_square(b.at(p, j), b.columns, to + p * width + j, width);
-    if (b.columns == 1 || count == 0)
-      for (; p < k; ++p) pack<T, W>::load(b.at(p, count ? j : 0), count).store(to + p * width + j);
-    for (; p < k; ++p)
-      for (int q = 0; q < W; ++q) to[p * width + j + q] = q < count ? *b.at(p, j + q) : T(0);
-  }
-}
-
-/// Copies A (m x k) where its strides allow long runs: by rows, or by columns if those are contiguous.
-template <class T, class Arch> strided<T> gemm_copy(int64 m, int64 k, strided<T> a, T* to) {
-  bool by_columns = a.rows == 1;
-  int64 runs = by_columns ? k : m, length = by_columns ? m : k;
-  int64 run_stride = by_columns ? a.columns : a.rows, stride = by_columns ? 1 : a.columns, ld = length + 16;
-  for (int64 r = 0; r < runs; ++r) {
-    const T* from = a.data + r * run_stride;
-    if (stride == 1) __builtin_memcpy(to + r * ld, from, static_cast<std::size_t>(length) * sizeof(T));
-    else for (int64 i = 0; i < length; ++i) to[r * ld + i] = from[i * stride];
-  }
-  return by_columns ? strided<T>{to, 1, ld} : strided<T>{to, ld, 1};
-}
-
-/// Memory of the caching allocator until the end of the scope.
+/// Memory of the caching allocator until the end of the scope; none for n = 0.
 template <class T, class Arch> class scratch {
  public:
-  explicit scratch(int64 n) : bytes_(n * static_cast<int64>(sizeof(T))), data_(static_cast<T*>(host_alloc<Arch>(bytes_))) {}
+  explicit scratch(int64 n) : bytes_(n * static_cast<int64>(sizeof(T))), data_(n ? static_cast<T*>(host_alloc<Arch>(bytes_)) : nullptr) {}
   ~scratch() { host_free<Arch>(data_, bytes_); }
   scratch(const scratch&) = delete;
   scratch& operator=(const scratch&) = delete;
@@ -147,155 +23,319 @@ template <class T, class Arch> class scratch {
   T* data_;
 };
 
-/// One product and how it is cut. Cutting changes no result: every C(i, j) is summed over k in the same order.
-template <class T, class Arch> struct gemm_task {
-  using shape = gemm_shape<T>;
-  static constexpr int64 M = shape::rows, width = shape::columns;
-  static constexpr bool simple = !std::is_floating_point_v<T>;
-  using receiver = void (*)(void*, int64, int64, const T*, int64);
-
-  int64 m, n, k;
-  strided<T> a, b;
-  bool column;       // a column of C is computed as the row that it is in scratch
-  bool dots;         // one row of A, and B by contiguous columns
-  bool copy_a;
-  int64 direct;      // columns of B below this are read in place, the others from the packed copy
-  int64 ld, height;  // of a block of C: row stride, rows
-  T* packed = nullptr;
-
-  gemm_task(int64 m_, int64 n_, int64 k_, strided<T> a_, strided<T> b_) : m(m_), n(n_), k(k_), a(a_), b(b_), column(n_ == 1) {
-    if (column) n = m, m = 1, a = {b_.data, b_.columns, b_.rows}, b = {a_.data, a_.columns, a_.rows};
-    constexpr int64 size = sizeof(T);
-    ld = (n + width - 1) / width * width;
-    if (ld * size % 4096 == 0) ld += 64 / size;  // rows of C must not fall on one set of the cache
-    int64 cached = (1 << 19) / (ld * size), worth = (1 << 20) / (n * (k ? k : 1)) + 1;
-    int64 share = m / (4 * concurrency<Arch>());
-    height = ((share > worth ? share : worth) + M - 1) / M * M;
-    if (height > cached) height = cached / M * M > M ? cached / M * M : M;
-    if (height > m) height = m;
-    dots = !simple && m == 1 && a.columns == 1 && b.rows == 1 && b.columns != 1;
-    direct = simple || dots ? n : b.columns == 1 && m <= 2 * M ? n / width * width : 0;
-    copy_a = n >= 8 * width && m > M;
-  }
-  int64 packed_size() const { return (n - direct + width - 1) / width * width * k; }
-  int64 scratch_size() const { return height * ld + 4 + (copy_a ? (height + 16) * (shape::depth + 16) : 0); }
-  /// How many columns are worth a thread's while, if one costs `work`.
-  static int64 grain(int64 budget, int64 work) {
-    int64 tiles = budget / (work ? work : 1) / width;
-    return (tiles ? tiles : 1) * width;
-  }
-
-  /// C(i, j) for rows [i0, i1), columns [j0, j1) at c[(i - i0) * ld + j].
-  void block(int64 i0, int64 i1, int64 j0, int64 j1, T* c) const {
-    if constexpr (simple) {
-      for (int64 i = i0; i < i1; ++i, c += ld) {
-        for (int64 j = j0; j < j1; ++j) c[j] = T(0);
-        for (int64 p = 0; p < k; ++p)
-          for (int64 j = j0; j < j1; ++j) c[j] = static_cast<T>(wrap(c[j]) + wrap(*a.at(i, p)) * wrap(*b.at(p, j)));
-      }
-    } else if (dots) {  // the last three, one at a time, overwrite what is computed next or never read
-      for (int64 j = j0, four; j < j1; j += four ? 4 : 1) {
-        four = j + 4 <= j1;
-        gemm_dots<T, Arch>(k, b.at(0, j), four ? b.columns : 0, a.data, c + j);
-      }
-    } else {
-      int64 passes = k > 0 ? (k - 1) / shape::depth + 1 : 1, depth = k > 0 ? (k + passes - 1) / passes : 1;
-      for (int64 p = 0; p == 0 || p < k; p += depth) {
-        int64 deep = k - p < depth ? k - p : depth;
-        strided<T> left{a.at(i0, p), a.rows, a.columns};
-        if (copy_a) left = gemm_copy<T, Arch>(i1 - i0, deep, left, c + height * ld + 4);
-        for (int64 j = j0; j < j1;) {
-          bool in_place = j < direct, row = m == 1 && j + 4 * width <= (direct < j1 ? direct : j1);
-          const T* right = in_place ? b.at(p, j) : packed + (j - direct) * k + p * width;
-          int64 ldb = in_place ? b.rows : width;
-          if (row) gemm_tile<T, Arch, 1, 4 * shape::vectors>(deep, left, right, ldb, c + j, ld, p > 0);
-          else gemm_column<T, Arch>(i1 - i0, deep, left, right, ldb, c + j, ld, p > 0, !in_place && 2 * (n - j) <= width);
-          j += row ? 4 * width : width;
-        }
-      }
-    }
-  }
-
-  /// Computes all and hands out blocks.
-  SINTER_HIDDEN void run(void* context, receiver tile) {
-    scratch<T, Arch> copy(packed_size());
-    packed = copy.get();
-    chunking packs = fixed_chunks(n - direct, grain(1 << 16, k));
-    if (packs.count)
-      parallel_for<Arch>(packs.count, [&](int64 g) {
-        int64 end = direct + (g + 1) * packs.size;
-        for (int64 j = direct + g * packs.size; j < end && j < n; j += width)
-          gemm_pack<T, Arch>(k, n - j < width ? n - j : width, {b.at(0, j), b.rows, b.columns}, packed + (j - direct) * k);
-      });
-    bool few_rows = m <= height && !copy_a;  // then threads share their columns
-    chunking rows{(m - 1) / height + 1, height}, columns = fixed_chunks(n, grain(1 << 20, m * k));
-    scratch<T, Arch> shared(few_rows ? scratch_size() : 0);
-    parallel_for<Arch>(few_rows ? columns.count : rows.count, [&](int64 g) {
-      if (few_rows) {
-        int64 j0 = g * columns.size, j1 = n - j0 < columns.size ? n : j0 + columns.size;
-        block(0, m, j0, j1, shared.get());
-        if (column) tile(context, j0, j1, shared.get() + j0, 1);
-      } else {
-        scratch<T, Arch> c(scratch_size());
-        int64 i0 = g * height, i1 = m - i0 < height ? m : i0 + height;
-        block(i0, i1, 0, n, c.get());
-        tile(context, i0, i1, c.get(), ld);
-      }
-    });
-    if (few_rows && !column) tile(context, 0, m, shared.get(), ld);
-  }
+/// The right operand of a product. `pack`, if there is one, makes it instead of memory: rows p to p + depth, columns j to
+/// j + columns (at most a tile's), row after row with a tile's columns each, zeros behind.
+template <class T> struct gemm_right {
+  strided<T> memory;
+  void (*pack)(const void* context, int64 p, int64 depth, int64 j, int64 columns, T* to) = nullptr;
+  const void* context = nullptr;
 };
 
-/// C = or += a finished block.
-template <class T> struct gemm_target {
-  int64 n;
+/// Where C goes: to memory, or in finished blocks to a function.
+template <class T> struct gemm_result {
   T* c;
   int64 rows, columns;
   bool add;
+  void (*receive)(void* context, int64 i0, int64 i1, int64 j0, int64 j1, strided<T> block) = nullptr;
+  void* context = nullptr;
 };
-template <class T, class Arch> SINTER_KERNEL void gemm_store(const gemm_target<T>& to, int64 i0, int64 i1, const T* block, int64 ld) {
+
+/// Stores or adds a block of C.
+template <class T, class Arch> SINTER_KERNEL void gemm_store(const gemm_result<T>& to, int64 i0, int64 i1, int64 j0, int64 j1, strided<T> block) {
   constexpr int W = simd::width<T>;
-  for (int64 i = i0; i < i1; ++i, block += ld) {
-    T* c = to.c + i * to.rows;
+  for (int64 i = i0; i < i1; ++i) {
+    const T* from = block.at(i - i0, 0);
+    T* c = to.c + i * to.rows + j0 * to.columns;
+    const int64 n = j1 - j0;
     int64 j = 0;
-    if (to.columns == 1)
-      for (; j + W <= to.n; j += W) {
-        auto x = pack<T, W>::load(block + j);
+    if (to.columns == 1 && block.columns == 1)
+      for (; j + W <= n; j += W) {
+        auto x = pack<T, W>::load(from + j);
         (to.add ? pack<T, W>::load(c + j) + x : x).store(c + j);
       }
-    for (; j < to.n; ++j) {
+    for (; j < n; ++j) {
       T& y = c[j * to.columns];
-      y = to.add ? static_cast<T>(wrap(y) + wrap(block[j])) : block[j];
+      const T x = from[j * block.columns];
+      y = to.add ? static_cast<T>(wrap(y) + wrap(x)) : x;
     }
   }
 }
 
+/// One product and how it is cut. Cutting changes no result: every C(i, j) is summed over k in the same order.
+template <class T, class Arch> class gemm_task {
+ public:
+  gemm_task(int64 m, int64 n, int64 k, strided<T> a, const gemm_right<T>& b, const gemm_result<T>& c) : m_(m), n_(n), k_(k), a_(a), b_(b), c_(c) {
+    const bool few_columns = n_ < m_ && (n_ == 1 || (n_ <= few && (a_.rows == 1 || a_.columns == 1))), few_rows = m_ < n_ && m_ <= few;
+    const bool by_columns = c_.c && c_.rows == 1 && c_.columns != 1;
+    if (!b.pack && (few_columns || (by_columns && !few_rows))) turn();
+    // rows that fall on one set of the caches are no place to add pass after pass
+    const bool apart = c_.rows * static_cast<int64>(sizeof(T)) % 1024 != 0;
+    direct_ = c_.c && (c_.columns == 1 || n_ == 1) && (apart || k_ <= shape::depth);
+    how_ = std::is_floating_point_v<T> ? tiles : terms;
+    if (how_ == tiles && !b_.pack) {
+      if (m_ <= few && b_.memory.rows == 1 && k_ >= 2 * lanes) how_ = dots;
+      else if (m_ <= few / 2 && b_.memory.columns == 1 && n_ >= lanes) how_ = streams;
+    }
+  }
+  SINTER_HIDDEN void run() const { how_ == tiles ? run_tiles() : run_columns(); }
+
+ private:
+  using shape = gemm_shape<T>;
+  static constexpr int64 M = shape::rows, width = shape::columns, lanes = shape::lanes, few = 8;
+  static constexpr int64 most_rows = 20 * M;   ///< of a block of C: with its share of A it stays in the second cache
+  static constexpr int64 most_columns = 2048 / static_cast<int64>(sizeof(T)) / width * width;
+  enum method { terms, dots, streams, tiles };
+
+  int64 m_, n_, k_;
+  strided<T> a_;
+  gemm_right<T> b_;
+  gemm_result<T> c_;
+  bool turned_ = false;  ///< C is computed as the transpose of B^T A^T
+  bool direct_;          ///< tiles store to C itself
+  method how_;
+
+  void turn() {
+    turned_ = true;
+    const strided<T> a = a_;
+    a_ = b_.memory.transposed(), b_.memory = a.transposed();
+    const int64 n = n_, rows = c_.rows;
+    n_ = m_, m_ = n, c_.rows = c_.columns, c_.columns = rows;
+  }
+  /// Hands out C(i, j) for i in [i0, i1), j in [j0, j1).
+  void deliver(int64 i0, int64 i1, int64 j0, int64 j1, const T* block, int64 ld) const {
+    const strided<T> s{block, ld, 1};
+    if (c_.c) gemm_store<T, Arch>(c_, i0, i1, j0, j1, s);
+    else if (turned_) c_.receive(c_.context, j0, j1, i0, i1, s.transposed());
+    else c_.receive(c_.context, i0, i1, j0, j1, s);
+  }
+  /// Calls body(0) ... body(count - 1), on threads if that many multiply-adds are worth it.
+  template <class Body> static void spread(int64 count, int64 work, const Body& body) {
+    if (work < 1 << 16)
+      for (int64 i = 0; i < count; ++i) body(i);
+    else parallel_for<Arch>(count, body);
+  }
+
+  // --- few rows, or integers: columns by columns ---------------------------------------------------------------------------
+
+  void run_columns() const {
+    int64 size = how_ == terms ? n_ : how_ == dots ? 64 : 4096 / m_ / width * width;
+    if (const int threads = concurrency<Arch>(); threads > 1 && how_ == streams) size = smaller(size, n_ / (2 * threads), width);
+    const int64 count = (n_ - 1) / size + 1;
+    const bool copy = how_ == dots && a_.columns != 1;  // rows that are no runs
+    scratch<T, Arch> left(copy ? m_ * k_ : 0);
+    strided<T> a = a_;
+    if (copy) {
+      for (int64 i = 0; i < m_; ++i)
+        for (int64 p = 0; p < k_; ++p) left.get()[i * k_ + p] = *a_.at(i, p);
+      a = {left.get(), k_, 1};
+    }
+    spread(count, m_ * n_ * k_, [&](int64 g) {
+      const int64 j0 = g * size, j1 = n_ - j0 < size ? n_ : j0 + size, ld = direct_ ? c_.rows : j1 - j0;
+      scratch<T, Arch> own(direct_ ? 0 : m_ * ld);
+      T* c = direct_ ? c_.c + j0 * c_.columns : own.get();
+      const int64 step = direct_ ? c_.columns : 1;
+      const bool add = direct_ && c_.add;
+      if (how_ == terms) by_terms(j0, j1, c, ld, step, add);
+      else if (how_ == dots) by_dots(a, j0, j1, c, ld, step, add);
+      else by_streams(j0, j1, c, ld, add);
+      if (!direct_) deliver(0, m_, j0, j1, own.get(), ld);
+    });
+  }
+  void by_terms(int64 j0, int64 j1, T* c, int64 ld, int64 step, bool add) const {
+    for (int64 i = 0; i < m_; ++i, c += ld) {
+      if (!add)
+        for (int64 j = j0; j < j1; ++j) c[(j - j0) * step] = T(0);
+      for (int64 p = 0; p < k_; ++p)
+        for (int64 j = j0; j < j1; ++j) {
+          T& y = c[(j - j0) * step];
+          y = static_cast<T>(wrap(y) + wrap(*a_.at(i, p)) * wrap(*b_.memory.at(p, j)));
+        }
+    }
+  }
+  void by_dots(strided<T> a, int64 j0, int64 j1, T* c, int64 ld, int64 step, bool add) const {
+    const int64 ldb = b_.memory.columns;
+    int64 i = 0;
+    for (; i + 4 <= m_; i += 4) {
+      int64 j = j0;
+      for (; j + 4 <= j1; j += 4) gemm_dots<T, Arch, 4, 4>(k_, a.at(i, 0), a.rows, b_.memory.at(0, j), ldb, c + i * ld + (j - j0) * step, ld, step, add);
+      for (; j < j1; ++j) gemm_dots<T, Arch, 4, 1>(k_, a.at(i, 0), a.rows, b_.memory.at(0, j), ldb, c + i * ld + (j - j0) * step, ld, step, add);
+    }
+    for (; i < m_; ++i) {
+      int64 j = j0;
+      for (; j + 4 <= j1; j += 4) gemm_dots<T, Arch, 4, 1>(k_, b_.memory.at(0, j), ldb, a.at(i, 0), 0, c + i * ld + (j - j0) * step, step, 0, add);
+      for (; j < j1; ++j) gemm_dots<T, Arch, 1, 1>(k_, b_.memory.at(0, j), ldb, a.at(i, 0), 0, c + i * ld + (j - j0) * step, 0, 0, add);
+    }
+  }
+  template <int R, int P> void some_rows(int64 i, int64 j0, int64 j1, T* c, int64 ld, bool add) const {
+    const strided<T> b = b_.memory;
+    int64 p = 0;
+    for (; p + P <= k_; p += P) gemm_rows<T, Arch, R, P>(j1 - j0, a_.from(i, p), b.at(p, j0), b.rows, c + i * ld, ld, add || p);
+    for (; p < k_; ++p)
+      for (int64 q = i; q < i + R; ++q) gemm_rows<T, Arch, 1, 1>(j1 - j0, a_.from(q, p), b.at(p, j0), b.rows, c + q * ld, ld, add || p);
+  }
+  void by_streams(int64 j0, int64 j1, T* c, int64 ld, bool add) const {
+    if (k_ == 0 && !add) by_terms(j0, j1, c, ld, 1, add);
+    int64 i = 0;
+    for (; i + 4 <= m_; i += 4) some_rows<4, 4>(i, j0, j1, c, ld, add);
+    for (; i + 2 <= m_; i += 2) some_rows<2, 4>(i, j0, j1, c, ld, add);
+    for (; i < m_; ++i) some_rows<1, 4>(i, j0, j1, c, ld, add);
+  }
+
+  // --- tiles -----------------------------------------------------------------------------------------------------------------
+
+  void run_tiles() const {
+    const int threads = concurrency<Arch>();
+    int64 height = m_ < most_rows ? m_ : most_rows, breadth = n_ < most_columns ? n_ : most_columns;
+    if (threads > 1) {
+      if (m_ > height || m_ >= n_) height = smaller(height, m_ / (2 * threads), M);
+      else breadth = smaller(breadth, n_ / (2 * threads), width);
+    }
+    const int64 row_blocks = (m_ - 1) / height + 1, column_blocks = (n_ - 1) / breadth + 1;
+    // A is copied where tiles would read it badly: not along runs, or from rows that fall on one set of the cache
+    const bool runs = a_.columns == 1 && a_.rows * static_cast<int64>(sizeof(T)) % 1024 != 0;
+    const bool copy = !runs && breadth >= 4 * width && height > M;
+    if (row_blocks == 1) {
+      spread(column_blocks, m_ * n_ * k_, [&](int64 g) {
+        const int64 j0 = g * breadth, j1 = n_ - j0 < breadth ? n_ : j0 + breadth;
+        block(0, m_, j0, j1, nullptr, copy);
+      });
+      return;
+    }
+    scratch<T, Arch> slab((breadth + width - 1) / width * width * k_);
+    for (int64 j0 = 0; j0 < n_; j0 += breadth) {
+      const int64 j1 = n_ - j0 < breadth ? n_ : j0 + breadth;
+      spread((j1 - j0 - 1) / width + 1, k_ * (j1 - j0) * 4, [&](int64 g) {
+        const int64 j = j0 + g * width;
+        pack_panel(0, k_, j, j1, slab.get() + g * width * k_);
+      });
+      spread(row_blocks, m_ * (j1 - j0) * k_, [&](int64 g) {
+        const int64 i0 = g * height, i1 = m_ - i0 < height ? m_ : i0 + height;
+        block(i0, i1, j0, j1, slab.get(), copy);
+      });
+    }
+  }
+  static int64 smaller(int64 size, int64 share, int64 step) {
+    share = (share + step - 1) / step * step;
+    return share < step ? step : share < size ? share : size;
+  }
+  void pack_panel(int64 p, int64 depth, int64 j, int64 j1, T* to) const {
+    const int64 columns = j1 - j < width ? j1 - j : width;
+    if (b_.pack) b_.pack(b_.context, p, depth, j, columns, to);
+    else gemm_pack<T, Arch>(depth, columns, b_.memory.from(p, j), to);
+  }
+
+  /// One block of C. B is read from `slab` where others share it, else in place, or packed for this block alone.
+  void block(int64 i0, int64 i1, int64 j0, int64 j1, const T* slab, bool copy) const {
+    const int64 passes = k_ > 0 ? (k_ - 1) / shape::depth + 1 : 1, depth = k_ > 0 ? (k_ + passes - 1) / passes : 1, rows = i1 - i0;
+    const bool runs = !b_.pack && b_.memory.columns == 1, in_place = runs && rows <= 2 * M;
+    int64 ld = c_.rows;
+    if (!direct_) {
+      ld = (j1 - j0 + width - 1) / width * width;
+      if (ld * static_cast<int64>(sizeof(T)) % 4096 == 0) ld += 64 / static_cast<int64>(sizeof(T));  // rows must not fall on one set of the cache
+    }
+    const int64 own_c = direct_ ? 0 : rows * ld, own_a = copy ? (rows + 16) * (depth + 16) : 0;
+    const bool whole = (j1 - j0) % width == 0;
+    const int64 own_b = slab || (in_place && whole) ? 0 : depth * width;
+    scratch<T, Arch> own(own_c + own_a + own_b);
+    T* const c = direct_ ? c_.c + i0 * c_.rows + j0 : own.get();
+    T *const a_copy = own.get() + own_c, *const panel = own.get() + own_c + own_a;
+    for (int64 p = 0; p == 0 || p < k_; p += depth) {
+      const int64 deep = k_ - p < depth ? k_ - p : depth;
+      strided<T> left = a_.from(i0, p);
+      if (copy) left = gemm_copy<T, Arch>(rows, deep, left, a_copy);
+      for (int64 j = j0; j < j1; j += width) {
+        const int64 columns = j1 - j < width ? j1 - j : width;
+        piece part{left, nullptr, width, c + (j - j0), ld, columns, deep, p > 0 || (direct_ && c_.add)};
+        int64 i = 0;
+        if (slab) {
+          part.b = slab + (j - j0) * k_ + p * width;
+        } else if (in_place && columns == width) {
+          part.b = b_.memory.at(p, j), part.ldb = b_.memory.rows;
+        } else {
+          part.b = panel;
+          if (runs && columns == width && rows >= M) {  // packed on the way of the first tile
+            gemm_tile<T, Arch, M, shape::vectors, true>(deep, left, b_.memory.at(p, j), b_.memory.rows, part.c, ld, part.add, panel);
+            i = M;
+          } else {
+            pack_panel(p, deep, j, j1, panel);
+          }
+        }
+        column(part, i, rows);
+      }
+    }
+    if (!direct_) deliver(i0, i1, j0, j1, own.get(), ld);
+  }
+
+  /// `columns` columns of C, at most a tile's: what one panel of B gives.
+  struct piece {
+    strided<T> a;
+    const T* b;
+    int64 ldb;
+    T* c;
+    int64 ld, columns, k;
+    bool add;
+  };
+  void column(const piece& x, int64 i, int64 m) const {
+    if (2 * x.columns <= width) column_of<shape::vectors / 2>(x, i, m);
+    else column_of<shape::vectors>(x, i, m);
+  }
+  template <int V> void column_of(const piece& x, int64 i, int64 m) const {
+    for (; i + M <= m; i += M) tile<M, V>(x, i, i);
+    if (i == m) return;
+    // what is left: the smallest tile that takes it, over rows that are done already where there are enough of them
+    if constexpr (M > 8)
+      if (m - i > 4 && m >= 8) {
+        if (m - i > 8 && m >= M) return tile<M, V>(x, m - M, i);
+        if (m - i <= 8) return tile<8, V>(x, m - 8, i);
+        tile<8, V>(x, i, i), i += 8;
+      }
+    if constexpr (M > 4) {
+      for (; i + 4 <= m; i += 4) tile<4, V>(x, i, i);
+      if (m - i > 1 && m >= 4) return tile<4, V>(x, m - 4, i);
+    }
+    for (; i < m; ++i) tile<1, V>(x, i, i);
+  }
+  /// Rows i to i + R; those before `first` are known.
+  template <int R, int V> void tile(const piece& x, int64 i, int64 first) const {
+    constexpr int64 full = V * lanes;
+    const strided<T> a = x.a.from(i, 0);
+    T* const c = x.c + i * x.ld;
+    if (i == first && (x.columns == full || !direct_)) return gemm_tile<T, Arch, R, V>(x.k, a, x.b, x.ldb, c, x.ld, x.add);
+    alignas(64) T room[R * full];
+    gemm_tile<T, Arch, R, V>(x.k, a, x.b, x.ldb, room, full, false);
+    gemm_store<T, Arch>({c, x.ld, 1, x.add}, first - i, R, 0, x.columns < full ? x.columns : full, {room + (first - i) * full, full, 1});
+  }
+};
+
 }  // namespace detail::inline SINTER_TARGET
 
-/// C (m x n) = A (m x k) B (k x n), element strides. Calls tile(i0, i1, block, ld) once for each block of rows [i0, i1)
-/// when it is final: C(i, j) is block[(i - i0) * ld + j], in cache. Calls may come from several threads.
+/// C (m x n) = A (m x k) B (k x n), element strides. Calls tile(i0, i1, j0, j1, block) once for each block of C when it is final:
+/// C(i, j) is *block.at(i - i0, j - j0), in cache. Calls may come from several threads.
 /// Bitwise the same for every executor and number of threads.
 template <class T, class Arch = native, class Tile>
-SINTER_HIDDEN void gemm(int64 m, int64 n, int64 k, const T* a, int64 a_rs, int64 a_cs, const T* b, int64 b_rs, int64 b_cs, Tile&& tile) {
+SINTER_HIDDEN void gemm(int64 m, int64 n, int64 k, const T* a, int64 a_rs, int64 a_cs, const detail::gemm_right<T>& b, Tile&& tile) {
   if (m <= 0 || n <= 0) return;
+  using callable = std::remove_reference_t<Tile>;
+  const detail::gemm_result<T> to{nullptr, 0, 0, false, [](void* context, int64 i0, int64 i1, int64 j0, int64 j1, detail::strided<T> block) {
+                                    (*static_cast<callable*>(context))(i0, i1, j0, j1, block);
+                                  }, const_cast<std::remove_const_t<callable>*>(&tile)};
+  detail::gemm_task<T, Arch>(m, n, k, {a, a_rs, a_cs}, b, to).run();
+}
+template <class T, class Arch = native, class Tile>
+SINTER_HIDDEN void gemm(int64 m, int64 n, int64 k, const T* a, int64 a_rs, int64 a_cs, const T* b, int64 b_rs, int64 b_cs, Tile&& tile) {
   static constexpr T nothing{};
   if (k <= 0) a = b = &nothing, a_rs = a_cs = b_rs = b_cs = k = 0;  // operands without elements may be null
-  using callable = std::remove_reference_t<Tile>;
-  detail::gemm_task<T, Arch>(m, n, k, {a, a_rs, a_cs}, {b, b_rs, b_cs})
-      .run(const_cast<std::remove_const_t<callable>*>(&tile), [](void* context, int64 i0, int64 i1, const T* block, int64 ld) {
-        (*static_cast<callable*>(context))(i0, i1, block, ld);
-      });
+  gemm<T, Arch>(m, n, k, a, a_rs, a_cs, detail::gemm_right<T>{{b, b_rs, b_cs}}, static_cast<Tile&&>(tile));
 }
 
 /// C = A B, or C += A B. C must not overlap A or B.
 template <class T, class Arch = native>
 SINTER_HIDDEN void gemm(int64 m, int64 n, int64 k, const T* a, int64 a_rs, int64 a_cs, const T* b, int64 b_rs, int64 b_cs, T* c,
                         int64 c_rs, int64 c_cs, bool accumulate) {
-  if (c_rs == 1 && c_cs != 1) return gemm<T, Arch>(n, m, k, b, b_cs, b_rs, a, a_cs, a_rs, c, c_cs, c_rs, accumulate);
-  detail::gemm_target<T> to{n, c, c_rs, c_cs, accumulate};
-  gemm<T, Arch>(m, n, k, a, a_rs, a_cs, b, b_rs, b_cs, [&to](int64 i0, int64 i1, const T* block, int64 ld) {
-    detail::gemm_store<T, Arch>(to, i0, i1, block, ld);
-  });
+  if (m <= 0 || n <= 0) return;
+  static constexpr T nothing{};
+  if (k <= 0) a = b = &nothing, a_rs = a_cs = b_rs = b_cs = k = 0;
+  detail::gemm_task<T, Arch>(m, n, k, {a, a_rs, a_cs}, {{b, b_rs, b_cs}}, {c, c_rs, c_cs, accumulate}).run();
 }
 
 }  // namespace sinter::inline v0

@@ -138,8 +138,9 @@ template <class Arch> class SINTER_HIDDEN interpreter {
   /// f(o) for every instruction whose value, not only its shape, instruction i reads.
   template <class F> void for_values(int i, F f) const {
     const instruction x = p_.at(i);
-    if (x.op == code::index || x.op == code::extent || x.is_source()) return;
+    if (x.reads_shape() || x.is_source()) return;
     if (x.op == code::expand) return f(x.a);
+    if (x.op == code::convolve) return f(x.a), f(x.b);
     for_operands(x, p_.descr(i), f);
   }
   static void row_major(const shape_value& s, int64* strides) {
@@ -209,6 +210,7 @@ template <class Arch> class SINTER_HIDDEN interpreter {
       case code::reduce: return counts(values_[x.a].type) && p_.descr(i)->integer_fold ? reduce(x, p_.descr(i)->integer_fold, v)
                                                                                        : reduce(x, p_.descr(i)->fold, v);
       case code::contract: return contract(x, v);
+      case code::convolve: return counts(v.type) ? convolve<int64>(i, v) : convolve<double>(i, v);
       default: {
         const op_descr* op = p_.descr(i);
         const uint16 in[3] = {x.a, op->arity > 1 ? x.b : x.a, op->arity > 2 ? x.c : x.a};
@@ -370,6 +372,64 @@ template <class Arch> class SINTER_HIDDEN interpreter {
                       reinterpret_cast<const T*>(b.data) + at[1] + i * loop.step(1), k.b, n.b,
                       reinterpret_cast<T*>(v.data) + at[2] + i * loop.step(2), m.c, n.c, true);
     });
+  }
+
+  /// v as numbers of type W, row-major.
+  template <class W> static void gather(const strided_value& v, W* to) {
+    int64 own[max_rank];
+    align(v, v.shape, own);
+    const row_loop<1> loop(v.shape, {own});
+    loop.run([&](const int64* at) {
+      load(v.type, v.data + at[0] * size_of(v.type), loop.step(0), loop.row(), to);
+      to += loop.row();
+    });
+  }
+  /// One loop for all faces: each product of three elements that meet is part of the sum for the third.
+  template <class W> void convolve(int i, strided_value& v) {
+    const instruction x = p_.at(i);
+    const strided_value &a = values_[x.a], &b = values_[x.b];
+    const int64 sizes[3] = {a.shape.numel(), b.shape.numel(), v.shape.numel()};
+    const scratch_memory room((sizes[0] + sizes[1] + sizes[2]) * static_cast<int64>(sizeof(W)));
+    W* const first = reinterpret_cast<W*>(room.data());
+    W *const second = first + sizes[0], *const result = second + sizes[1];
+    gather(a, first), gather(b, second);
+    for (int64 k = 0; k < sizes[2]; ++k) result[k] = 0;
+    const window_shape s = window_shape_of(p_, i, &shapes_[0], slots_);
+    const auto face = window_face::decode(p_.at(x.c).c).kind;
+    const auto add = [&](W* xs, W* ws, W* ys) {  // the one that is wanted is read, too: it is not constant for two faces of three
+      for (int64 image = 0; image < s.batch; ++image)
+        for (int64 o = 0; o < s.n.groups * s.out; ++o)
+          for (int64 c = 0; c < s.in; ++c) {
+            W* const px = xs + (image * s.n.groups * s.in + o / s.out * s.in + c) * s.x[0] * s.x[1] * s.x[2];
+            W* const py = ys + (image * s.n.groups * s.out + o) * s.y[0] * s.y[1] * s.y[2];
+            W* pw = ws + (o * s.in + c) * s.w[0] * s.w[1] * s.w[2];
+            int64 k[3], y[3];
+            for (k[0] = 0; k[0] < s.w[0]; ++k[0])
+              for (k[1] = 0; k[1] < s.w[1]; ++k[1])
+                for (k[2] = 0; k[2] < s.w[2]; ++k[2], ++pw)
+                  for (y[0] = 0; y[0] < s.y[0]; ++y[0])
+                    for (y[1] = 0; y[1] < s.y[1]; ++y[1])
+                      for (y[2] = 0; y[2] < s.y[2]; ++y[2]) {
+                        int64 at = 0;
+                        bool inside = true;
+                        for (int d = 0; d < 3; ++d) {
+                          const int64 position = y[d] * s.n.stride[d] + k[d] * s.n.dilation[d] - s.n.padding[d];
+                          inside = inside && position >= 0 && position < s.x[d];
+                          at = at * s.x[d] + position;
+                        }
+                        if (!inside) continue;
+                        W& to_y = py[(y[0] * s.y[1] + y[1]) * s.y[2] + y[2]];
+                        if (face == window_face::y) to_y += px[at] * *pw;
+                        else if (face == window_face::x) px[at] += to_y * *pw;
+                        else *pw += px[at] * to_y;
+                      }
+          }
+    };
+    if (face == window_face::y) add(first, second, result);
+    else if (face == window_face::x) add(result, second, first);
+    else add(first, result, second);
+    allocate(v);
+    store(v.type, result, v.data, 1, sizes[2]);
   }
 
   /// Hands a value over, copies it, or adds it up where the result is smaller or accumulates.

@@ -4,6 +4,7 @@
 #pragma once
 #include "../expr/stage.hpp"
 #include "../op/reduction.hpp"
+#include "allocator.hpp"
 #include "operand.hpp"
 #include "pack.hpp"
 #include "pack_narrow.hpp"
@@ -182,7 +183,7 @@ template <class Arch, class T, int N> SINTER_NOINLINE void store_apart(uint64 ad
 }
 template <class Arch, class T, int N, bool Parts = false> SINTER_INLINE pack<computed<T>, N> load_lanes(uint64 p, int64 lane, int count) {
   if constexpr (cheap_heads<T>) {
-    if (lane == 1) [[likely]] return packed<T, N>::load(at_address<const T>(p), count);
+    if (lane == 1) [[likely]] return count == N ? packed<T, N>::load(at_address<const T>(p)) : packed<T, N>::load(at_address<const T>(p), count);
   } else {
     if (lane == 1 && count == N) [[likely]] return packed<T, N>::load(at_address<const T>(p));
   }
@@ -194,7 +195,7 @@ template <class Arch, class T, int N, bool Parts = false> SINTER_INLINE void sto
   using M = packed<T, N>;
   if (mode == write_skip) return;
   if constexpr (cheap_heads<T>) {
-    if (lane == 1 && mode == write_store) [[likely]] return M::store(v, at_address<T>(p), count);
+    if (lane == 1 && mode == write_store) [[likely]] return count == N ? M::store(v, at_address<T>(p)) : M::store(v, at_address<T>(p), count);
   } else {
     if (lane == 1 && count == N && mode == write_store) [[likely]] return M::store(v, at_address<T>(p));
   }
@@ -222,6 +223,18 @@ template <class Arch> SINTER_NOINLINE bool next_row(const geometry& g, int walks
 template <int I, class S> struct numbered_state { S v; };
 template <class... S> struct state_set : S... {};
 
+/// Bytes for the length of a call; none for 0.
+template <class Arch> struct kernel_room {
+  int64 bytes;
+  char* data;
+  explicit kernel_room(int64 n) : bytes(n), data(n ? static_cast<char*>(host_alloc<Arch>(n)) : nullptr) {}
+  ~kernel_room() {
+    if (data) host_free<Arch>(data, bytes);
+  }
+  kernel_room(const kernel_room&) = delete;
+  kernel_room& operator=(const kernel_room&) = delete;
+};
+
 template <class SP, class Arch> struct kernel {
   static constexpr auto& lv = levels_of<SP>;
   static constexpr int N = lanes_of<SP>();
@@ -248,6 +261,7 @@ template <class SP, class Arch> struct kernel {
       ids_where<SP>([](int i) { return SP::at(i).op == code::reduce && SP::at(i).b == along_row && lv.after[SP::at(i).a] == Pass; });
   static constexpr auto element_outputs = ids_where<SP>([](int i) { return is_output(i, level::element); });
   static constexpr auto row_outputs = ids_where<SP>([](int i) { return is_output(i, level::row) || is_output(i, level::constant); });
+  static constexpr auto flat_outputs = ids_where<SP>([](int i) { return is_output(i, level::element) || is_output(i, level::constant); });
   static constexpr auto element_totals = ids_where<SP>([](int i) { return is_total(i) && lv.at[SP::at(i).a] == level::element; });
   static constexpr auto row_totals = ids_where<SP>([](int i) { return is_total(i) && lv.at[SP::at(i).a] != level::element; });
   static constexpr auto total_ids = ids_where<SP>([](int i) { return lv.at[i] == level::total && computes(i); });
@@ -279,8 +293,12 @@ template <class SP, class Arch> struct kernel {
       if constexpr (requires { typename R::indexed; }) return R::push(s, r.template get<SP::at(I).a>(), pack<int64, N>(static_cast<int64>(at)) + ramp);
       else return R::push(s, r.template get<SP::at(I).a>(), 0);
     };
-    if constexpr (Full) s = next();
-    else s = select_state(head_mask<N>(count), next(), s);
+    if constexpr (Full) {
+      s = next();
+    } else {
+      const auto t = next();
+      s = count == N ? t : select_state(head_mask<N>(count), t, s);
+    }
   }
   /// Merges a state into a total in memory, lane by lane or all lanes into one element.
   template <int I> static SINTER_INLINE void merge_total(uint64 p, int64 lane, int count, const state_at<I>& s) {
@@ -299,59 +317,215 @@ template <class SP, class Arch> struct kernel {
 
   // --- one row ---------------------------------------------------------------------------------------------------------
 
+  /// Bytes of an element of each walk; positions count in elements.
+  static constexpr auto sizes_of_walks = [] {
+    struct { int64 v[walks]; constexpr int64 operator[](int w) const { return v[w]; } } out{};
+    for (int64& size : out.v) size = 1;
+    for (int i = 0; i < SP::size; ++i) {
+      const instruction x = SP::at(i);
+      if (x.op == code::leaf && x.b != leaf_index) out.v[x.a] = size_of(x.type);
+      if (x.op == code::output) out.v[first_output + x.b] = size_of(x.type);
+      if (is_total(i)) out.v[first_total + lv.total_number[i]] = size_of(computed_in(SP::at(x.a).type));
+    }
+    return out;
+  }();
+
   /// What does not change from row to row.
   struct frame {
     const geometry& g;
-    steps move, lane;                                     ///< bytes from step to step, elements from lane to lane
+    steps move, lane, over;                             ///< bytes from step to step, elements from lane to lane, bytes over all lanes
     pack<int64, N> ramp[has_positions ? walks : 1];     ///< what each lane adds to a position
     bool quick[lv.passes + 1];
+    char* room = nullptr;                               ///< for kept values, room_bytes for each
+    int64 room_bytes = 0;
   };
   static SINTER_INLINE const pack<int64, N>& ramp_of(const frame& f, int w) { return f.ramp[has_positions ? w : 0]; }
 
-  /// One innermost loop of a pass. Fast: all lanes are there and every memory operand has them side by side.
-  template <int Pass, bool Fast, class S, class Sums>
-  static SINTER_INLINE void inner(const frame& f, regs& r, addresses& at, int64 n, int count, S& states, Sums& sums) {
-    addresses p;  // a copy: nobody else has its address
-    for (int w = 0; w < walks; ++w) p[w] = at[w];
-    for (int64 s = 0; s < n; ++s) {
-      for_ids<element_ids<Pass>>([&]<int I>() {
-        constexpr instruction x = SP::at(I);
-        using T = type_at<SP, I>;
-        if constexpr (x.op != code::leaf) step<SP, I>(r);
-        else if constexpr (x.b == leaf_index) r.template get<I>() = pack<int64, N>(static_cast<int64>(p[x.a])) + ramp_of(f, x.a);
-        else if constexpr (Fast) r.template get<I>() = packed<T, N>::load(at_address<const T>(p[x.a]));
-        else r.template get<I>() = load_lanes<Arch, T, N, SP::reads_parts>(p[x.a], f.lane[x.a], count);
-      });
-      for_ids<pass_reductions<Pass>>([&]<int I>() { push<I, Fast>(state<I>(states), r, p[position], ramp_of(f, position), count); });
-      if constexpr (Pass == lv.passes) {
-        for_ids<element_outputs>([&]<int I>() {
-          constexpr int w = first_output + SP::at(I).b;
-          using T = type_at<SP, I>;
-          if constexpr (Fast) packed<T, N>::store(r.template get<SP::at(I).a>(), at_address<T>(p[w]));
-          else store_lanes<Arch, T, N, SP::reads_parts>(p[w], f.lane[w], count, r.template get<SP::at(I).a>(), f.g.walks[w].mode);
-        });
-        for_ids<element_totals>([&]<int I>() {
-          constexpr int w = first_total + lv.total_number[I];
-          push<I, Fast>(state<I>(sums), r, p[position], ramp_of(f, position), count);
-          if (f.move[w] != 0) {  // another total at the next step
-            merge_total<I>(p[w], f.lane[w], count, state<I>(sums));
-            state<I>(sums) = empty<I>();
-          }
-        });
+  /// Values of rows, as many rows side by side as there are lanes.
+  static constexpr auto row_values = ids_where<SP>([](int i) { return lv.at[i] == level::row && SP::at(i).op != code::output; });
+  template <int I> using value_at = pack<computed<type_at<SP, I>>, N>;
+  template <int... K> static auto values_for(ints<K...>) -> state_set<numbered_state<row_values.v[K], value_at<row_values.v[K]>>...>;
+  using row_set = decltype(values_for(count_to<row_values.count>{}));
+  static SINTER_INLINE void keep_row(const regs& r, row_set& to) {
+    for_ids<row_values>([&]<int I>() { static_cast<numbered_state<I, value_at<I>>&>(to).v = const_cast<regs&>(r).template get<I>(); });
+  }
+  static SINTER_INLINE void take_row(regs& r, const row_set& from) {
+    for_ids<row_values>([&]<int I>() { r.template get<I>() = static_cast<const numbered_state<I, value_at<I>>&>(from).v; });
+  }
+
+  /// Values that cost more to compute than to keep (functions: exp, log, tanh ...) and that several passes ask for: the fast loop
+  /// of the first keeps them for the others. `first`: that pass, -1 for all other values; `need`: what a pass then computes or fetches.
+  static constexpr auto kept = [] {
+    struct { int count = 0; int8 first[SP::size] = {}; int8 number[SP::size] = {}; bool need[lv.passes + 1][SP::size] = {}; } out;
+    for (int i = 0; i < SP::size; ++i) {
+      const instruction x = SP::at(i);
+      out.first[i] = -1;
+      int passes = 0, first = -1;
+      for (int k = lv.passes; k >= 0; --k)
+        if (lv.need[k][i]) ++passes, first = k;
+      if (N > 1 && passes > 1 && x.is_op() && view_of<SP>.descr(i)->arity == 1 && view_of<SP>.descr(i)->info.result == result_type::floating)
+        out.first[i] = static_cast<int8>(first), out.number[i] = static_cast<int8>(out.count++);
+    }
+    for (int k = 0; k <= lv.passes; ++k)
+      for (int i = SP::size - 1; i >= 0; --i) {
+        const instruction x = SP::at(i);
+        bool& need = out.need[k][i];
+        if (x.op == code::output) {
+          if (k == lv.passes && lv.at[x.a] == level::element) out.need[k][x.a] = true;
+          continue;
+        }
+        if (x.op == code::reduce) {
+          if (lv.at[x.a] == level::element && (x.b == along_row ? lv.after[x.a] == k : k == lv.passes)) out.need[k][x.a] = true;
+          continue;
+        }
+        need = need && lv.need[k][i];
+        if (!need || x.op == code::leaf || (out.first[i] >= 0 && out.first[i] < k)) continue;
+        for_operands_in<SP>(x, [&](uint16 o) { out.need[k][o] = out.need[k][o] || lv.at[o] == level::element; });
       }
+    return out;
+  }();
+  static constexpr int64 kept_size = [] {
+    int64 size = 4;
+    for (int i = 0; i < SP::size; ++i)
+      if (kept.first[i] >= 0 && size_of(computed_in(SP::at(i).type)) > size) size = size_of(computed_in(SP::at(i).type));
+    return size;
+  }();
+  template <int Pass> static constexpr auto fast_ids = ids_where<SP>([](int i) { return kept.need[Pass][i]; });
+  template <int Pass> static constexpr bool is_fetched(int i) { return kept.first[i] >= 0 && kept.first[i] < Pass; }
+
+  /// Which walks the fast loop of a pass goes along; the others stand still.
+  template <int Pass> static constexpr auto used = [] {
+    struct { bool v[walks] = {}; } out;
+    const auto mark = [&](int w) { out.v[w] = true; };
+    for (int k = 0; k < fast_ids<Pass>.count; ++k) {
+      const int i = fast_ids<Pass>.v[k];
+      if (SP::at(i).op == code::leaf && !is_fetched<Pass>(i)) mark(SP::at(i).a);
+    }
+    if (has_positions) mark(position);
+    if (Pass == lv.passes) {
+      for (int k = 0; k < element_outputs.count; ++k) mark(first_output + SP::at(element_outputs.v[k]).b);
+      for (int k = 0; k < element_totals.count; ++k) mark(first_total + lv.total_number[element_totals.v[k]]);
+    }
+    return out;
+  }();
+
+  /// Registers of a row that one step of the fast loop takes: enough for reductions not to wait for themselves.
+  template <int Pass> static constexpr int at_once = [] {
+    if (kept.count) return SP::size <= 12 ? 4 : 2;  // the same in all passes, which then keep and fetch the same elements
+    int work = pass_reductions<Pass>.count;
+    for (int k = 0; k < element_ids<Pass>.count; ++k) work += SP::at(element_ids<Pass>.v[k]).op != code::leaf;
+    if (Pass == lv.passes) work += element_totals.count;
+    const bool reduces = pass_reductions<Pass>.count || (Pass == lv.passes && element_totals.count);
+    return N == 1 || !reduces ? 1 : work <= 4 ? 4 : work <= 12 ? 2 : 1;
+  }();
+  static constexpr int most_at_once = 4;
+
+  /// The innermost loop of a pass where all lanes are there and every memory operand has them side by side along the row:
+  /// n steps of at_once registers, each with states of its own.
+  /// Kept values of element i of the row lie at room + i elements.
+  template <int Pass, class S, class Sums> static SINTER_INLINE void fast(const frame& f, regs& r, addresses& at, int64 n, S* states_, Sums* sums_, char* room) {
+    constexpr int U = at_once<Pass>;
+    addresses p;  // copies: nobody else has their addresses
+    S states[U];
+    Sums sums[U];
+    for (int w = 0; w < walks; ++w) p[w] = at[w];
+    each<U>([&](int u) { states[u] = states_[u], sums[u] = sums_[u]; });
+    for (int64 s = 0; s < n; ++s) {
+      each<U>([&](int u) {
+        for_ids<fast_ids<Pass>>([&]<int I>() {
+          constexpr instruction x = SP::at(I);
+          using T = type_at<SP, I>;
+          [[maybe_unused]] auto* const keep = reinterpret_cast<computed<T>*>(room + kept.number[I] * f.room_bytes + u * N * kept_size);
+          if constexpr (is_fetched<Pass>(I)) r.template get<I>() = pack<computed<T>, N>::load(keep);
+          else if constexpr (x.op != code::leaf) {
+            step<SP, I>(r);
+            if constexpr (kept.first[I] == Pass) r.template get<I>().store(keep);
+          }
+          else if constexpr (x.b == leaf_index) r.template get<I>() = pack<int64, N>(static_cast<int64>(p[x.a]) + u * f.move[x.a]) + ramp_of(f, x.a);
+          else r.template get<I>() = packed<T, N>::load(at_address<const T>(p[x.a]) + u * N);
+        });
+        for_ids<pass_reductions<Pass>>([&]<int I>() {
+          push<I, true>(state<I>(states[u]), r, p[position] + static_cast<uint64>(u * f.move[position]), ramp_of(f, position), N);
+        });
+        if constexpr (Pass == lv.passes) {
+          for_ids<element_outputs>([&]<int I>() {
+            using T = type_at<SP, I>;
+            packed<T, N>::store(r.template get<SP::at(I).a>(), at_address<T>(p[first_output + SP::at(I).b]) + u * N);
+          });
+          for_ids<element_totals>([&]<int I>() {
+            constexpr int w = first_total + lv.total_number[I];
+            const uint64 where = p[position] + static_cast<uint64>(u * f.move[position]);
+            if (f.move[w] == 0) return push<I, true>(state<I>(sums[u]), r, where, ramp_of(f, position), N);
+            state_at<I> one = empty<I>();  // another total at the next step
+            push<I, true>(one, r, where, ramp_of(f, position), N);
+            merge_total<I>(p[w] + static_cast<uint64>(u * f.move[w]), f.lane[w], N, one);
+          });
+        }
+      });
 // Left to themselves, compilers keep more than a few addresses in memory and count through them: up to four times slower.
 #if defined(__clang__)
 #pragma clang loop unroll(full)
 #elif defined(__GNUC__) && !defined(__CUDACC__)
 #pragma GCC unroll 64
 #endif
-      for (int w = 0; w < walks; ++w) p[w] += static_cast<uint64>(f.move[w]), keep_apart(p[w]);
+      for (int w = 0; w < walks; ++w)
+        if (used<Pass>.v[w]) p[w] += static_cast<uint64>(w >= first_output && w < first_total ? U * N * sizes_of_walks[w] : U * f.move[w]), keep_apart(p[w]);
+      if constexpr (kept.count > 0) room += U * N * kept_size;
     }
-    for (int w = 0; w < walks; ++w) at[w] = p[w];
+    for (int w = 0; w < walks; ++w)
+      if (used<Pass>.v[w]) at[w] = p[w];
+    each<U>([&](int u) { states_[u] = states[u], sums_[u] = sums[u]; });
+  }
+  /// The same with any lanes. `rows`: null, or lanes are rows, in `groups` registers of which the last has `last` lanes; states
+  /// and values of rows are then those of each register.
+  template <int Pass, class S, class Sums>
+  static SINTER_INLINE void general(const frame& f, regs& r, addresses& p, int64 n, int groups, int last, row_set* rows, S* states, Sums* sums) {
+    // some steps for each register of rows, so that what belongs to it is fetched once for all of them
+    const int64 at_a_time = rows ? 8 : n;
+    for (int64 first = 0; first < n; first += at_a_time) {
+      const int64 steps_now = n - first < at_a_time ? n - first : at_a_time;
+      addresses o;  // of the register's first lane
+      for (int w = 0; w < walks; ++w) o[w] = p[w];
+      for (int q = 0; q < groups; ++q) {
+        const int count = q + 1 == groups ? last : N;
+        if (rows) take_row(r, rows[q]);
+        S mine = states[q];
+        addresses at;
+        for (int w = 0; w < walks; ++w) at[w] = o[w];
+        for (int64 s = 0; s < steps_now; ++s) {
+          for_ids<element_ids<Pass>>([&]<int I>() {
+            constexpr instruction x = SP::at(I);
+            using T = type_at<SP, I>;
+            if constexpr (x.op != code::leaf) step<SP, I>(r);
+            else if constexpr (x.b == leaf_index) r.template get<I>() = pack<int64, N>(static_cast<int64>(at[x.a])) + ramp_of(f, x.a);
+            else r.template get<I>() = load_lanes<Arch, T, N, SP::reads_parts>(at[x.a], f.lane[x.a], count);
+          });
+          for_ids<pass_reductions<Pass>>([&]<int I>() { push<I, false>(state<I>(mine), r, at[position], ramp_of(f, position), count); });
+          if constexpr (Pass == lv.passes) {
+            for_ids<element_outputs>([&]<int I>() {
+              constexpr int w = first_output + SP::at(I).b;
+              using T = type_at<SP, I>;
+              store_lanes<Arch, T, N, SP::reads_parts>(at[w], f.lane[w], count, r.template get<SP::at(I).a>(), f.g.walks[w].mode);
+            });
+            for_ids<element_totals>([&]<int I>() {
+              constexpr int w = first_total + lv.total_number[I];
+              if (f.move[w] == 0 && !rows) return push<I, false>(state<I>(sums[0]), r, at[position], ramp_of(f, position), count);
+              state_at<I> one = empty<I>();
+              push<I, false>(one, r, at[position], ramp_of(f, position), count);
+              merge_total<I>(at[w], f.lane[w], count, one);
+            });
+          }
+          for (int w = 0; w < walks; ++w) at[w] += static_cast<uint64>(f.move[w]), keep_apart(at[w]);
+        }
+        states[q] = mine;
+        for (int w = 0; w < walks; ++w) o[w] += static_cast<uint64>(f.over[w]);
+      }
+      for (int w = 0; w < walks; ++w) p[w] += static_cast<uint64>(steps_now * f.move[w]);
+    }
   }
   /// Do the lanes of all memory operands of this pass lie side by side, or is it one value for the whole inner loop?
   template <int Pass> static SINTER_INLINE bool is_quick(const frame& f) {
-    bool ok = true;
+    bool ok = f.g.lanes_along_row;
     for_ids<element_ids<Pass>>([&]<int I>() {
       constexpr instruction x = SP::at(I);
       if constexpr (x.op == code::leaf && x.b != leaf_index) ok = ok && (f.lane[x.a] == 1 || (f.lane[x.a] == 0 && f.move[x.a] == 0));
@@ -364,75 +538,166 @@ template <class SP, class Arch> struct kernel {
     return ok;
   }
 
-  template <int Pass> static SINTER_INLINE void pass(const frame& f, regs& r, const addresses& row, const strip& part) {
-    const bool along = f.g.lanes_along_row;
+  /// a = merge(a, b), lane by lane, for the states of `List`.
+  template <auto& List, class S> static SINTER_INLINE void merge_states(S& a, const S& b) {
+    for_ids<List>([&]<int I>() {
+      using R = reduction_at<I>;
+      state<I>(a) = R::merge(state<I>(a), state<I>(const_cast<S&>(b)));
+    });
+  }
+  /// Merges states 1 .. U - 1 into state 0 and empties them, as a tree.
+  template <auto& List, int U, class S> static SINTER_INLINE void merge_all(S* s) {
+    if constexpr (U == 4) merge_states<List>(s[0], s[1]), merge_states<List>(s[2], s[3]), merge_states<List>(s[0], s[2]);
+    else if constexpr (U == 2) merge_states<List>(s[0], s[1]);
+    each<U - 1>([&](int u) { reset<List>(s[u + 1]); });
+  }
+
+  template <int Pass> static constexpr bool has_elements = element_ids<Pass>.count > 0 || (Pass == lv.passes && element_outputs.count > 0);
+
+  /// One pass over one row whose lanes lie along it.
+  template <int Pass> static SINTER_INLINE void along(const frame& f, regs& r, const addresses& row, int64 length) {
     for_ids<row_ids<Pass>>([&]<int I>() {  // what is known for the row by now
       constexpr instruction x = SP::at(I);
       using T = type_at<SP, I>;
       if constexpr (x.op != code::leaf) step<SP, I>(r);
-      else if (along) r.template get<I>() = packed<T, N>::splat(*at_address<const T>(row[x.a]));
-      else r.template get<I>() = load_lanes<Arch, T, N>(row[x.a], f.lane[x.a], part.lanes);
+      else r.template get<I>() = packed<T, N>::splat(*at_address<const T>(row[x.a]));
     });
-    states_of<pass_reductions<Pass>> states;
-    reset<pass_reductions<Pass>>(states);
-    states_of<element_totals> sums;
-    if constexpr (Pass == lv.passes) reset<element_totals>(sums);
-
-    if constexpr (element_ids<Pass>.count > 0 || (Pass == lv.passes && element_outputs.count > 0)) {
+    constexpr int U = at_once<Pass>;
+    states_of<pass_reductions<Pass>> states[U];
+    states_of<element_totals> sums[U];
+    each<U>([&](int u) {
+      reset<pass_reductions<Pass>>(states[u]);
+      if constexpr (Pass == lv.passes) reset<element_totals>(sums[u]);
+    });
+    if constexpr (has_elements<Pass>) {
       int64 at[max_rank] = {};
       addresses p;
       for (int w = 0; w < walks; ++w) p[w] = row[w];
+      char* room = f.room;
       do {
-        int64 n = along ? part.length / N : part.length;
-        int count = along ? N : part.lanes, tail = along ? static_cast<int>(part.length % N) : 0;
-        if (f.quick[Pass] && count == N && n) {
-          alignas(64) char splats[inputs + 1][N * 8];
+        int64 n = length / N;
+        if (f.quick[Pass] && n >= U) {
+          alignas(64) char splats[inputs + 1][U * N * 8];
           addresses q;
-          for (int w = 0; w < walks; ++w) q[w] = p[w], p[w] += static_cast<uint64>(n * f.move[w]);
+          const int64 taken = n / U * U;
+          for (int w = 0; w < walks; ++w) q[w] = p[w], p[w] += static_cast<uint64>(taken * f.move[w]);
           for_ids<element_ids<Pass>>([&]<int I>() {
             constexpr instruction x = SP::at(I);
             using T = type_at<SP, I>;
             if constexpr (x.op == code::leaf && x.b != leaf_index)
               if (f.lane[x.a] == 0) {
-                packed<T, N>::store(packed<T, N>::splat(*at_address<const T>(q[x.a])), reinterpret_cast<T*>(splats[x.a]));
+                for (int u = 0; u < U; ++u) packed<T, N>::store(packed<T, N>::splat(*at_address<const T>(q[x.a])), reinterpret_cast<T*>(splats[x.a]) + u * N);
                 q[x.a] = address_of(splats[x.a]);
               }
           });
-          inner<Pass, true>(f, r, q, n, N, states, sums);
-          n = 0;
+          // sums of long rows in blocks: what is added up one by one stays short
+          if constexpr (pass_reductions<Pass>.count > 0) {
+            constexpr int64 block = 1024;
+            states_of<pass_reductions<Pass>> part[U];
+            for (int64 left = n / U; left > 0; left -= block) {
+              each<U>([&](int u) { reset<pass_reductions<Pass>>(part[u]); });
+              fast<Pass>(f, r, q, left < block ? left : block, part, sums, room);
+              if constexpr (kept.count > 0) room += (left < block ? left : block) * (U * N * kept_size);
+              merge_all<pass_reductions<Pass>, U>(part);
+              merge_states<pass_reductions<Pass>>(states[0], part[0]);
+            }
+          } else {
+            fast<Pass>(f, r, q, n / U, states, sums, room);
+            if constexpr (kept.count > 0) room += taken * (N * kept_size);
+          }
+          n -= taken;
         }
-        for (;; n = 1, count = tail, tail = 0) {
-          if (n) inner<Pass, false>(f, r, p, n, count, states, sums);
-          if (!tail) break;
-        }
-        if constexpr (Pass == lv.passes)
+        if (n) general<Pass>(f, r, p, n, 1, N, nullptr, states, sums);
+        if (const int tail = static_cast<int>(length % N)) general<Pass>(f, r, p, 1, 1, tail, nullptr, states, sums);
+        if constexpr (Pass == lv.passes && element_totals.count > 0) {
+          merge_all<element_totals, U>(sums);
           for_ids<element_totals>([&]<int I>() {
             constexpr int w = first_total + lv.total_number[I];
             if (f.move[w] != 0) return;
-            merge_total<I>(p[w], f.lane[w], along ? N : part.lanes, state<I>(sums));
-            state<I>(sums) = empty<I>();
+            merge_total<I>(p[w], f.lane[w], N, state<I>(sums[0]));
+            state<I>(sums[0]) = empty<I>();
           });
+        }
       } while (f.g.row_rank > 1 && next_row<Arch>(f.g, walks, row, at, p));
     }
     for_ids<pass_reductions<Pass>>([&]<int I>() {
       using R = reduction_at<I>;
       using T = type_at<SP, I>;
-      auto& s = state<I>(states);
-      if (along) r.template get<I>() = pack<computed<T>, N>::splat(static_cast<computed<T>>(R::result(fold_lanes(s, [](auto a, auto b) { return R::merge(a, b); }))));
-      else r.template get<I>() = R::result(s);
+      r.template get<I>() = pack<computed<T>, N>::splat(static_cast<computed<T>>(R::result(fold_lanes(state<I>(states[0]), [](auto a, auto b) { return R::merge(a, b); }))));
     });
   }
-  template <int... K> static SINTER_INLINE void passes(const frame& f, regs& r, const addresses& row, const strip& part, ints<K...>) {
-    int done[] = {(pass<K>(f, r, row, part), 0)...};
-    (void)done;
+
+  /// How many registers of rows side by side are worked on at a time: their states stay in the first cache.
+  static constexpr int most_groups = [] {
+    const int size = static_cast<int>(sizeof(row_set)) + 16 * N;
+    return size * 64 <= 24576 ? 64 : size * 16 <= 24576 ? 16 : size * 4 <= 24576 ? 4 : 1;
+  }();
+  /// One pass over rows that lie side by side, lane by lane.
+  template <int Pass> static SINTER_INLINE void across(const frame& f, regs& r, const addresses& row, int64 length, int groups, int last, row_set* rows) {
+    states_of<pass_reductions<Pass>> states[most_groups];
+    states_of<element_totals> sums[1];
+    for (int q = 0; q < groups; ++q) {
+      reset<pass_reductions<Pass>>(states[q]);
+      if constexpr (row_ids<Pass>.count > 0) {
+        take_row(r, rows[q]);
+        for_ids<row_ids<Pass>>([&]<int I>() {
+          constexpr instruction x = SP::at(I);
+          using T = type_at<SP, I>;
+          if constexpr (x.op != code::leaf) step<SP, I>(r);
+          else r.template get<I>() = load_lanes<Arch, T, N>(row[x.a] + static_cast<uint64>(q * N * f.lane[x.a]) * sizeof(T), f.lane[x.a], q + 1 == groups ? last : N);
+        });
+        keep_row(r, rows[q]);
+      }
+    }
+    if constexpr (has_elements<Pass>) {
+      int64 at[max_rank] = {};
+      addresses p;
+      for (int w = 0; w < walks; ++w) p[w] = row[w];
+      do general<Pass>(f, r, p, length, groups, last, rows, states, sums);
+      while (f.g.row_rank > 1 && next_row<Arch>(f.g, walks, row, at, p));
+    }
+    if constexpr (pass_reductions<Pass>.count > 0)
+      for (int q = 0; q < groups; ++q)
+        for_ids<pass_reductions<Pass>>([&]<int I>() { static_cast<numbered_state<I, value_at<I>>&>(rows[q]).v = reduction_at<I>::result(state<I>(states[q])); });
   }
-  template <class R> static SINTER_INLINE void compute_constants(const geometry& g, R& r) {
+  /// What is one value a row: results, and its share of totals.
+  static SINTER_INLINE void finish_rows(const frame& f, regs& r, const addresses& row, int64 lane_offset, int rows) {
+    auto lane_address = [&](int w, int64 size) { return row[w] + static_cast<uint64>(lane_offset * f.lane[w] * size); };
+    for_ids<row_outputs>([&]<int I>() {
+      constexpr int w = first_output + SP::at(I).b;
+      using T = type_at<SP, I>;
+      if (f.g.walks[w].mode != write_skip) store_apart<Arch, T, N>(lane_address(w, sizeof(T)), f.lane[w], rows, r.template get<SP::at(I).a>(), f.g.walks[w].mode);
+    });
+    for_ids<row_totals>([&]<int I>() {
+      constexpr int w = first_total + lv.total_number[I];
+      state_at<I> one = empty<I>();
+      push<I, false>(one, r, lane_address(position, 1), ramp_of(f, position), rows);
+      merge_total<I>(lane_address(w, sizeof(operand_type<I>)), f.g.lanes_along_row ? 0 : f.lane[w], rows, one);
+    });
+  }
+  template <int... K> static SINTER_INLINE void row_along(const frame& f, regs& r, const addresses& row, int64 length, ints<K...>) {
+    int done[] = {(along<K>(f, r, row, length), 0)...};
+    (void)done;
+    finish_rows(f, r, row, 0, 1);
+  }
+  template <int... K> static SINTER_INLINE void rows_across(const frame& f, regs& r, const addresses& row, const strip& part, ints<K...>) {
+    const int groups = (part.lanes + N - 1) / N, last = part.lanes - (groups - 1) * N;
+    row_set rows[most_groups];
+    int done[] = {(across<K>(f, r, row, part.length, groups, last, rows), 0)...};
+    (void)done;
+    for (int q = 0; q < groups; ++q) {
+      take_row(r, rows[q]);
+      finish_rows(f, r, row, q * N, q + 1 == groups ? last : N);
+    }
+  }
+  /// What does not vary: numbers, and leaves of one element, leaf k at base(k).
+  template <class R, class Base> static SINTER_INLINE void compute_constants(const double* numbers, Base base, R& r) {
     for_ids<constants>([&]<int I>() {
       constexpr instruction x = SP::at(I);
       using T = computed<type_at<SP, I>>;
-      if constexpr (x.op == code::scalar) r.template get<I>() = pack<T, N>::splat(static_cast<T>(g.numbers[x.a]));
+      if constexpr (x.op == code::scalar) r.template get<I>() = pack<T, N>::splat(static_cast<T>(numbers[x.a]));
       else if constexpr (x.op == code::literal) r.template get<I>() = pack<T, N>::splat(static_cast<T>(literal_value(SP::pool(x.a))));
-      else if constexpr (x.op == code::leaf) r.template get<I>() = packed<type_at<SP, I>, N>::splat(*at_address<const type_at<SP, I>>(g.walks[x.a].base));
+      else if constexpr (x.op == code::leaf) r.template get<I>() = packed<type_at<SP, I>, N>::splat(*at_address<const type_at<SP, I>>(base(x.a)));
       else step<SP, I>(r);
     });
   }
@@ -440,29 +705,33 @@ template <class SP, class Arch> struct kernel {
   /// Rows from the addresses in `start` on.
   static SINTER_KERNEL void run(const geometry& g, const uint64* start, const strip& part) {
     regs r;
-    compute_constants(g, r);
-    frame f{g, {}, {}, {}, {}};
+    compute_constants(g.numbers, [&](int k) { return g.walks[k].base; }, r);
+    frame f{g, {}, {}, {}, {}, {}, nullptr, 0};
     for (int w = 0; w < walks; ++w) {
       f.lane[w] = g.walks[w].lane;
+      f.over[w] = N * f.lane[w] * sizes_of_walks[w];
       f.move[w] = g.walks[w].row[g.row_rank - 1] * (g.lanes_along_row ? N : 1);
       if constexpr (has_positions) f.ramp[w] = make_lanes<int64, N>([&](int i) { return i * f.lane[w]; });
     }
     set_quick(f, count_to<lv.passes + 1>{});
+    if constexpr (kept.count > 0) {  // kept by one fast loop for another: all are, or none
+      bool all = true;
+      for (bool q : f.quick) all = all && q;
+      for (bool& q : f.quick) q = all;
+      f.room_bytes = all ? kept_size * part.length : 0;
+      for (int d = 0; d + 1 < g.row_rank; ++d) f.room_bytes *= g.row[d];
+    }
+    const kernel_room<Arch> room(kept.count * f.room_bytes);
+    f.room = room.data;
     addresses row;
     for (int w = 0; w < walks; ++w) row[w] = start[w];
-    const int rows = g.lanes_along_row ? 1 : part.lanes;
     for (int64 u = 0; u < part.rows; ++u) {
-      passes(f, r, row, part, count_to<lv.passes + 1>{});
-      for_ids<row_outputs>([&]<int I>() {
-        constexpr int w = first_output + SP::at(I).b;
-        if (g.walks[w].mode != write_skip) store_apart<Arch, type_at<SP, I>, N>(row[w], f.lane[w], rows, r.template get<SP::at(I).a>(), g.walks[w].mode);
-      });
-      for_ids<row_totals>([&]<int I>() {
-        constexpr int w = first_total + lv.total_number[I];
-        state_at<I> one = empty<I>();
-        push<I, false>(one, r, row[position], ramp_of(f, position), rows);
-        merge_total<I>(row[w], g.lanes_along_row ? 0 : f.lane[w], rows, one);
-      });
+      if constexpr (lv.passes > 0) {  // only rows are ever worked on side by side
+        if (g.lanes_along_row) row_along(f, r, row, part.length, count_to<lv.passes + 1>{});
+        else rows_across(f, r, row, part, count_to<lv.passes + 1>{});
+      } else {
+        row_along(f, r, row, part.length, count_to<lv.passes + 1>{});
+      }
       if (g.kept_rank)
         for (int w = 0; w < walks; ++w) row[w] += static_cast<uint64>(g.walks[w].kept[g.kept_rank - 1]);
     }
@@ -471,6 +740,46 @@ template <class SP, class Arch> struct kernel {
     int done[] = {(f.quick[K] = is_quick<K>(f), 0)...};
     (void)done;
   }
+
+  // --- arrays without holes --------------------------------------------------------------------------------------------
+
+  /// Elements first to last of results and operands that lie side by side in memory, walk w at at[w]. Results for which
+  /// `stream` is asked go past the caches.
+  static SINTER_INLINE void flat_loop(const uint64* at, const double* numbers, int64 first, int64 last, bool stream) {
+    uint64 p[walks];  // a copy: nobody else has its address
+    for (int w = 0; w < first_total; ++w) p[w] = at[w];
+    regs r;
+    compute_constants(numbers, [&](int k) { return p[k]; }, r);
+    int64 i = first;
+    for (; i + N <= last; i += N) flat_step<true>(r, p, i, N, stream);
+    if (i < last) flat_step<false>(r, p, i, static_cast<int>(last - i), false);
+    if (stream) simd::stream_end();
+  }
+  template <bool Full> static SINTER_INLINE void flat_step(regs& r, const uint64* p, int64 i, int count, bool stream) {
+    for_ids<element_ids<lv.passes>>([&]<int I>() {
+      constexpr instruction x = SP::at(I);
+      using T = type_at<SP, I>;
+      if constexpr (x.op != code::leaf) step<SP, I>(r);
+      else if constexpr (Full) r.template get<I>() = packed<T, N>::load(at_address<const T>(p[x.a]) + i);
+      else r.template get<I>() = load_lanes<Arch, T, N>(p[x.a] + static_cast<uint64>(i) * sizeof(T), 1, count);
+    });
+    for_ids<flat_outputs>([&]<int I>() {
+      constexpr int w = first_output + SP::at(I).b;
+      using T = type_at<SP, I>;
+      const auto& y = r.template get<SP::at(I).a>();
+      if constexpr (!Full) {
+        store_lanes<Arch, T, N>(p[w] + static_cast<uint64>(i) * sizeof(T), 1, count, y, write_store);
+      } else {
+        if constexpr (N > 1 && sizeof(T) >= 4 && std::is_same_v<T, computed<T>>)
+          if (stream) {
+            unroll<pack<T, N>::registers>([&](int k) { simd::stream(y.r[k], at_address<T>(p[w]) + i + k * simd::width<T>); });
+            return;
+          }
+        packed<T, N>::store(y, at_address<T>(p[w]) + i);
+      }
+    });
+  }
+  static SINTER_KERNEL void flat(const uint64* at, const double* numbers, int64 first, int64 last, bool stream) { flat_loop(at, numbers, first, last, stream); }
 
   // --- totals ----------------------------------------------------------------------------------------------------------
 
@@ -500,7 +809,7 @@ template <class SP, class Arch> struct kernel {
   static SINTER_KERNEL void finish(const geometry& g, char* const* total_base, int64 first, int64 n, const uint64* at, const int64* lane) {
     if constexpr (total_outputs.count > 0) {
       regs r;
-      compute_constants(g, r);
+      compute_constants(g.numbers, [&](int k) { return g.walks[k].base; }, r);
       for (int64 i = 0; i < n; i += N) {
         const int count = static_cast<int>(n - i < N ? n - i : N);
         for_ids<all_totals>([&]<int I>() {

@@ -214,8 +214,10 @@ class SINTER_HIDDEN loop_runner : protected run_values {
     for (int i = 0; i < kept_count; ++i) g.kept[i] = extent[kept[i]];
     int64 unit_work = row_numel;
     if (!g.lanes_along_row) {
-      g.part = st.lanes, g.part_total = extent[lane_dim];
-      unit_work *= st.lanes;
+      // as many rows as the kernel takes at a time, but parts enough for threads
+      const int64 share = extent[lane_dim] / (2 * st.lanes);
+      g.part = st.lanes * (share < 1 ? 1 : share < st.groups ? share : st.groups), g.part_total = extent[lane_dim];
+      unit_work *= g.part;
     } else if (st.kind != kernel_kind::row && g.row[0] > 2 * map_block && g.row_rank == 1) {
       g.part = map_block, g.part_total = g.row[0];
       unit_work = map_block;
@@ -288,7 +290,7 @@ class SINTER_HIDDEN loop_runner : protected run_values {
         start[w] = w >= first_total && w + 1 < walks ? address_of(totals[w - first_total]) : g.walks[w].base;
         for (int d = 0; d <= inner; ++d) start[w] += static_cast<uint64>(at[d] * g.walks[w].kept[d]);
       }
-      strip part{1, g.row[g.row_rank - 1], st.lanes};
+      strip part{1, g.row[g.row_rank - 1], g.lanes_along_row ? st.lanes : static_cast<int>(g.part)};
       if (inner >= 0) part.rows = g.kept[inner] - at[inner] < last - first ? g.kept[inner] - at[inner] : last - first;
       if (parts) {  // the last part is shorter
         const int64 left = g.part_total - (parts - 1) * g.part;

@@ -26,7 +26,7 @@ template <int K, class F> SINTER_INLINE void unroll(F f) {
   else if constexpr (K == 4) f(0), f(1), f(2), f(3);
   else for (int i = 0; i < K; ++i) f(i);
 }
-template <class F, int... I> SINTER_INLINE void each(std::integer_sequence<int, I...>, F f) { (f(I), ...); }
+template <class F, int... I> SINTER_INLINE void each(std::integer_sequence<int, I...>, [[maybe_unused]] F f) { (f(I), ...); }
 /// The same for any K.
 template <int K, class F> SINTER_INLINE void each(F f) { each(std::make_integer_sequence<int, K>{}, f); }
 /// Integers wrap, as vectors do; signed scalars would be undefined.

@@ -8,7 +8,7 @@
 namespace sinter::inline v0 {
 namespace detail::inline SINTER_TARGET {
 
-#if defined(__AVX512F__) && defined(__AVX512DQ__) && SINTER_HAS_XSIMD
+#if defined(__AVX512F__) && SINTER_HAS_XSIMD
 inline constexpr bool has_tables = true;
 #else
 inline constexpr bool has_tables = false;

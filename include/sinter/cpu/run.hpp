@@ -3,13 +3,13 @@
 // entries, made here from a program's type.
 #pragma once
 #include "bounds.hpp"
-#include "contract.hpp"
+#include "convolve.hpp"
 
 namespace sinter::inline v0::detail::inline SINTER_TARGET {
 
-class SINTER_HIDDEN cpu_run : contract_runner {
+class SINTER_HIDDEN cpu_run : convolve_runner {
  public:
-  cpu_run(const program_entry& entry, const operand* leaves, const dims_slot* slots, result* results) : contract_runner(entry, leaves, slots, results) {}
+  cpu_run(const program_entry& entry, const operand* leaves, const dims_slot* slots, result* results) : convolve_runner(entry, leaves, slots, results) {}
 
   template <class Arch> void run() {
     const int n = p_.size();
@@ -43,6 +43,17 @@ class SINTER_HIDDEN cpu_run : contract_runner {
 
 // --- tables of a program -------------------------------------------------------------------------------------------
 
+/// Is the only result of a stage its contraction as it is?
+template <class P, int S> constexpr bool is_plain_product() {
+  using SP = stage_program<P, S>;
+  for (int i = 0; i < SP::size; ++i) {
+    const code op = SP::at(i).op;
+    if (op != code::leaf && op != code::expand && op != code::output) return false;
+  }
+  constexpr auto st = schedule_of<P>.stages[S];
+  return st.kind == kernel_kind::contract && st.root_count == 1 && SP::operand_count == 1 && inputs_of<P, S>.v[0].kind == input_kind::product;
+}
+
 template <class P, int S, class Arch> struct stage_tables {
   using SP = stage_program<P, S>;
   using K = kernel<SP, Arch>;
@@ -61,11 +72,11 @@ template <class P, int S, class Arch> struct stage_tables {
     return {st.kind, st.contract, st.loop, st.root_count, static_cast<uint16>(SP::operand_count), static_cast<uint16>(levels_of<SP>.totals),
             st.row_tag, schedule_of<P>.roots + st.first_root, inputs_of<P, S>.v, levels.root, levels.row, totals_of<P, S>.v,
             reductions_of<P, S>.v, stage_source<P, S>::cut.reduction_count,
-            K::N, st.kind == kernel_kind::contract && st.root_count == 1 && schedule_of<P>.roots[st.first_root] == st.contract,
-            levels.positions, &K::run, &K::clear, &K::merge, &K::finish, &total_size, contract_entry()};
+            K::N, K::most_groups, is_plain_product<P, S>(), levels.positions, &K::run, &K::clear, &K::merge, &K::finish, &total_size, contract_entry()};
   }
   static constexpr auto contract_entry() -> void (*)(contract_runner&, const stage_entry&) {
     if constexpr (st.kind != kernel_kind::contract) return nullptr;
+    else if constexpr (P::at(st.contract).op == code::convolve) return &convolve_runner::convolve_entry<cpp_type<P::at(st.contract).type>, Arch>;
     else return &contract_runner::contract_entry<cpp_type<P::at(st.contract).type>, Arch>;
   }
   static int64 total_size(int k) { return K::total_size(k); }

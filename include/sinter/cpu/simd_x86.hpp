@@ -19,6 +19,7 @@ template <class T> int load_head(const T*, int);
 template <class V, class T> void store_head(V, T*, int);
 template <class T> int load_even(const T*);
 template <class V, class T> void store_even(V, T*);
+template <class V, class T> void stream(V, T*);
 template <class E> int load_mask(const bool*);
 template <class M> void store_mask(M, bool*);
 template <class U, class V> U convert_vector(V);
@@ -120,6 +121,19 @@ template <class T> SINTER_INLINE void store_head(xsimd::batch<T> v, T* p, int co
   T x[W];
   v.store_unaligned(x);
   for (int i = 0; i < count; ++i) p[i] = x[i];
+}
+
+/// Stores past the caches, where p is aligned to the register: for results larger than they are. See stream_end.
+template <class T> SINTER_INLINE void stream(xsimd::batch<T> v, T* p) {
+#if defined(__AVX512F__)
+  _mm512_stream_ps(reinterpret_cast<float*>(p), (__m512)(v.data));
+#elif defined(__AVX__)
+  _mm256_stream_ps(reinterpret_cast<float*>(p), (__m256)(v.data));
+#elif defined(__SSE2__)
+  _mm_stream_ps(reinterpret_cast<float*>(p), (__m128)(v.data));
+#else
+  v.store_unaligned(p);
+#endif
 }
 
 /// A mask of elements of E from bools, one byte each.
@@ -256,5 +270,34 @@ template <class T> SINTER_INLINE batch<T> at_least(xsimd::batch<T> x, xsimd::bat
 #endif
 
 #endif  // SINTER_HAS_XSIMD
+
+#if SINTER_HAS_XSIMD
+/// a * b + c of plain vectors of any number of lanes, rounded once where the target can.
+template <class V> SINTER_INLINE V fused(V a, V b, V c) {
+  constexpr bool single = sizeof(a[0]) == 4;
+#if defined(__AVX512F__)
+  if constexpr (sizeof(V) == 64 && single) return (V)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+  else if constexpr (sizeof(V) == 64) return (V)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c);
+  else
+#endif
+#if defined(__FMA__)
+  if constexpr (sizeof(V) == 32 && single) return (V)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+  else if constexpr (sizeof(V) == 32) return (V)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c);
+  else if constexpr (sizeof(V) == 16 && single) return (V)_mm_fmadd_ps((__m128)a, (__m128)b, (__m128)c);
+  else if constexpr (sizeof(V) == 16) return (V)_mm_fmadd_pd((__m128d)a, (__m128d)b, (__m128d)c);
+  else
+#endif
+    return a * b + c;
+}
+#else
+template <class V> V fused(V, V, V);
+#endif
+
+/// After streaming stores: whoever hears of them from now on sees them.
+SINTER_INLINE void stream_end() {
+#if SINTER_HAS_XSIMD && defined(__SSE2__)
+  _mm_sfence();
+#endif
+}
 
 }  // namespace sinter::inline v0::simd::inline SINTER_TARGET

@@ -4,7 +4,7 @@
 #pragma once
 #include "../expr/shape.hpp"
 #include "../tensor/dispatch.hpp"
-#include "allocator.hpp"
+#include "copy_elements.hpp"
 
 namespace sinter::inline v0::detail::inline SINTER_TARGET {
 
@@ -49,7 +49,11 @@ template <class T, class Arch> SINTER_KERNEL void sum_strided(const T* from, con
     T* q = to;
     for (int d = 0; d < last; ++d) p += at[d] * from_strides[d], q += at[d] * to_strides[d];
     const int64 ps = s.rank ? from_strides[last] : 0, qs = s.rank ? to_strides[last] : 0;
-    for (int64 i = 0; i < n; ++i) {
+    int64 i = 0;
+    if constexpr (std::is_floating_point_v<T>)
+      if (constexpr int W = simd::width<T>; ps == 1 && qs == 1)
+        for (; i + W <= n; i += W) (pack<T, W>::load(q + i) + pack<T, W>::load(p + i)).store(q + i);
+    for (; i < n; ++i) {
       if constexpr (std::is_same_v<T, bool>) q[i * qs] = q[i * qs] || p[i * ps];
       else q[i * qs] = static_cast<T>(static_cast<computed<T>>(q[i * qs]) + static_cast<computed<T>>(p[i * ps]));
     }
@@ -62,6 +66,7 @@ template <class T, class Arch> SINTER_KERNEL void sum_strided(const T* from, con
 /// to (+)= from, summed over the dims that `to` lacks or has with extent 1. Strides in elements.
 template <class Arch> SINTER_HIDDEN void sum_into(dtype t, const char* from, const shape_value& s, const int64* from_strides, char* to, const shape_value& ts,
                                     const int64* to_strides, bool accumulate) {
+  if (!accumulate && s == ts) return copy_elements<Arch>(size_of(t), s, from, from_strides, to, to_strides);
   int64 aligned[max_rank] = {};
   const int lead = s.rank - ts.rank;
   for (int d = lead; d < s.rank; ++d) aligned[d] = ts[d - lead] == 1 ? 0 : to_strides[d - lead];

@@ -36,14 +36,17 @@ void launch(stage_kernels&, entry, bool wide, const void* table, int64 bytes, in
 /// A contraction by cuBLAS; false if it is no matrix product of float32 or float64, or there is no cuBLAS.
 bool multiply(dtype, const launch_table<3>&);
 
-/// The source of a contraction.
-template <class T> cuda_source product_source(bool wide) {
-  return {std::string("#include \"sinter/cuda/product.hpp\"\nusing K = sinter::detail::device::kernel<sinter::detail::device::product_stage<sinter::cpp_type<sinter::dtype(") +
-          std::to_string(static_cast<int>(dtype_of<T>)) + ")>>, sinter::detail::device::cuda_block, " + (wide ? "sinter::int64" : "int") +
+/// The source of a contraction or convolution: `stage` in cuda/`header`.hpp.
+inline cuda_source stage_source_text(const char* header, const char* stage, dtype t, bool wide) {
+  return {std::string("#include \"sinter/cuda/") + header + ".hpp\"\nusing K = sinter::detail::device::kernel<sinter::detail::device::" + stage + "<sinter::cpp_type<sinter::dtype(" +
+          std::to_string(static_cast<int>(t)) + ")>>, sinter::detail::device::cuda_block, " + (wide ? "sinter::int64" : "int") +
           ">;\n" + "extern \"C\" __global__ void __launch_bounds__(256) sinter_map(const __grid_constant__ K::table t) { K::map(t); }\n", {}};
 }
+template <class T> cuda_source product_source(bool wide) { return stage_source_text("product", "product_stage", dtype_of<T>, wide); }
+template <class T> cuda_source convolution_source(bool wide) { return stage_source_text("convolution", "convolution_stage", dtype_of<T>, wide); }
 template <class SP> inline constexpr auto source_for = &source_of<SP>;
 template <class T> inline constexpr auto source_for<product_stage<T>> = &product_source<T>;
+template <class T> inline constexpr auto source_for<convolution_stage<T>> = &convolution_source<T>;
 /// Stage programs by NVRTC.
 template <class SP> struct jit {
   SINTER_HIDDEN static inline stage_kernels kernels{source_for<SP>};

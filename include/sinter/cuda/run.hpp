@@ -3,6 +3,7 @@
 // three functions (the driver's, or a test's). Next: cuda/launch.hpp decides how, cuda/kernel.hpp is what runs.
 #pragma once
 #include "../expr/loops.hpp"
+#include "convolution.hpp"
 #include "launch.hpp"
 #include "product.hpp"
 
@@ -258,6 +259,7 @@ class SINTER_HIDDEN run {
   /// The contraction of a stage into `to`: result dims are kept, the others are summed.
   void multiply(const stage_entry& st, const memory& to) {
     const instruction x = p_.at(st.contract);
+    if (x.op == code::convolve) return convolve(st, to);
     const contraction c = contraction::decode(p_.pool(x.c));
     const int64 size = size_of(x.type);
     int64 own[max_rank], extent[8] = {}, steps[3][8] = {};
@@ -292,6 +294,37 @@ class SINTER_HIDDEN run {
     if (m_.multiply && m_.multiply(m_.context, x.type, t)) return;
     const int64 blocks = (h.units + 255) / 256;
     if (blocks > 0) m_.launch(m_.context, st.product, entry::map, wide || h.units > (int64{1} << 30), &t, sizeof t, blocks < 16384 ? blocks : 16384, 256);
+  }
+  void convolve(const stage_entry& st, const memory& to) {
+    const instruction x = p_.at(st.contract);
+    const window_shape s = window_shape_of(p_, st.contract, &shapes_[0], slots_);
+    const auto face = window_face::decode(p_.at(x.c).c).kind;
+    const int64 size = size_of(x.type);
+    window_table t;
+    t.batch = s.batch, t.groups = s.n.groups, t.in = s.in, t.out = s.out, t.face = face, t.units = shapes_[st.contract].numel();
+    int64 largest = t.units;
+    for (int d = 0; d < most_window_dims; ++d) {
+      t.extent[0][d] = s.x[d], t.extent[1][d] = s.w[d], t.extent[2][d] = s.y[d];
+      t.stride[d] = s.n.stride[d], t.dilation[d] = s.n.dilation[d], t.padding[d] = s.n.padding[d];
+      for (const int64 reach : {s.n.padding[d], s.w[d] * s.n.dilation[d], s.y[d] * s.n.stride[d], s.x[d]}) largest = reach > largest ? reach : largest;
+    }
+    const auto set = [&](int which, uint64 base, const int64* own) {
+      t.base[which] = base;
+      t.step[which][0] = own[0] * size, t.step[which][1] = own[1] * size;
+      for (int d = 0; d < s.n.rank; ++d) t.step[which][2 + s.n.at(d)] = own[2 + d] * size;
+    };
+    int64 own[max_rank];
+    const uint64 a = strides_of(x.a, own);
+    set(face == window_face::x ? 2 : 0, a, own);
+    const uint64 b = strides_of(x.b, own);
+    set(face == window_face::w ? 2 : 1, b, own);
+    set(face == window_face::y ? 2 : face == window_face::x ? 0 : 1, to.data, to.strides);
+    for (int f = 0; f < 3; ++f) {
+      const int64 n = t.extent[f][0] * t.extent[f][1] * t.extent[f][2];
+      largest = n > largest ? n : largest;
+    }
+    const int64 blocks = (t.units + 255) / 256;
+    if (blocks > 0) m_.launch(m_.context, st.product, entry::map, largest > (int64{1} << 29), &t, sizeof t, blocks < 16384 ? blocks : 16384, 256);
   }
   static int64 blocks_for(int64 n) { return n <= 0 ? 0 : n < 256 * 4096 ? (n + 255) / 256 : 4096; }
 
@@ -349,8 +382,9 @@ template <class P, int S, template <class> class Kernels> struct stage_tables {
     return f;
   }();
   static constexpr void* product() {
-    if constexpr (st.kind == kernel_kind::contract) return Kernels<product_stage<cpp_type<P::at(st.contract).type>>>::value();
-    else return nullptr;
+    if constexpr (st.kind != kernel_kind::contract) return nullptr;
+    else if constexpr (P::at(st.contract).op == code::convolve) return Kernels<convolution_stage<cpp_type<P::at(st.contract).type>>>::value();
+    else return Kernels<product_stage<cpp_type<P::at(st.contract).type>>>::value();
   }
   static constexpr stage_entry row() {
     return {st.kind, st.contract, st.row_tag, SP::operand_count, st.root_count, levels_of<SP>.totals, stage_source<P, S>::cut.reduction_count,

@@ -35,7 +35,7 @@ template <class X, class Arch = native> auto evaluate(const X& x) {
   using P = typename L::program;
   using E = typename L::extents_type;
   using T = typename L::value_type;
-  bound_operands<P::operand_count> host;
+  bound_operands<P> host;
   bind<Arch>(x, host);
   operand leaves[P::operand_count + 1], results[2], &result = results[0];
   for (int i = 0; i < P::operand_count; ++i) copy(leaves[i], host.leaves[i]);

@@ -35,9 +35,9 @@ constexpr vec<uint16> adjoint(graph& g, const vec<uint16>& roots, const vec<uint
     const instruction x = g.at(i);
     bool on = wanted[i];
     switch (x.op) {
-      case code::leaf: case code::scalar: case code::literal: case code::index: case code::extent: case code::output: break;
+      case code::leaf: case code::scalar: case code::literal: case code::index: case code::extent: case code::window: case code::output: break;
       case code::expand: case code::cast: case code::squeeze: case code::unsqueeze: case code::reduce: on = on || active[x.a]; break;
-      case code::contract: on = on || active[x.a] || active[x.b]; break;
+      case code::contract: case code::convolve: on = on || active[x.a] || active[x.b]; break;
       default: {
         const int k = g.descr(i)->arity;
         on = on || active[x.a] || (k > 1 && active[x.b]) || (k > 2 && active[x.c]);
@@ -60,7 +60,7 @@ constexpr vec<uint16> adjoint(graph& g, const vec<uint16>& roots, const vec<uint
     const instruction x = g.at(i);
     const sym y = g.at_sym(i), dy = g.at_sym(d[i]);
     switch (x.op) {
-      case code::leaf: case code::scalar: case code::literal: case code::index: case code::extent: case code::output: break;
+      case code::leaf: case code::scalar: case code::literal: case code::index: case code::extent: case code::window: case code::output: break;
       case code::cast: give(x.a, dy); break;
       case code::expand: give(x.a, sum_to_operand(g, dy, g.at_sym(x.a), y)); break;
       case code::squeeze: give(x.a, g.unsqueeze(dy, {x.b, g.at(x.a).rank - x.rank})); break;
@@ -80,6 +80,18 @@ constexpr vec<uint16> adjoint(graph& g, const vec<uint16>& roots, const vec<uint
         for (int k = 0; k < s.rank_a; ++k) da.c(k) = s.a(k), db.a(k) = s.a(k);
         if (active[x.a]) give(x.a, g.contract(dy, g.at_sym(x.b), da));
         if (active[x.b]) give(x.b, g.contract(g.at_sym(x.a), dy, db));
+        break;
+      }
+      case code::convolve: {  // the two other faces, of dy and the other operand
+        const instruction window = g.at(x.c);
+        const auto face = window_face::decode(window.c).kind;
+        const sym a = g.at_sym(x.a), b = g.at_sym(x.b);
+        const auto give_face = [&](window_face::kind_t kind, sym p, sym q, sym like) {
+          if (active[like.id]) give(like.id, g.convolve(p, q, g.window(like, {window.b, 0}, {kind, true, window_face::decode(window.c).dims})));
+        };
+        if (face == window_face::y) give_face(window_face::x, dy, b, a), give_face(window_face::w, a, dy, b);
+        else if (face == window_face::x) give_face(window_face::y, dy, b, a), give_face(window_face::w, dy, a, b);
+        else give_face(window_face::x, b, dy, a), give_face(window_face::y, a, dy, b);
         break;
       }
       default: {

@@ -81,6 +81,10 @@ template <class A, class B> requires detail::any_complex<A, B> constexpr complex
   return detail::multiply_parts(a, b, [](sym x, sym y) { return contract_linear(x, y); });
 }
 
+template <class A, class B> requires detail::any_complex<A, B> constexpr complex_sym convolve_images(A x, B w, axes d, bool transposed) {
+  return detail::multiply_parts(x, w, [=](sym a, sym b) { return convolve_images(a, b, d, transposed); });
+}
+
 /// a + b i of real values that broadcast.
 template <real_value A, real_value B> constexpr complex_sym complex_of_parts(A a, B b) {
   graph& g = *a.g;

@@ -24,6 +24,9 @@ template <auto F> struct fn {
   template <class... X> requires operands<X...> constexpr applied<composed::function<std::remove_const_t<decltype(F)>>, X...> operator()(X&&... x) const {
     return apply<composed::function<std::remove_const_t<decltype(F)>>>(static_cast<X&&>(x)...);
   }
+  /// y = F(x...), written into y as y.copy_(F(x...)) does, with operands that are borrowed for the call: nothing is counted,
+  /// nothing is allocated. With small static extents this is the bare loop. (tensor/assign.hpp)
+  template <class Y, class... X> SINTER_INLINE void into(const Y& y, const X&... x) const;
 };
 
 /// `let(e, [](auto h) { return h * f(h); })`: f of the one value h = e, fused. The function captures nothing; further

@@ -136,7 +136,10 @@ class graph {
   /// Number of elements of x along dims d, as a number of dtype t.
   constexpr sym extent(sym x, axes d, dtype t) { return add({make(code::extent, t, 0, x.id, static_cast<int>(d.tag))}); }
 
-  constexpr sym expand(sym x, sym like) { return add_inferred(make(code::expand, at(x.id).type, at(like.id).rank, x.id, like.id)); }
+  constexpr sym expand(sym x, sym like) {
+    if (at(like.id).rank == 0 && at(x.id).rank == 0) return x;
+    return add_inferred(make(code::expand, at(x.id).type, at(like.id).rank, x.id, like.id));
+  }
   constexpr sym reduce(const op_descr* op, sym x, axes d) {
     if (op->info.result == result_type::wide && !is_floating(at(x.id).type)) x = cast(x, dtype::i64);
     if (op->info.result == result_type::floating && !is_floating(at(x.id).type)) x = cast(x, dtype::f32);
@@ -159,6 +162,15 @@ class graph {
     const dtype t = promote(at(a.id).type, at(b.id).type), in = computed_in(t);  // small types are summed in larger ones
     a = cast(a, in), b = cast(b, in);
     return cast(add({make(code::contract, in, labels.rank_c, a.id, b.id, pool(labels.encode()))}), t);
+  }
+  /// How the convolution that reads it runs: `face`, by the parameters in slot d; `like`: face.like.
+  constexpr sym window(sym like, axes d, window_face face) {
+    return add({make(code::window, dtype::i64, at(like.id).rank, like.id, static_cast<int>(d.tag), face.encode())});
+  }
+  constexpr sym convolve(sym a, sym b, sym window) {
+    const dtype t = promote(at(a.id).type, at(b.id).type), in = computed_in(t);
+    a = cast(a, in), b = cast(b, in);
+    return cast(add({make(code::convolve, in, at(a.id).rank, a.id, b.id, window.id)}), t);
   }
   constexpr void output(sym x, int number, int summed_to = -1) {
     instruction i = make(code::output, at(x.id).type, at(x.id).rank, x.id, number, summed_to + 1);
@@ -279,7 +291,7 @@ class graph {
   constexpr void infer(item& it, int arity) const {
     const instruction& x = it.ins;
     switch (x.op) {
-      case code::leaf: case code::scalar: case code::literal: case code::extent: case code::contract: case code::output: return;
+      case code::leaf: case code::scalar: case code::literal: case code::extent: case code::contract: case code::window: case code::convolve: case code::output: return;
       case code::index: case code::cast: it.ones = items_[x.a].ones, it.tag = items_[x.a].tag; return;
       case code::expand: it.ones = items_[x.b].ones, it.tag = items_[x.b].tag; return;
       case code::reduce:

@@ -21,7 +21,9 @@ enum class code : uint16 {
   squeeze = 9,    ///< a without its dims b (of extent 1)
   unsqueeze = 10, ///< a with dims b of extent 1 put in
   output = 11,    ///< a is result number b; c: 1 + the leaf whose shape it is summed to (0: none)
-  // 12 to 31 are kept for: gather, scatter, scan, cond, while, barrier, element k of a multi-output instruction
+  window = 12,    ///< no value: how the convolution that reads it runs. a: where its result's shape may come from; b: slot of its parameters; c: window_face
+  convolve = 13,  ///< the face that window c says, from the other two faces a and b
+  // 14 to 31 are kept for: gather, scatter, scan, cond, while, barrier, element k of a multi-output instruction
   first_op = 32
 };
 
@@ -46,6 +48,10 @@ struct instruction {
   constexpr int op_index() const { return static_cast<int>(op) - static_cast<int>(code::first_op); }
   /// No operand numbers: leaves, scalars, literals.
   constexpr bool is_source() const { return op <= code::literal; }
+  /// Reads only the shape of its operand a.
+  constexpr bool reads_shape() const { return op == code::index || op == code::extent || op == code::window; }
+  /// A product: sums over what its two operands a and b share.
+  constexpr bool is_product() const { return op == code::contract || op == code::convolve; }
 };
 
 inline constexpr int max_rank = 8;
@@ -75,6 +81,17 @@ struct contraction {
     for (int i = 0; i < r.rank_a + r.rank_b + r.rank_c; ++i) r.labels[i] = static_cast<uint8>(w >> (9 + 3 * i) & 7);
     return r;
   }
+};
+
+/// A convolution ties three arrays: images x [N, C, X...], kernels w [O, C / groups, K...] and images y [N, O, Y...], by
+/// x position = y position * stride + w position * dilation - padding. Each is a sum of products of the other two: the
+/// derivatives of one are the others. Operands are in the order x, w, y without the one that is wanted; y is the first beside w.
+struct window_face {
+  enum kind_t : uint8 { y = 0, x = 1, w = 2 } kind = y;
+  bool like = false;  ///< the result has the shape of the window's operand; else it follows from the operands and the parameters
+  uint8 dims = 2;     ///< of X, K and Y
+  constexpr uint16 encode() const { return static_cast<uint16>(kind | like << 2 | dims << 3); }
+  static constexpr window_face decode(uint16 c) { return {static_cast<kind_t>(c & 3), (c & 4) != 0, static_cast<uint8>(c >> 3)}; }
 };
 
 namespace detail::inline SINTER_TARGET {

@@ -86,6 +86,8 @@ template <class X> struct lowered {
                   "sinter: shapes do not broadcast: two static extents differ and neither is 1; transpose, slice or unsqueeze one");
     static_assert(result.fault.kind != shape_fault::inner,
                   "sinter: matmul: the inner static extents differ (columns of a, rows of b); transpose one: a.T()");
+    static_assert(result.fault.kind != shape_fault::rank,
+                  "sinter: a convolution of N dims is of an input [batch, channels, N dims] or [channels, N dims] and a weight [out, in / groups, N dims]");
     static_assert(result.fault.kind != shape_fault::dims,
                   "sinter: dim<...> is out of range for the operand, or named twice: dims are 0 .. rank - 1, or negative from the end");
   }
@@ -98,7 +100,7 @@ template <class X> struct lowered {
 template <class X> constexpr bool holds_barrier() {
   using P = program_of<X>;
   for (int i = 0; i < P::size; ++i)
-    if (P::at(i).op == code::reduce || P::at(i).op == code::contract) return true;
+    if (P::at(i).op == code::reduce || P::at(i).is_product()) return true;
   return false;
 }
 

@@ -88,7 +88,7 @@ class placement {
   int n;
 
   static constexpr bool has_own_shape(const instruction& x) {
-    return x.op == code::reduce || x.op == code::contract || x.op == code::squeeze || x.op == code::unsqueeze;
+    return x.op == code::reduce || x.is_product() || x.op == code::squeeze || x.op == code::unsqueeze;
   }
   static constexpr int count_atoms(const graph& g) {
     int leaves = 64, own = 0;
@@ -104,12 +104,14 @@ class placement {
       if (g.at(i).op == code::leaf && g.at(i).a >= next) next = g.at(i).a + 1;
     for (int i = 0; i < n; ++i) {
       const instruction& x = g.at(i);
-      if (x.rank == 0 || x.op == code::literal || x.op == code::scalar || x.op == code::extent) continue;
+      if (x.rank == 0 || x.op == code::literal || x.op == code::scalar || x.op == code::extent || x.op == code::window) continue;
       if (x.op == code::leaf) {
         shapes.mark(i, x.a);
         if (x.c)
           for (int k = 0; k < 64; ++k)
             if (g.pool()[x.c - 1] >> k & 1) shapes.mark(i, k);
+      } else if (x.op == code::convolve && window_face::decode(g.at(x.c).c).like) {
+        shapes.copy(i, shapes, g.at(x.c).a);
       } else if (has_own_shape(x)) {
         shapes.mark(i, next++);
       } else if (x.op == code::expand) {
@@ -122,8 +124,9 @@ class placement {
   /// Operands whose values, not only whose shapes, instruction i needs.
   template <class F> constexpr void for_values(int i, F f) const {
     const instruction& x = g.at(i);
-    if (x.op == code::index || x.op == code::extent) return;
+    if (x.reads_shape()) return;
     if (x.op == code::expand) return f(x.a);
+    if (x.op == code::convolve) return f(x.a), f(x.b);
     for_operands(x, g.descr(i), f);
   }
   constexpr void find_live() {
@@ -156,7 +159,7 @@ class placement {
         break;
       case code::squeeze: case code::unsqueeze: locate_view(i); break;
       case code::reduce: locate_reduction(i); break;
-      case code::contract:
+      case code::contract: case code::convolve:
         materialise(x.a), materialise(x.b);
         read_back(i, 1 + (at[x.a].depth > at[x.b].depth ? at[x.a].depth : at[x.b].depth));
         at[i].product = static_cast<uint16>(i);

@@ -125,7 +125,7 @@ template <class P> inline constexpr plan_tables plan_tables_of{view_of<P>, plan_
 
 class planner {
  public:
-  planner(const plan_tables& t, const shape_value* leaves, const dims_slot* slots) : t_(t), p_(t.view), shapes_(p_.size(), {}) {
+  planner(const plan_tables& t, const shape_value* leaves, const dims_slot* slots) : t_(t), p_(t.view), slots_(slots), shapes_(p_.size(), {}) {
     const shape_fault f = infer_shapes(p_, leaves, slots, &shapes_[0]);
     if (f.kind != shape_fault::none) raise(p_, f, &shapes_[0]);
     for (int s = 0; s < t.stage_count; ++s) {
@@ -147,6 +147,7 @@ class planner {
  private:
   const plan_tables& t_;
   const program_view& p_;
+  const dims_slot* slots_;
   vec<shape_value> shapes_;
 
   std::string name_of_op(int i) const {
@@ -155,6 +156,7 @@ class planner {
     switch (x.op) {
       case code::cast: return std::string("to ") + name_of(x.type);
       case code::contract: return "matmul";
+      case code::convolve: return face_name(window_face::decode(p_.at(x.c).c).kind, shapes_[i].rank - 2);
       case code::index: return "index";
       default: return "";
     }
@@ -199,7 +201,7 @@ class planner {
     for (int i = p_.size() - 1; i >= 0; --i) {
       if (!need[i] || is_input(i, s) || st.contract == i) continue;
       if (p_.at(i).op == code::expand) need[p_.at(i).a] = true;
-      else if (p_.at(i).op != code::index) for_operands(p_.at(i), p_.descr(i), [&](uint16 o) { need[o] = true; });
+      else if (!p_.at(i).reads_shape()) for_operands(p_.at(i), p_.descr(i), [&](uint16 o) { need[o] = true; });
     }
     for (int i = 0; i < p_.size(); ++i) {
       if (!need[i] || is_input(i, s)) continue;
@@ -213,6 +215,7 @@ class planner {
     const instruction x = p_.at(i);
     if (x.op == code::reduce) return shapes_[x.a].numel();
     if (x.is_op()) return is_detach(i) ? 0 : shapes_[i].numel();
+    if (x.op == code::convolve) return 2 * window_shape_of(p_, i, &shapes_[0], slots_).products();
     if (x.op != code::contract) return 0;
     const contraction c = contraction::decode(p_.pool(x.c));
     int64 extent[8] = {1, 1, 1, 1, 1, 1, 1, 1}, n = 2;
@@ -240,7 +243,7 @@ class planner {
     if (is_result(v)) return;
     int reader = -1;
     for (int i = v + 1; i < p_.size() && reader < 0; ++i)
-      for_operands(p_.at(i), p_.descr(i), [&](uint16 o) { if (o == v && p_.at(i).op != code::expand && p_.at(i).op != code::index) reader = i; });
+      for_operands(p_.at(i), p_.descr(i), [&](uint16 o) { if (o == v && p_.at(i).op != code::expand && !p_.at(i).reads_shape()) reader = i; });
     if (reader < 0) return;
     const graph g = p_.restore();
     const placement places(g);
@@ -252,7 +255,7 @@ class planner {
     append(text, ' ');
     append(text, shape_text{shapes_[v].e, shapes_[v].rank});
     text += " is written to memory, as ";
-    if (how == code::contract) text += "a product reads whole operands";
+    if (how == code::contract || how == code::convolve) text += "a product reads whole operands";
     else if (at.product != no_value && how == code::reduce) text += name_of_op(reader) + " needs the whole product";
     else if (at.product != no_value) text += "an epilogue has the shape of its product";
     else if (at.total != no_value) text += "it is known only after the last row";
@@ -264,8 +267,9 @@ class planner {
 };
 
 template <class X> struct leaf_shapes {
-  shape_value shapes[program_of<X>::operand_count + 1];
-  dims_slot slots[16];
+  using P = program_of<X>;
+  shape_value shapes[P::operand_count + 1];
+  dims_slot slots[slot_count_of<P> + 1];
 
   explicit leaf_shapes(const X& x) {
     int k = 0, s = 0;
@@ -279,6 +283,7 @@ template <class X> struct leaf_shapes {
     for_leaves(x, leaves);
     auto dims_ = [&](const auto& d) {
       if constexpr (requires { d.v; }) {
+        if (s == slot_count_of<P>) return;  // nothing reads it
         for (const int32 i : d.v) slots[s].v[slots[s].count++] = i;
         ++s;
       }

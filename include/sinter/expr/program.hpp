@@ -33,6 +33,8 @@ constexpr sym replay(graph& g, const instruction& x, uint64 pool_word, const op_
     case code::cast: return g.cast(a, x.type);
     case code::reduce: return g.reduce(op, a, {x.b, 0});
     case code::contract: return g.contract(a, g.at_sym(map[x.b]), contraction::decode(pool_word));
+    case code::window: return g.window(a, {x.b, 0}, window_face::decode(x.c));
+    case code::convolve: return g.convolve(a, g.at_sym(map[x.b]), g.at_sym(map[x.c]));
     case code::squeeze: return g.squeeze(a, {x.b, g.at(a.id).rank - x.rank});
     case code::unsqueeze: return g.unsqueeze(a, {x.b, x.rank - g.at(a.id).rank});
     case code::output: g.output(a, x.b, x.c - 1); return {};
@@ -104,8 +106,9 @@ template <int Room> constexpr flat_graph<Room> flatten(const graph& g, int opera
     else if (x.op == code::literal) x.a = pooled(g.pool()[x.a]);
     else if (x.op != code::scalar) {
       x.a = map[x.a];
-      if (x.op == code::expand || x.op == code::contract || (x.is_op() && op->arity > 1)) x.b = map[x.b];
+      if (x.op == code::expand || x.is_product() || (x.is_op() && op->arity > 1)) x.b = map[x.b];
       if (x.op == code::contract) x.c = pooled(g.pool()[x.c]);
+      if (x.op == code::convolve) x.c = map[x.c];
       if (x.op == code::reduce) x.c = op_number(op);
       else if (x.is_op()) {
         if (op->arity > 2) x.c = map[x.c];

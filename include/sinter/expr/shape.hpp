@@ -4,6 +4,7 @@
 #pragma once
 #include "../error.hpp"
 #include "program.hpp"
+#include "window.hpp"
 
 namespace sinter::inline v0::detail {
 
@@ -27,11 +28,22 @@ struct shape_value {
 };
 inline namespace SINTER_TARGET {
 
-/// Run-time dims of a program: up to eight a slot, as given by the caller.
+/// Run-time numbers of a program, as given by the caller: the dims of an op, or the parameters of a window.
 struct dims_slot {
-  int32 v[max_rank] = {};
+  int32 v[4 * most_window_dims + 1] = {};
   int count = 0;
 };
+
+/// How many slots the instructions of P read.
+template <class P> inline constexpr int slot_count_of = [] {
+  uint32 n = run_time_dims;
+  for (int i = 0; i < P::size; ++i) {
+    const instruction x = P::at(i);
+    const bool dims = x.op == code::reduce || x.op == code::squeeze || x.op == code::unsqueeze || x.reads_shape();
+    if (dims && x.b >= n && x.b != bad_dims) n = x.b + 1u;
+  }
+  return static_cast<int>(n - run_time_dims);
+}();
 
 /// Mask of the dims that `tag` names in an operand of the given rank; ~0u if one is out of range or twice there.
 constexpr uint32 resolve_dims(uint32 tag, int rank, const dims_slot* slots) {
@@ -69,9 +81,33 @@ constexpr bool broadcast_into(shape_value& a, const shape_value& b) {
 
 /// What went wrong, if anything: the instruction, and how.
 struct shape_fault {
-  enum kind_t { none, broadcast, dims, inner, rank, empty } kind = none;
+  enum kind_t { none, broadcast, dims, inner, rank, empty, window } kind = none;
   int at = -1;
+  window_fault detail = window_fault::none;
+  int64 groups = 1;
 };
+
+/// Shape of convolution i.
+constexpr shape_fault infer_convolution(const program_view& p, int i, const dims_slot* slots, shape_value* out) {
+  const instruction x = p.at(i), window = p.at(x.c);
+  const window_face face = window_face::decode(window.c);
+  const shape_value &a = out[x.a], &b = out[x.b];
+  shape_value& s = out[i];
+  if (a.rank != b.rank || a.rank != 2 + face.dims) return {shape_fault::rank, i};
+  if (face.like) {
+    s = out[window.a];
+    return {};
+  }
+  s.rank = a.rank;
+  if (slots) {
+    const window_numbers n(slots[window.b - run_time_dims].v, a.rank - 2, b.e);
+    const window_fault f = window_extents(face.kind, n, a.e, b.e, s.e);
+    return f == window_fault::none ? shape_fault{} : shape_fault{shape_fault::window, i, f, n.groups};
+  }
+  s[0] = a[0], s[1] = face.kind == window_face::y ? b[0] : -1;
+  for (int d = 2; d < s.rank; ++d) s[d] = -1;
+  return {};
+}
 
 /// Shape of instruction i from those before it. `slots` null: run-time dims are not known.
 constexpr shape_fault infer_one(const program_view& p, int i, const shape_value* leaves, const dims_slot* slots, shape_value* out) {
@@ -81,7 +117,8 @@ constexpr shape_fault infer_one(const program_view& p, int i, const shape_value*
   switch (x.op) {
     case code::leaf: s = leaves[x.a]; return {};
     case code::scalar: case code::literal: case code::extent: return {};
-    case code::index: case code::cast: case code::output: s = out[x.a]; return {};
+    case code::index: case code::cast: case code::window: case code::output: s = out[x.a]; return {};
+    case code::convolve: return infer_convolution(p, i, slots, out);
     case code::expand: {
       s = out[x.b];
       shape_value both = s;
@@ -139,6 +176,16 @@ constexpr shape_fault infer_one(const program_view& p, int i, const shape_value*
   return fits ? shape_fault{} : shape_fault{shape_fault::broadcast, i};
 }
 
+/// The extents of the three faces of convolution i, once shapes are known.
+constexpr window_shape window_shape_of(const program_view& p, int i, const shape_value* shapes, const dims_slot* slots) {
+  const instruction x = p.at(i), window = p.at(x.c);
+  const int64 *a = shapes[x.a].e, *b = shapes[x.b].e, *c = shapes[i].e;
+  const int32* v = slots[window.b - run_time_dims].v;
+  const auto face = window_face::decode(window.c).kind;
+  const int rank = shapes[i].rank;
+  return face == window_face::y ? window_shape(v, rank, a, b, c) : face == window_face::x ? window_shape(v, rank, c, b, a) : window_shape(v, rank, a, c, b);
+}
+
 /// Shapes of all instructions.
 constexpr shape_fault infer_shapes(const program_view& p, const shape_value* leaves, const dims_slot* slots, shape_value* out) {
   for (int i = 0; i < p.size(); ++i) {
@@ -154,7 +201,7 @@ constexpr shape_fault find_empty(const program_view& p, const shape_value* shape
   for (int i = p.size() - 1; i >= 0; --i) {
     const instruction x = p.at(i);
     if (x.op == code::output) need[i] = shapes[i].numel() > 0;
-    if (!need[i] || x.op == code::index || x.op == code::extent) continue;
+    if (!need[i] || x.reads_shape()) continue;
     if (x.op == code::reduce && shapes[x.a].numel() == 0) {
       if (p.descr(i)->info.nonempty && shapes[i].numel() > 0) return {shape_fault::empty, i};
       continue;
@@ -165,19 +212,50 @@ constexpr shape_fault find_empty(const program_view& p, const shape_value* shape
   return {};
 }
 
+/// What is wrong with a convolution of these shapes.
+inline std::string window_text(const window_face::kind_t face, window_fault f, int64 groups, const shape_value& from, const shape_value& w) {
+  std::string text;
+  const auto say = [&](const auto&... parts) { (append(text, parts), ...); };
+  switch (f) {
+    case window_fault::stride: say("strides must be positive"); break;
+    case window_fault::padding: say("padding must be numbers of at least 0, \"same\" or \"valid\""); break;
+    case window_fault::dilation: say("dilations must be positive"); break;
+    case window_fault::groups: say("groups must be positive, not ", groups); break;
+    case window_fault::divide: say("weight ", shape_text{w.e, w.rank}, " has no number of kernels that ", groups, " groups can share equally"); break;
+    case window_fault::channels:
+      say("weight ", shape_text{w.e, w.rank}, " of ", groups, groups == 1 ? " group" : " groups", " needs an input of ",
+          face == window_face::y ? w[1] * groups : w[0], " channels, not of ", from[1], ": ", shape_text{from.e, from.rank});
+      break;
+    case window_fault::same: say("padding \"same\" is for a stride of 1"); break;
+    case window_fault::output_padding: say("output_padding must be at least 0, and smaller than the stride or the dilation"); break;
+    case window_fault::kernel:
+      say("weight ", shape_text{w.e, w.rank}, " is, dilated, larger than the padded input ", shape_text{from.e, from.rank}, ", or empty");
+      break;
+    default: say("nothing is left of input ", shape_text{from.e, from.rank}, " under weight ", shape_text{w.e, w.rank}, " and this padding");
+  }
+  return text;
+}
+
 /// Raises the error that `f` describes, naming the op and its operands' shapes.
 template <class Arch = native> [[noreturn]] SINTER_COLD void raise(const program_view& p, shape_fault f, const shape_value* shapes) {
   const instruction x = p.at(f.at);
   const op_descr* d = p.descr(f.at);
   const char* name = d ? d->info.name : x.op == code::contract ? "matmul" : "expression";
   std::string in;
+  if (x.op == code::convolve) {
+    const window_face::kind_t face = window_face::decode(p.at(x.c).c).kind;
+    name = face_name(face, shapes[x.a].rank - 2);
+    if (f.kind == shape_fault::window) fail<shape_error, Arch>(name, ": ", window_text(face, f.detail, f.groups, shapes[x.a], shapes[x.b]));
+  }
   for_operands(x, d, [&](uint16 o) {
+    if (p.at(o).op == code::window) return;
     if (!in.empty()) in += " and ";
     append(in, shape_text{shapes[o].e, shapes[o].rank});
   });
   if (f.kind == shape_fault::dims) fail<index_error, Arch>(name, ": a dim is out of range or named twice for shape ", in);
   if (f.kind == shape_fault::empty) fail<shape_error, Arch>(name, ": no elements along the dims of shape ", in);
   if (f.kind == shape_fault::inner) fail<shape_error, Arch>(name, ": inner extents of ", in, " differ");
+  if (f.kind == shape_fault::rank) fail<shape_error, Arch>(name, ": ", in, " are not images [N, C, X...] and kernels [O, C / groups, K...]");
   fail<shape_error, Arch>(name, ": shapes ", in, " do not broadcast");
 }
 

@@ -196,6 +196,10 @@ constexpr sym contract_linear(sym x, sym w) {
   c.c(rank - 1) = c.b(0) = column;
   return x.g->contract(x, w, c);
 }
+/// Images x convolved with kernels w by the parameters in slot d, or the transpose of that. Ranks are checked with the shapes.
+constexpr sym convolve_images(sym x, sym w, axes d, bool transposed) {
+  return x.g->convolve(x, w, x.g->window(x, d, {transposed ? window_face::x : window_face::y, false, static_cast<uint8>(d.count)}));
+}
 /// x, integers and bool as float32.
 constexpr sym floating(sym x) { return is_floating(x.g->at(x.id).type) ? x : x.g->cast(x, dtype::f32); }
 constexpr complex_sym floating(complex_sym z) { return z; }

@@ -68,7 +68,7 @@ template <class... Op> struct arity_table<ops<Op...>> { static constexpr int val
 template <class F> constexpr void for_operands(const instruction& x, int arity, F f) {
   if (x.is_source()) return;
   f(x.a);
-  const int n = x.op == code::expand || x.op == code::contract ? 2 : x.is_op() ? arity : 1;
+  const int n = x.op == code::expand || x.op == code::contract ? 2 : x.op == code::convolve ? 3 : x.is_op() ? arity : 1;
   if (n > 1) f(x.b);
   if (n > 2) f(x.c);
 }

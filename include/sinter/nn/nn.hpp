@@ -2,6 +2,7 @@
 // All of nn/. Next: module.hpp for modules of your own.
 #pragma once
 #include "activation.hpp"
+#include "convolution.hpp"
 #include "dropout.hpp"
 #include "embedding.hpp"
 #include "flatten.hpp"

@@ -30,6 +30,16 @@ struct div {
   static constexpr auto value(lane auto a, lane auto b) { return a / b; }
   static constexpr auto grad(auto dy, auto y, auto, auto b) { return grads(dy / b, -(dy * y / b)); }
 };
+/// a (1 / b), within 1.5 ulp of a / b for b from 1 to 2^126: parts of a whole, for which kernels divide once a row. Not among the ops
+/// of registry.hpp: it is no division for other b.
+struct share {
+  static constexpr op_info info{.name = "share", .samples = {0.5, 4}, .result = result_type::floating};
+  static constexpr auto value(lane auto a, lane auto b) { return a * (1 / b); }
+  static constexpr auto grad(auto dy, auto y, auto, auto b) {
+    auto d = apply<share>(dy, b);
+    return grads(d, -(d * y));
+  }
+};
 /// -x
 struct neg {
   static constexpr op_info info{.name = "neg", .integers = true};

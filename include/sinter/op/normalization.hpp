@@ -13,7 +13,7 @@ struct softmax {
   static constexpr auto compose(auto x, axes d) {
     auto f = floating(x);
     auto e = exp(f - detach(reduce_sym<op::max>(f, d)));
-    return e / reduce_sym<op::sum>(e, d);
+    return apply<op::share>(e, reduce_sym<op::sum>(e, d));
   }
 };
 /// x_i - max x - log sum_j exp(x_j - max x)

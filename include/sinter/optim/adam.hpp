@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Adam and AdamW. Next: rmsprop.hpp; flat.hpp for how a step runs.
 #pragma once
-#include <limits>
-
 #include "../op/exponential.hpp"
 #include "optimizer.hpp"
 
@@ -23,16 +21,26 @@ struct adamw_options {
 };
 
 namespace detail {
-/// g <- sign g + decay p; p <- shrink p - rate m / (sqrt(largest) / correction + eps), with the new m and v, and the larger of
-/// v and min(largest, cap). One kernel with and without amsgrad: without, cap is 0 and `largest` lies where v does.
+/// g <- sign g + decay p; p <- shrink p - rate m / (sqrt(v) / correction + eps), with the new m and v.
 struct adam_rule {
-  static constexpr int states = 3, numbers = 10;
-  static constexpr auto next(sym p, sym g, sym m, sym v, sym largest, sym sign, sym decay, sym shrink, sym one_minus_beta1, sym beta2,
-                             sym one_minus_beta2, sym rate, sym inverse_correction, sym eps, sym cap) {
+  static constexpr int states = 2, numbers = 9;
+  static constexpr auto next(sym p, sym g, sym m, sym v, sym sign, sym decay, sym shrink, sym one_minus_beta1, sym beta2, sym one_minus_beta2, sym rate,
+                             sym inverse_correction, sym eps) {
     auto d = sign * g + decay * p;
     auto mean = m + one_minus_beta1 * (d - m);
     auto square = beta2 * v + one_minus_beta2 * d * d;
-    auto most = maximum(minimum(largest, cap), square);
+    return grads(shrink * p - rate * mean / (sqrt(square) * inverse_correction + eps), mean, square);
+  }
+};
+/// The same with the largest v so far in v's place.
+struct amsgrad_rule {
+  static constexpr int states = 3, numbers = 9;
+  static constexpr auto next(sym p, sym g, sym m, sym v, sym largest, sym sign, sym decay, sym shrink, sym one_minus_beta1, sym beta2,
+                             sym one_minus_beta2, sym rate, sym inverse_correction, sym eps) {
+    auto d = sign * g + decay * p;
+    auto mean = m + one_minus_beta1 * (d - m);
+    auto square = beta2 * v + one_minus_beta2 * d * d;
+    auto most = maximum(largest, square);
     return grads(shrink * p - rate * mean / (sqrt(most) * inverse_correction + eps), mean, square, most);
   }
 };
@@ -52,12 +60,13 @@ template <class Options, bool Decoupled> struct adam_method {
   }
   template <class P> static void start(P&, const Options&) {}
   template <class P> static void step(P& parameters, const Options& o) {
-    const double cap = o.amsgrad ? std::numeric_limits<double>::infinity() : 0;
-    parameters.template step<adam_rule>(o.amsgrad ? uses(0, 1, 2) : uses(0, 1, 1), [&](int64 n) {
+    const auto numbers_at = [&](int64 n) {
       const double t = static_cast<double>(n), b1 = o.betas.first, b2 = o.betas.second;
       return numbers(o.maximize ? -1 : 1, Decoupled ? 0 : o.weight_decay, Decoupled ? 1 - o.lr * o.weight_decay : 1, 1 - b1, b2, 1 - b2,
-                     o.lr / (1 - std::pow(b1, t)), 1 / std::sqrt(1 - std::pow(b2, t)), o.eps, cap);
-    });
+                     o.lr / (1 - std::pow(b1, t)), 1 / std::sqrt(1 - std::pow(b2, t)), o.eps);
+    };
+    if (o.amsgrad) parameters.template step<amsgrad_rule>(uses(0, 1, 2), numbers_at);
+    else parameters.template step<adam_rule>(uses(0, 1), numbers_at);
   }
 };
 }  // namespace detail

@@ -168,21 +168,25 @@ template <class T, int States> class flat_parameters {
     constexpr int64 parts = sizeof(T) / sizeof(R);
     using source = detail::step_source<Rule, R>;
     using P = sinter::detail::make_program<source>;
-    sinter::detail::operand leaves[source::tensors + source::numbers];
-    sinter::detail::result to[1 + Rule::states];
-    const auto bind = [&](int k, const tensor<T, rank<1>>& t) {
-      leaves[k].data = reinterpret_cast<char*>(t.data() + first);
-      leaves[k].shape.rank = 1, leaves[k].shape[0] = parts * n, leaves[k].strides[0] = 1;
+    using form = sinter::detail::flat_operand;
+    constexpr auto& plan = sinter::detail::flat_form<P>;
+    static_assert(plan.possible, "sinter: an update rule is one element-wise pass");
+    constexpr int inputs = sinter::detail::stage_program<P, 0>::operand_count;
+    sinter::uint64 at[inputs + 1 + Rule::states] = {};
+    double number_of[inputs + 1] = {};
+    const auto put = [&](int operand, const tensor<T, rank<1>>& t) {
+      const sinter::uint64 where = sinter::detail::address_of(t.data() + first);
+      const form& o = plan.operands[operand];
+      if (o.input >= 0) at[o.input] = where;
+      return where;
     };
-    bind(0, values_), bind(1, grads_);
+    at[inputs + plan.output_of[0]] = put(0, values_);
+    put(1, grads_);
     int leaf = 2;
-    for (const int s : states) bind(leaf++, states_[s]);
-    for (int i = 0; i < source::numbers; ++i) leaves[source::tensors + i].number = numbers.v[i];
-    for (int r = 0; r <= Rule::states; ++r) {
-      const auto& over = leaves[r ? r + 1 : 0];
-      to[r].data = over.data, to[r].shape = over.shape, to[r].strides[0] = 1;
-    }
-    sinter::detail::cpu_run(sinter::detail::entry_of<P, native>, leaves, nullptr, to).template run<native>();
+    for (const int s : states) at[inputs + plan.output_of[leaf - 1]] = put(leaf, states_[s]), ++leaf;
+    for (int i = 0; i < source::numbers; ++i)
+      if (const form& o = plan.operands[source::tensors + i]; o.input >= 0) number_of[o.input] = numbers.v[i];
+    sinter::detail::run_flat<P, native>(at, number_of, parts * n);
   }
 
   parameter_list<T> list_;

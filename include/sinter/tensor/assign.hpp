@@ -2,6 +2,7 @@
 // Assignment: y = e rebinds (and reuses y's memory where nobody can see it), copy_ and += write through, st::update
 // writes several tensors in one pass. Next: tensor/evaluate.hpp for how an expression is run.
 #pragma once
+#include "../expr/fn.hpp"
 #include "copy.hpp"
 #include "evaluate.hpp"
 
@@ -20,7 +21,7 @@ template <class P> constexpr bool overwritable(int k) {
   for (int i = 0; i < P::size; ++i) {
     const instruction x = P::at(i);
     if ((x.op == code::squeeze || x.op == code::unsqueeze) && x.a == leaf_id) return false;
-    if (x.op == code::contract && (x.a == leaf_id || x.b == leaf_id)) return false;
+    if (x.is_product() && (x.a == leaf_id || x.b == leaf_id)) return false;
     if (x.op == code::output && x.a == leaf_id) return false;
   }
   for (int s = 0; s < sched.count; ++s)
@@ -44,11 +45,48 @@ template <class P> inline constexpr auto overwritable_of = [] {
   return out;
 }();
 
+/// Is P its only operand beside the target's shape, as it is or broadcast? Then which operand?
+template <class P> inline constexpr int copied_operand = [] {
+  using SP = stage_program<P, 0>;
+  if (schedule_of<P>.count != 1 || P::reads_parts || P::result_count != 1 || SP::operand_count != 1 || inputs_of<P, 0>.v[0].kind != input_kind::memory) return -1;
+  for (int i = 0; i < SP::size; ++i)
+    if (const code op = SP::at(i).op; op != code::leaf && op != code::expand && op != code::output) return -1;
+  const instruction x = P::at(inputs_of<P, 0>.v[0].id);
+  return x.op == code::leaf ? static_cast<int>(x.a) : -1;
+}();
+/// y = x, element by element, x broadcast to y's shape. Throws shape_error.
+template <class Arch> SINTER_NOINLINE void copy_operand(dtype t, const operand& x, const result& y) {
+  shape_value both = y.shape;
+  if (!broadcast_into(both, x.shape) || !(both == y.shape)) [[unlikely]]
+    fail<shape_error, Arch>("copy_: shapes ", shape_text{x.shape.e, x.shape.rank}, " and ", shape_text{y.shape.e, y.shape.rank}, " do not broadcast");
+  int64 strides[max_rank] = {};
+  for (int d = 0, lead = y.shape.rank - x.shape.rank; d < x.shape.rank; ++d) strides[lead + d] = x.shape[d] == 1 ? 0 : x.strides[d];
+  ++counters().launches;
+  counters().bytes += static_cast<uint64>((x.shape.numel() + y.shape.numel()) * size_of(t));
+  copy_elements<Arch>(size_of(t), y.shape, x.data, strides, y.data, y.strides);
+}
+
 /// Do two handles' elements lie in one storage?
 template <class A, class T, class E, class D> bool shares(const leaf<A>& l, const tensor<T, E, D>& y) {
   return tensor_of(l.handle).storage_handle() == y.storage_handle();
 }
 template <class N, class T, class E, class D> bool shares(const number_operand<N>&, const tensor<T, E, D>&) { return false; }
+/// Do they lie across each other in memory, in one storage or in two around the same memory (from_blob)?
+template <class A, class B> bool touch(const A& x, const B& y) {
+  const auto span = [](const auto& t) {  // lowest and highest byte
+    struct { uint64 low, high; } at{address_of(t.data()), address_of(t.data() + 1) - 1};
+    for (int d = 0; d < t.rank; ++d) {
+      const int64 bytes = (t.sizes()[d] - 1) * t.strides()[d] * static_cast<int64>(sizeof *t.data());
+      (bytes < 0 ? at.low : at.high) += static_cast<uint64>(bytes);
+    }
+    return at;
+  };
+  const auto a = span(x);
+  const auto b = span(y);
+  return x.numel() && y.numel() && a.low <= b.high && b.low <= a.high;
+}
+template <class A, class T, class E, class D> bool touches(const leaf<A>& l, const tensor<T, E, D>& y) { return shares(l, y) || touch(tensor_of(l.handle), y); }
+template <class N, class T, class E, class D> bool touches(const number_operand<N>&, const tensor<T, E, D>&) { return false; }
 /// Are the operand's elements exactly y's, in the same order?
 template <class A, class T, class E, class D> bool same_elements(const leaf<A>& l, const tensor<T, E, D>& y) {
   const auto& x = tensor_of(l.handle);
@@ -102,7 +140,7 @@ template <class Y, class X> struct assignment {
 /// Is there an element of y that two indices reach?
 template <class T, class E, class D> bool overlaps_itself(const tensor<T, E, D>& y) {
   for (int d = 0; d < y.rank; ++d)
-    if (y.sizes()[d] > 1 && y.strides()[d] == 0) return true;
+    if (y.sizes()[d] > 1 && y.strides()[d] == 0) return y.numel() > 0;
   return false;
 }
 
@@ -110,7 +148,17 @@ template <class Arch, std::size_t... I, class... Y, class... X>
 SINTER_HIDDEN void run_update(std::index_sequence<I...>, const assignment<Y, X>&... a) {
   using P = make_program<joined_source<std::tuple<Y...>, X...>>;
   static_assert(complex_fits<P>(), SINTER_REAL_NEEDED);
-  bound_operands<P::operand_count> ops;
+  using first_type = std::tuple_element_t<0, std::tuple<Y...>>;
+  using S = short_way<P, typename first_type::extents_type, typename first_type::value_type, Arch, leaf<first_type>, X...>;
+  if constexpr (S::possible) {
+    S way;
+    int written = 0;
+    (way.result(written++, a.target), ...);
+    constexpr int counts[] = {operands_of<typename first_type::value_type>, operand_count_of<X>...};
+    (for_numbered_leaves<sum_of_first(counts, I + 1)>(a.value, way), ...);
+    if (way.run()) return static_cast<void>((a.target.bump_version(), ...));
+  }
+  bound_operands<P> ops;
   const auto& first = std::get<0>(std::tie(a.target...));
   const leaf like(first);
   bind<Arch>(like, ops);
@@ -131,13 +179,18 @@ SINTER_HIDDEN void run_update(std::index_sequence<I...>, const assignment<Y, X>&
     if (overlaps_itself(y)) fail<shape_error, Arch>("cannot write to a tensor of shape ", shape_text{y.sizes().data(), y.rank}, " that reaches an element twice (expanded)");
     int k = 0;
     auto look = [&]<class L>(const L& l) {
-      if (k && shares(l, y) && !may_overwrite<P>(l, k, y)) ok = false;
+      if (k && touches(l, y) && !may_overwrite<P>(l, k, y)) ok = false;
       k += L::operand_count;
     };
     for_leaves(like, look);
     (for_leaves(a.value, look), ...);
   };
   (check(a.target, direct[I + 1]), ...);
+  if constexpr (copied_operand<P> > 0)
+    if (direct[1]) {
+      copy_operand<Arch>(P::at(P::size - 1).type, ops.leaves[copied_operand<P>], to[0]);
+      return static_cast<void>((a.target.bump_version(), ...));
+    }
   results = 0;
   const auto aside = [&]<class V, class E, class D>(const tensor<V, E, D>&, bool ok) {
     for (int part = 0; part < operands_of<V>; ++part, ++results)
@@ -168,7 +221,39 @@ template <class Arch, class T, class E, class D, class X> void write_through(con
     run_update<Arch>(std::index_sequence<0>(), assignment<tensor<T, E, D>, H>{y, hold(static_cast<X&&>(x))});
 }
 
+/// y = Op(x...) the long way; apart, so that the short one needs no room for it.
+template <class Op, class Y, class... X> SINTER_NOINLINE void write_function(const Y& y, const X&... x) { y.copy_(apply<Op>(x...)); }
+/// Operand number K of the short way, borrowed.
+template <int K, class S, class X> SINTER_INLINE void borrow(S& way, const X& x) {
+  if constexpr (number<X>) way.template operator()<K>(number_operand<widest<X>>{static_cast<widest<X>>(x)});
+  else way.template add<K>(x, any_version);
+}
+template <class Op, class Arch, class Y, class... X> SINTER_INLINE bool run_borrowed(const Y& y, const X&... x) {
+  using N = applied<Op, const X&...>;
+  if constexpr (std::is_const_v<typename Y::element_type> || has_variable<N>::value || (formula<X> || ...)) {
+    return false;
+  } else {
+    using P = make_program<joined_source<std::tuple<Y>, N>>;
+    using S = short_way<P, typename Y::extents_type, typename Y::value_type, Arch, leaf<Y>, N>;
+    if constexpr (!S::possible) {
+      return false;
+    } else {
+      S way;
+      way.result(0, y);
+      [&]<std::size_t... I>(std::index_sequence<I...>) { (borrow<static_cast<int>(1 + I)>(way, x), ...); }(std::index_sequence_for<X...>());
+      if (!way.run()) return false;
+      y.bump_version();
+      return true;
+    }
+  }
+}
+
 }  // namespace detail::inline SINTER_TARGET
+
+template <auto F> template <class Y, class... X> SINTER_INLINE void fn<F>::into(const Y& y, const X&... x) const {
+  using Op = composed::function<std::remove_const_t<decltype(F)>>;
+  if (!detail::run_borrowed<Op, native>(y, x...)) [[unlikely]] detail::write_function<Op>(y, x...);
+}
 
 #define SINTER_NOT_A_TENSOR \
   "sinter: an expression with variables is not a tensor: write `st::variable y = ...`, or detach() its variables"
@@ -199,7 +284,7 @@ template <class V, class E, class D> template <detail::formula X, class Arch> te
   if constexpr (!L::fits || detail::has_variable<B>::value) return *this;
   if constexpr (!std::is_lvalue_reference_v<X> && std::is_same_v<typename L::value_type, V> && E::rank == L::extents_type::rank) {
     if (owns_all()) {
-      detail::bound_operands<P::operand_count> ops;
+      detail::bound_operands<P> ops;
       detail::bind<Arch>(x, ops);
       int64 mine = 0;
       int k = 0;
@@ -208,6 +293,8 @@ template <class V, class E, class D> template <detail::formula X, class Arch> te
         if (detail::shares(l, *this)) {
           ++mine;
           fits = fits && detail::may_overwrite<P>(l, k, *this);
+        } else {
+          fits = fits && !detail::touches(l, *this);
         }
         k += l.operand_count;
       };

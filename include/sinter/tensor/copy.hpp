@@ -2,6 +2,7 @@
 // Copies of elements: clone, contiguous, and reshape, which copies only where strides cannot do it.
 // Not here: conversion of element types. Next: creation.hpp, view.hpp.
 #pragma once
+#include "../cpu/copy_elements.hpp"
 #include "creation.hpp"
 #include "view.hpp"
 
@@ -11,32 +12,11 @@ namespace detail::inline SINTER_TARGET {
 
 // to[i] = from[i] for every index i, each side with its own strides.
 template <class Arch, class T, int R>
-SINTER_KERNEL void copy_strided(T* to, const index_list<R>& to_strides, const T* from,
-                                const index_list<R>& from_strides, const index_list<R>& sizes) {
-  for (int64 size : sizes)
-    if (size == 0) return;
-  if constexpr (R == 0) {
-    *to = *from;
-  } else {
-    const int64 n = sizes[R - 1], a = to_strides[R - 1], b = from_strides[R - 1];
-    index_list<R> at;
-    for (;;) {
-      if (a == 1 && b == 1)
-        std::memcpy(to, from, static_cast<std::size_t>(n) * sizeof(T));
-      else
-        for (int64 i = 0; i < n; ++i) to[i * a] = from[i * b];
-      int d = R - 2;  // the next row, counted like an odometer
-      for (; d >= 0; --d) {
-        to += to_strides[d];
-        from += from_strides[d];
-        if (++at[d] < sizes[d]) break;
-        to -= sizes[d] * to_strides[d];
-        from -= sizes[d] * from_strides[d];
-        at[d] = 0;
-      }
-      if (d < 0) return;
-    }
-  }
+void copy_strided(T* to, const index_list<R>& to_strides, const T* from, const index_list<R>& from_strides, const index_list<R>& sizes) {
+  shape_value s;
+  s.rank = R;
+  for (int d = 0; d < R; ++d) s[d] = sizes[d];
+  copy_elements<Arch>(sizeof(T), s, from, from_strides.data(), to, to_strides.data());
 }
 
 // Strides of the same elements with sizes `to`; false where there are none.

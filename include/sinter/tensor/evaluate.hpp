@@ -2,17 +2,11 @@
 // Evaluates expressions into tensors: binds leaves, checks versions, runs the program, wraps the result.
 // Next: tensor/assign.hpp for y = e, copy_, +=.
 #pragma once
-#include "../cpu/run.hpp"
-#include "../expr/lower.hpp"
+#include "creation.hpp"
+#include "short_way.hpp"
 
 namespace sinter::inline v0 {
 namespace detail::inline SINTER_TARGET {
-
-/// The tensor that a handle holds.
-template <class H> const auto& tensor_of(const H& h) {
-  if constexpr (is_variable<H>) return h.value();
-  else return h;
-}
 
 /// A tensor or variable as it is, the value of an expression.
 template <class X> decltype(auto) evaluated(const X& x) {
@@ -20,10 +14,10 @@ template <class X> decltype(auto) evaluated(const X& x) {
   else return (x);
 }
 
-/// The operands of an expression at run time.
-template <int N> struct bound_operands {
-  operand leaves[N + 1];
-  dims_slot slots[16];
+/// The operands of an expression of program P at run time.
+template <class P> struct bound_operands {
+  operand leaves[P::operand_count + 1];
+  dims_slot slots[slot_count_of<P> + 1];
   int count = 0, slot_count = 0;
 };
 
@@ -49,11 +43,12 @@ template <class Arch, class N> void bind_leaf(const number_operand<N>& l, operan
   else to[0].number = static_cast<double>(l.value);
 }
 
-template <class Arch, class X, int N> void bind(const X& x, bound_operands<N>& to) {
+template <class Arch, class X, class P> void bind(const X& x, bound_operands<P>& to) {
   auto leaves = [&]<class L>(const L& l) { bind_leaf<Arch>(l, to.leaves + to.count), to.count += L::operand_count; };
   for_leaves(x, leaves);
   auto dims_ = [&]<class D>(const D& d) {
     if constexpr (requires { d.v; }) {
+      if (to.slot_count == slot_count_of<P>) return;  // nothing reads it
       dims_slot& s = to.slots[to.slot_count++];
       s.count = sizeof d.v / sizeof d.v[0];
       for (int i = 0; i < s.count; ++i) s.v[i] = d.v[i];
@@ -84,7 +79,18 @@ template <class X, class Arch = native> SINTER_HIDDEN auto evaluate_tensor(const
   L::check();
   if constexpr (is_node<X>)
     if (x.cell().get()) return tensor<typename L::value_type, typename L::extents_type>(cell_value<X>::of(x));  // named and used: known
-  bound_operands<L::program::operand_count> ops;
+  using Y = tensor<typename L::value_type, typename L::extents_type>;
+  using S = short_way<typename L::program, typename Y::extents_type, typename Y::value_type, Arch, X>;
+  if constexpr (S::possible) {
+    S way;
+    for_numbered_leaves<0>(x, way);
+    if (index_list<Y::rank> sizes; way.result_sizes(sizes)) {
+      Y y = new_tensor<typename Y::value_type, typename Y::extents_type, Arch>(sizes);
+      way.result(0, y);
+      if (way.run()) return y;
+    }
+  }
+  bound_operands<typename L::program> ops;
   bind<Arch>(x, ops);
   result r[2];
   r[0].complex = L::is_complex;

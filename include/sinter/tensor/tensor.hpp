@@ -201,8 +201,10 @@ template <class V, class E, class D> class tensor {
   SINTER_INLINE int64 use_count() const noexcept { return block_.use_count(); }
   /// How often the storage was written in place, through any handle.
   SINTER_INLINE uint64 version() const noexcept { return block_ ? block_->version.load(std::memory_order_acquire) : 0; }
+  /// Not a locked instruction, which would cost more than a small statement: threads that write the same elements at the same
+  /// moment may count as one.
   SINTER_INLINE void bump_version() const noexcept {
-    if (block_) block_->version.fetch_add(1, std::memory_order_acq_rel);
+    if (block_) block_->version.store(block_->version.load(std::memory_order_relaxed) + 1, std::memory_order_release);
   }
 
   /// `t(i, j)`: with one integer per dim the element itself, `V&`; negative indices count from the end. With fewer,
