@@ -101,7 +101,14 @@ template <class T, int N> SINTER_INLINE pack<T, N> half_exp(pack<T, N> x) {
 }
 }  // namespace detail::inline SINTER_TARGET
 
-/// e^x; 0.97 ulp
+/// x between -high and high; NaN stays.
+template <class T, int N> SINTER_INLINE pack<T, N> within(pack<T, N> x, float high) {
+  if constexpr (N == 1) return math::within(x.r, high);
+  else return detail::clamp(x, -high, high);
+}
+template <int N> inline constexpr bool quick_exp<pack<float, N>> = N > 1 && detail::has_tables;
+
+/// e^x; 1.05 ulp
 template <class T, int N> SINTER_INLINE pack<T, N> exp(pack<T, N> x) {
   if constexpr (N == 1) {
     return std::exp(x.r);
@@ -219,7 +226,9 @@ template <class T, int N> SINTER_INLINE pack<T, N> log2(pack<T, N> x) {
     return std::log2(x.r);
   } else if constexpr (detail::has_tables) {
     detail::table_log<T, N> l(x);
-    return fma(l.log_m(), factor, l.e - l.borrowed());
+    pack<T, N> high, low;
+    l.log_m(high, low);
+    return fma(high, factor, fma(low, factor, l.e - l.borrowed()));
   } else {
     return detail::log_by(x, [](auto f, auto e) { return fma(detail::log_sum(f, pack<T, N>(T(0)), pack<T, N>(T(0))), pack<T, N>(factor), e); });
   }
@@ -232,12 +241,14 @@ template <class T, int N> SINTER_INLINE pack<T, N> log10(pack<T, N> x) {
     constexpr T high = static_cast<T>(detail::single<T> ? 3.0102920532e-01 : 3.01029995663611771306e-01);
     constexpr T low = static_cast<T>(detail::single<T> ? 7.9034151668e-07 : 3.69423907715893078616e-13);
     constexpr T factor = T(0.43429448190325182765), rest = T(detail::single<T> ? -1.0103050052231684e-8 : 1.098319650216765e-17);
-    auto finish = [](auto l, auto e) { return fma(e, pack<T, N>(high), fma(l, pack<T, N>(factor), fma(l, pack<T, N>(rest), e * low))); };
+    auto finish = [](auto l, auto more, auto e) { return fma(e, pack<T, N>(high), fma(l, pack<T, N>(factor), more + e * low)); };
     if constexpr (detail::has_tables) {
       detail::table_log<T, N> l(x);
-      return finish(l.log_m(), l.e - l.borrowed());
+      pack<T, N> y, more;
+      l.log_m(y, more);
+      return finish(y, fma(y, rest, more * factor), l.e - l.borrowed());
     } else {
-      return detail::log_by(x, [&](auto f, auto e) { return finish(detail::log_sum(f, pack<T, N>(T(0)), pack<T, N>(T(0))), e); });
+      return detail::log_by(x, [&](auto f, auto e) { return finish(detail::log_sum(f, pack<T, N>(T(0)), pack<T, N>(T(0))), pack<T, N>(T(0)), e); });
     }
   }
 }

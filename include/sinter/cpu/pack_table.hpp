@@ -145,8 +145,11 @@ template <class T, int N> struct table_log {
     return fma(f * f, q, f);
   }
   SINTER_INLINE pack<T, N> log(pack<T, N> f, pack<T, N> exponent) const { return fma(exponent, T(0.69314718055994530942), l) + log1p(f); }
-  /// log m
-  SINTER_INLINE pack<T, N> log_m() const { return fma(borrowed(), T(0.69314718055994530942), l) + log1p(f()); }
+  /// log m = high + low
+  SINTER_INLINE void log_m(pack<T, N>& high, pack<T, N>& low) const {
+    auto a = fma(borrowed(), T(0.69314718055994530942), l), b = log1p(f());
+    high = exact(a + b), low = exact(a - high) + b;
+  }
 };
 
 /// erf a for a >= 0 by a polynomial around each of 16 points.
