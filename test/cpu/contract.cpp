@@ -145,6 +145,84 @@ TEST_CASE("products of static extents, with and without a form in registers", "[
   check_fixed<double, 9, 8, 8>();
 }
 
+TEST_CASE("operands that are computed while the product packs them", "[contract]") {
+  const auto check = [](int64 m, int64 n, int64 k, int la, int lb) {
+    const auto x = samples<float>(sizes<2>{m, k}, layout(la)), w = samples<float>(sizes<2>{k, n}, layout(lb), 1);
+    const auto row = samples<float>(sizes<1>{k}, row_major, 2);
+    const auto column = samples<float>(sizes<2>{k, 1}, row_major, 3);
+    const auto shift = samples<float>(sizes<2>{1, n}, row_major, 4);
+    const auto left = [&](int64 i, int64 p) { return std::max(0.0, at(x, sizes<2>{i, p}) + static_cast<double>(at(row, sizes<1>{p}))); };
+    const auto right = [&](int64 p, int64 j) { return at(w, sizes<2>{p, j}) * static_cast<double>(at(column, sizes<2>{p, 0})) - at(shift, sizes<2>{0, j}); };
+    const auto sum = [&](auto a, auto b) {
+      return [=](auto i) {
+        double s = 0;
+        for (int64 p = 0; p < k; ++p) s += a(i[0], p) * b(p, i[1]);
+        return s;
+      };
+    };
+    const auto plain_left = [&](int64 i, int64 p) { return static_cast<double>(at(x, sizes<2>{i, p})); };
+    const auto plain_right = [&](int64 p, int64 j) { return static_cast<double>(at(w, sizes<2>{p, j})); };
+    const double ulps = 400 + 8 * static_cast<double>(k);
+    CAPTURE(m, n, k, la, lb);
+    const st::uint64 launches = st::counters().launches;
+    const f2 y = st::matmul(st::relu(x + row), w);
+    CHECK(st::counters().launches == launches + 1);
+    CHECK_ELEMENTS(y, (sizes<2>{m, n}), sum(left, plain_right), ulps);
+    CHECK_ELEMENTS(f2(st::matmul(x, w * column - shift)), (sizes<2>{m, n}), sum(plain_left, right), ulps);
+    const auto both = sum(left, right);
+    CHECK_ELEMENTS(f2(st::relu(st::matmul(st::relu(x + row), w * column - shift))), (sizes<2>{m, n}), [&](auto i) { return std::max(0.0, both(i)); }, ulps);
+  };
+  for (int la = 0; la < layouts; ++la) {
+    check(7, 9, 5, la, (la + 3) % layouts);
+    check(100, 130, 120, la, (la + 1) % layouts);
+  }
+  check(1, 90, 400, row_major, column_major);
+  check(90, 1, 400, row_major, row_major);
+  check(90, 2, 400, column_major, row_major);
+  check(3, 200, 700, row_major, row_major);
+  check(300, 40, 340, row_major, row_major);
+  check(20, 600, 450, row_major, row_major);  // more columns than a block
+  check(9000, 1, 1, row_major, row_major);
+  for (const auto& n : {std::array<int64, 3>{0, 3, 4}, {3, 0, 4}, {3, 4, 0}}) check(n[0], n[1], n[2], row_major, row_major);
+}
+
+TEST_CASE("batches of computed operands, shared and own", "[contract]") {
+  for (int l : {row_major, rotated, padded}) {
+    const int64 count = 3, m = 60, k = 70, n = 50;
+    const auto a = samples<float>(sizes<3>{count, m, k}, layout(l)), b = samples<float>(sizes<3>{count, k, n}, layout(l), 1);
+    const auto scale = samples<float>(sizes<3>{count, 1, 1}, row_major, 2);
+    const auto w = samples<float>(sizes<2>{k, n}, layout(l == rotated ? column_major : row_major), 3);
+    const auto term = [&](auto i, auto right) { return product_at(a, right, i) * at(scale, sizes<3>{i[0], 0, 0}); };
+    const sizes<3> out{count, m, n};
+    CHECK_ELEMENTS(f3(st::matmul(a * scale, b)), out, [&](auto i) { return term(i, [&](int64 p) { return at(b, sizes<3>{i[0], p, i[2]}); }); }, 2000);
+    CHECK_ELEMENTS(f3(st::matmul(a * scale, -b)), out, [&](auto i) { return -term(i, [&](int64 p) { return at(b, sizes<3>{i[0], p, i[2]}); }); }, 2000);
+    CHECK_ELEMENTS(f3(st::matmul(a * scale, w * 2.f)), out, [&](auto i) { return 2 * term(i, [&](int64 p) { return at(w, sizes<2>{p, i[2]}); }); }, 2000);
+  }
+}
+
+TEST_CASE("a value that others read too is no part of the product", "[contract]") {
+  const auto x = samples<float>(sizes<2>{120, 120}), w = samples<float>(sizes<2>{120, 120}, column_major, 1);
+  const auto relu = [&](int64 i, int64 p) { return std::max(0.0, static_cast<double>(at(x, sizes<2>{i, p}))); };
+  CHECK_ELEMENTS(f2(st::let(st::relu(x), w, [](auto r, auto right) { return st::matmul(r, right) + r; })), (sizes<2>{120, 120}), [&](auto i) {
+    double s = relu(i[0], i[1]);
+    for (int64 p = 0; p < 120; ++p) s += relu(i[0], p) * at(w, sizes<2>{p, i[1]});
+    return s;
+  }, 2000);
+  CHECK_ELEMENTS(f2(st::let(st::relu(x), [](auto r) { return st::matmul(r, r); })), (sizes<2>{120, 120}), [&](auto i) {
+    double s = 0;
+    for (int64 p = 0; p < 120; ++p) s += relu(i[0], p) * relu(p, i[1]);
+    return s;
+  }, 2000);
+  // the operand's memory is the result's
+  const auto y = samples<float>(sizes<2>{120, 120});
+  y.copy_(st::matmul(st::relu(y), w));
+  CHECK_ELEMENTS(y, (sizes<2>{120, 120}), [&](auto i) {
+    double s = 0;
+    for (int64 p = 0; p < 120; ++p) s += relu(i[0], p) * at(w, sizes<2>{p, i[1]});
+    return s;
+  }, 2000);
+}
+
 TEST_CASE("batches are bitwise the same for every executor", "[contract]") {
   struct { int64 count, m, n, k; } shapes[] = {{400, 9, 16, 12}, {8000, 4, 4, 4}, {300, 17, 8, 20}, {60, 40, 33, 50}, {2, 300, 200, 90}};
   for (auto [count, m, n, k] : shapes)

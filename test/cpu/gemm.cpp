@@ -162,21 +162,22 @@ TEST_CASE("columns that are made while they are packed", "[gemm]") {
   matrix<float> a(m, k, layout::rows, 11);
   struct source { int64 seed; } square{3};
   const auto element = [](int64 p, int64 j) { return static_cast<float>((p * 7 + j * 3) % 11 - 5); };
-  const st::detail::gemm_right<float> right{{}, [](const void* context, int64 p0, int64 depth, int64 j0, int64 columns, float* to) {
+  const st::detail::gemm_operand<float> right{{}, nullptr, [](const void* context, int64 p0, int64 depth, int64 j0, int64 columns, float* to) {
     constexpr int64 width = st::detail::gemm_shape<float>::columns;
     REQUIRE(static_cast<const source*>(context)->seed == 3);
     for (int64 p = 0; p < depth; ++p)
       for (int64 j = 0; j < width; ++j) to[p * width + j] = j < columns ? static_cast<float>(((p0 + p) * 7 + (j0 + j) * 3) % 11 - 5) : 0;
   }, &square};
   int wrong = 0, seen = 0;
-  st::gemm<float>(m, n, k, a.origin, a.rs, a.cs, right, [&](int64 i0, int64 i1, int64 j0, int64 j1, st::detail::strided<float> block) {
+  auto check = [&](int64 i0, int64 i1, int64 j0, int64 j1, st::detail::strided<float> block) {
     for (int64 i = i0; i < i1; ++i)
       for (int64 j = j0; j < j1; ++j, ++seen) {
         double want = 0;
         for (int64 p = 0; p < k; ++p) want += static_cast<double>(a(i, p)) * element(p, j);
         wrong += !(std::abs(*block.at(i - i0, j - j0) - want) <= 5 * 1.2e-7 * (k + 2));
       }
-  });
+  };
+  st::gemm<float>(m, n, k, {{a.origin, a.rs, a.cs}}, right, st::detail::gemm_result<float>::receiver(check));
   CHECK(wrong == 0);
   CHECK(seen == m * n);
 }

@@ -73,6 +73,8 @@ TEST_CASE("a plan reads as one line a kernel") {
         "2 contract  matmul   reads 18.5 KB  writes 2.5 KB  81.9 kflop\n"
         "in all               reads 34.5 KB  writes 18.5 KB  86.0 kflop\n"
         "! exp [64, 64] is written to memory, as a product reads whole operands\n");
+  CHECK(st::to_string(st::plan(st::matmul(st::exp(x), w))) ==  // on the CPU a product computes its operands as it packs them
+        "1 contract  exp, matmul   reads 18.5 KB  writes 2.5 KB  86.0 kflop\n");
 }
 TEST_CASE("planning runs nothing and needs the shapes only") {
   st::counters().reset();
@@ -89,6 +91,7 @@ TEST_CASE("plans agree with what the engine counts") {
   check_counts(x - st::mean(x));
   check_counts(st::sum(x, {0, 1}) * 3);
   check_counts(st::relu(st::matmul(x, w) + bias));
+  check_counts(st::matmul(x - 1, st::tanh(w)));
   check_counts(st::layer_norm(st::matmul(st::tanh(st::matmul(x, x)), w), bias, bias));
   check_counts(st::var(st::matmul(x, w), 0));
   check_counts(st::softmax(st::zeros<float>({0, 4}), 1));

@@ -14,7 +14,7 @@ SINTER_HIDDEN void multiply_columns(int64 m, int64 n, int64 k, strided<T> a, con
     const auto pack = [](const void* context, int64 p, int64 depth, int64 j, int64 count, T* to) {
       pack_columns<T, Arch>(*static_cast<const image_columns<T>*>(context), p, depth, j, count, to, gemm_shape<T>::columns);
     };
-    gemm<T, Arch>(m, n, k, a.data, a.rows, a.columns, gemm_right<T>{{}, pack, &columns}, tile);
+    gemm<T, Arch>(m, n, k, {a}, {{}, nullptr, pack, &columns}, gemm_result<T>::receiver(tile));
   } else {  // products of integers read B from memory
     constexpr int64 most = 1024;
     const scratch<T, Arch> b(most * k);

@@ -29,6 +29,7 @@ struct stage_entry {
   void (*finish)(const geometry&, char* const* totals, int64 first, int64 n, const uint64* at, const int64* lane);
   int64 (*total_size)(int k);
   void (*multiply)(contract_runner&, const stage_entry&);  ///< for contract stages
+  uint16 prologue_of;   ///< the contraction that computes this stage on its way, or no_value
 };
 
 /// A program as tables.

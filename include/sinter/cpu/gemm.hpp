@@ -23,12 +23,22 @@ template <class T, class Arch> class scratch {
   T* data_;
 };
 
-/// The right operand of a product. `pack`, if there is one, makes it instead of memory: rows p to p + depth, columns j to
-/// j + columns (at most a tile's), row after row with a tile's columns each, zeros behind.
-template <class T> struct gemm_right {
-  strided<T> memory;
+/// An operand of a product: memory, or a function that makes it block by block.
+template <class T> struct gemm_operand {
+  strided<T> memory;  ///< for one that is made, the strides alone: which way its blocks lie
+  /// Makes the block of `rows` x `columns` at (i, j) in `room`, which has space for block_size of them, and says how it lies there.
+  strided<T> (*make)(const void* context, int64 i, int64 j, int64 rows, int64 columns, T* room) = nullptr;
+  /// For right operands: makes rows p to p + depth of columns j to j + columns (at most a tile's), row after row with a tile's
+  /// columns each, zeros behind.
   void (*pack)(const void* context, int64 p, int64 depth, int64 j, int64 columns, T* to) = nullptr;
   const void* context = nullptr;
+  bool turned = false;  ///< `make` knows the transpose
+
+  static constexpr int64 block_size(int64 rows, int64 columns) { return (rows + 16) * (columns + 16); }
+  gemm_operand transposed() const { return {memory.transposed(), make, pack, context, !turned}; }
+  strided<T> block(int64 i, int64 j, int64 rows, int64 columns, T* room) const {
+    return turned ? make(context, j, i, columns, rows, room).transposed() : make(context, i, j, rows, columns, room);
+  }
 };
 
 /// Where C goes: to memory, or in finished blocks to a function.
@@ -38,6 +48,12 @@ template <class T> struct gemm_result {
   bool add;
   void (*receive)(void* context, int64 i0, int64 i1, int64 j0, int64 j1, strided<T> block) = nullptr;
   void* context = nullptr;
+
+  /// Hands finished blocks to tile(i0, i1, j0, j1, block), which must live as long.
+  template <class Tile> static gemm_result receiver(Tile& tile) {
+    return {nullptr, 0, 0, false, [](void* to, int64 i0, int64 i1, int64 j0, int64 j1, strided<T> block) { (*static_cast<Tile*>(to))(i0, i1, j0, j1, block); },
+            const_cast<std::remove_const_t<Tile>*>(&tile)};
+  }
 };
 
 /// Stores or adds a block of C.
@@ -62,10 +78,12 @@ template <class T, class Arch> SINTER_KERNEL void gemm_store(const gemm_result<T
 }
 
 /// One product and how it is cut. Cutting changes no result: every C(i, j) is summed over k in the same order.
-template <class T, class Arch> class gemm_task {
+/// Step: what is done with an element of A and one of B.
+template <class T, class Arch, class Step = multiply_add> class gemm_task {
  public:
-  gemm_task(int64 m, int64 n, int64 k, strided<T> a, const gemm_right<T>& b, const gemm_result<T>& c) : m_(m), n_(n), k_(k), a_(a), b_(b), c_(c) {
-    const bool few_columns = n_ < m_ && (n_ == 1 || (n_ <= few && (a_.rows == 1 || a_.columns == 1))), few_rows = m_ < n_ && m_ <= few;
+  gemm_task(int64 m, int64 n, int64 k, const gemm_operand<T>& a, const gemm_operand<T>& b, const gemm_result<T>& c) : m_(m), n_(n), k_(k), a_(a), b_(b), c_(c) {
+    const strided<T> left = a.memory;
+    const bool few_columns = n_ < m_ && (n_ == 1 || (n_ <= few && (left.rows == 1 || left.columns == 1))), few_rows = m_ < n_ && m_ <= few;
     const bool by_columns = c_.c && c_.rows == 1 && c_.columns != 1;
     if (!b.pack && (few_columns || (by_columns && !few_rows))) turn();
     // rows that fall on one set of the caches are no place to add pass after pass
@@ -74,21 +92,21 @@ template <class T, class Arch> class gemm_task {
     how_ = std::is_floating_point_v<T> ? tiles : terms;
     if (how_ == tiles && !b_.pack) {
       if (m_ <= few && b_.memory.rows == 1 && k_ >= 2 * lanes) how_ = dots;
-      else if (m_ <= few / 2 && b_.memory.columns == 1 && n_ >= lanes) how_ = streams;
+      else if (m_ <= few / 2 && b_.memory.columns == 1 && n_ >= lanes && !b_.make && std::is_same_v<Step, multiply_add>) how_ = streams;
     }
   }
   SINTER_HIDDEN void run() const { how_ == tiles ? run_tiles() : run_columns(); }
+
+  static constexpr int64 most_columns = 2048 / static_cast<int64>(sizeof(T)) / gemm_shape<T>::columns * gemm_shape<T>::columns;  ///< of a block of C
 
  private:
   using shape = gemm_shape<T>;
   static constexpr int64 M = shape::rows, width = shape::columns, lanes = shape::lanes, few = 8;
   static constexpr int64 most_rows = 20 * M;   ///< of a block of C: with its share of A it stays in the second cache
-  static constexpr int64 most_columns = 2048 / static_cast<int64>(sizeof(T)) / width * width;
   enum method { terms, dots, streams, tiles };
 
   int64 m_, n_, k_;
-  strided<T> a_;
-  gemm_right<T> b_;
+  gemm_operand<T> a_, b_;
   gemm_result<T> c_;
   bool turned_ = false;  ///< C is computed as the transpose of B^T A^T
   bool direct_;          ///< tiles store to C itself
@@ -96,8 +114,8 @@ template <class T, class Arch> class gemm_task {
 
   void turn() {
     turned_ = true;
-    const strided<T> a = a_;
-    a_ = b_.memory.transposed(), b_.memory = a.transposed();
+    const gemm_operand<T> a = a_;
+    a_ = b_.transposed(), b_ = a.transposed();
     const int64 n = n_, rows = c_.rows;
     n_ = m_, m_ = n, c_.rows = c_.columns, c_.columns = rows;
   }
@@ -118,67 +136,72 @@ template <class T, class Arch> class gemm_task {
   // --- few rows, or integers: columns by columns ---------------------------------------------------------------------------
 
   void run_columns() const {
-    int64 size = how_ == terms ? n_ : how_ == dots ? 64 : 4096 / m_ / width * width;
+    int64 size = how_ == terms ? n_ : how_ == dots ? b_.make ? columns_made() : 64 : 4096 / m_ / width * width;
     if (const int threads = concurrency<Arch>(); threads > 1 && how_ == streams) size = smaller(size, n_ / (2 * threads), width);
     const int64 count = (n_ - 1) / size + 1;
-    const bool copy = how_ == dots && a_.columns != 1;  // rows that are no runs
-    scratch<T, Arch> left(copy ? m_ * k_ : 0);
-    strided<T> a = a_;
+    strided<T> a = a_.memory;
+    const bool copy = how_ == dots && a.columns != 1;  // rows that are no runs
+    scratch<T, Arch> made(a_.make ? a_.block_size(m_, k_) : 0), left(copy ? m_ * k_ : 0);
+    if (a_.make) a = a_.block(0, 0, m_, k_, made.get());
     if (copy) {
       for (int64 i = 0; i < m_; ++i)
-        for (int64 p = 0; p < k_; ++p) left.get()[i * k_ + p] = *a_.at(i, p);
+        for (int64 p = 0; p < k_; ++p) left.get()[i * k_ + p] = *a.at(i, p);
       a = {left.get(), k_, 1};
     }
     spread(count, m_ * n_ * k_, [&](int64 g) {
       const int64 j0 = g * size, j1 = n_ - j0 < size ? n_ : j0 + size, ld = direct_ ? c_.rows : j1 - j0;
-      scratch<T, Arch> own(direct_ ? 0 : m_ * ld);
+      scratch<T, Arch> own(direct_ ? 0 : m_ * ld), right(b_.make ? b_.block_size(k_, j1 - j0) : 0);
+      const strided<T> b = b_.make ? b_.block(0, j0, k_, j1 - j0, right.get()) : b_.memory.from(0, j0);
       T* c = direct_ ? c_.c + j0 * c_.columns : own.get();
       const int64 step = direct_ ? c_.columns : 1;
       const bool add = direct_ && c_.add;
-      if (how_ == terms) by_terms(j0, j1, c, ld, step, add);
-      else if (how_ == dots) by_dots(a, j0, j1, c, ld, step, add);
-      else by_streams(j0, j1, c, ld, add);
+      if (how_ == terms) by_terms(a, b, j1 - j0, c, ld, step, add);
+      else if (how_ == dots) by_dots(a, b, j1 - j0, c, ld, step, add);
+      else by_streams(a, b, j1 - j0, c, ld, add);
       if (!direct_) deliver(0, m_, j0, j1, own.get(), ld);
     });
   }
-  void by_terms(int64 j0, int64 j1, T* c, int64 ld, int64 step, bool add) const {
+  /// Columns of a right operand that is made for dot products: few enough to be read back from the first cache, if they fit.
+  int64 columns_made() const { return k_ < 512 ? 16 : k_ < 1024 ? 8 : 4; }
+
+  // n columns of C = or += A B
+  void by_terms(strided<T> a, strided<T> b, int64 n, T* c, int64 ld, int64 step, bool add) const {
     for (int64 i = 0; i < m_; ++i, c += ld) {
       if (!add)
-        for (int64 j = j0; j < j1; ++j) c[(j - j0) * step] = T(0);
+        for (int64 j = 0; j < n; ++j) c[j * step] = T(0);
       for (int64 p = 0; p < k_; ++p)
-        for (int64 j = j0; j < j1; ++j) {
-          T& y = c[(j - j0) * step];
-          y = static_cast<T>(wrap(y) + wrap(*a_.at(i, p)) * wrap(*b_.memory.at(p, j)));
+        for (int64 j = 0; j < n; ++j) {
+          T& y = c[j * step];
+          y = static_cast<T>(wrap(y) + wrap(*a.at(i, p)) * wrap(*b.at(p, j)));
         }
     }
   }
-  void by_dots(strided<T> a, int64 j0, int64 j1, T* c, int64 ld, int64 step, bool add) const {
-    const int64 ldb = b_.memory.columns;
+  void by_dots(strided<T> a, strided<T> b, int64 n, T* c, int64 ld, int64 step, bool add) const {
+    const int64 ldb = b.columns;
     int64 i = 0;
     for (; i + 4 <= m_; i += 4) {
-      int64 j = j0;
-      for (; j + 4 <= j1; j += 4) gemm_dots<T, Arch, 4, 4>(k_, a.at(i, 0), a.rows, b_.memory.at(0, j), ldb, c + i * ld + (j - j0) * step, ld, step, add);
-      for (; j < j1; ++j) gemm_dots<T, Arch, 4, 1>(k_, a.at(i, 0), a.rows, b_.memory.at(0, j), ldb, c + i * ld + (j - j0) * step, ld, step, add);
+      int64 j = 0;
+      for (; j + 4 <= n; j += 4) gemm_dots<T, Arch, 4, 4, Step>(k_, a.at(i, 0), a.rows, b.at(0, j), ldb, c + i * ld + j * step, ld, step, add);
+      for (; j < n; ++j) gemm_dots<T, Arch, 4, 1, Step>(k_, a.at(i, 0), a.rows, b.at(0, j), ldb, c + i * ld + j * step, ld, step, add);
     }
     for (; i < m_; ++i) {
-      int64 j = j0;
-      for (; j + 4 <= j1; j += 4) gemm_dots<T, Arch, 4, 1>(k_, b_.memory.at(0, j), ldb, a.at(i, 0), 0, c + i * ld + (j - j0) * step, step, 0, add);
-      for (; j < j1; ++j) gemm_dots<T, Arch, 1, 1>(k_, b_.memory.at(0, j), ldb, a.at(i, 0), 0, c + i * ld + (j - j0) * step, 0, 0, add);
+      int64 j = 0;
+      for (; j + 4 <= n; j += 4) gemm_dots<T, Arch, 4, 1, Step>(k_, b.at(0, j), ldb, a.at(i, 0), 0, c + i * ld + j * step, step, 0, add);
+      for (; j < n; ++j) gemm_dots<T, Arch, 1, 1, Step>(k_, b.at(0, j), ldb, a.at(i, 0), 0, c + i * ld + j * step, 0, 0, add);
     }
   }
-  template <int R, int P> void some_rows(int64 i, int64 j0, int64 j1, T* c, int64 ld, bool add) const {
-    const strided<T> b = b_.memory;
+  template <int R, int P> void some_rows(int64 i, strided<T> a, strided<T> b, int64 n, T* c, int64 ld, bool add) const {
     int64 p = 0;
-    for (; p + P <= k_; p += P) gemm_rows<T, Arch, R, P>(j1 - j0, a_.from(i, p), b.at(p, j0), b.rows, c + i * ld, ld, add || p);
+    for (; p + P <= k_; p += P) gemm_rows<T, Arch, R, P>(n, a.from(i, p), b.at(p, 0), b.rows, c + i * ld, ld, add || p);
     for (; p < k_; ++p)
-      for (int64 q = i; q < i + R; ++q) gemm_rows<T, Arch, 1, 1>(j1 - j0, a_.from(q, p), b.at(p, j0), b.rows, c + q * ld, ld, add || p);
+      for (int64 q = i; q < i + R; ++q) gemm_rows<T, Arch, 1, 1>(n, a.from(q, p), b.at(p, 0), b.rows, c + q * ld, ld, add || p);
   }
-  void by_streams(int64 j0, int64 j1, T* c, int64 ld, bool add) const {
-    if (k_ == 0 && !add) by_terms(j0, j1, c, ld, 1, add);
+  void by_streams(strided<T> a, strided<T> b, int64 n, T* c, int64 ld, bool add) const {
+    if (k_ == 0 && !add) by_terms(a, b, n, c, ld, 1, add);
     int64 i = 0;
-    for (; i + 4 <= m_; i += 4) some_rows<4, 4>(i, j0, j1, c, ld, add);
-    for (; i + 2 <= m_; i += 2) some_rows<2, 4>(i, j0, j1, c, ld, add);
-    for (; i < m_; ++i) some_rows<1, 4>(i, j0, j1, c, ld, add);
+    for (; i + 4 <= m_; i += 4) some_rows<4, 4>(i, a, b, n, c, ld, add);
+    for (; i + 2 <= m_; i += 2) some_rows<2, 4>(i, a, b, n, c, ld, add);
+    for (; i < m_; ++i) some_rows<1, 4>(i, a, b, n, c, ld, add);
   }
 
   // --- tiles -----------------------------------------------------------------------------------------------------------------
@@ -192,8 +215,8 @@ template <class T, class Arch> class gemm_task {
     }
     const int64 row_blocks = (m_ - 1) / height + 1, column_blocks = (n_ - 1) / breadth + 1;
     // A is copied where tiles would read it badly: not along runs, or from rows that fall on one set of the cache
-    const bool runs = a_.columns == 1 && a_.rows * static_cast<int64>(sizeof(T)) % 1024 != 0;
-    const bool copy = !runs && breadth >= 4 * width && height > M;
+    const bool runs = a_.memory.columns == 1 && a_.memory.rows * static_cast<int64>(sizeof(T)) % 1024 != 0;
+    const bool copy = a_.make || (!runs && breadth >= 4 * width && height > M);
     if (row_blocks == 1) {
       spread(column_blocks, m_ * n_ * k_, [&](int64 g) {
         const int64 j0 = g * breadth, j1 = n_ - j0 < breadth ? n_ : j0 + breadth;
@@ -220,8 +243,14 @@ template <class T, class Arch> class gemm_task {
   }
   void pack_panel(int64 p, int64 depth, int64 j, int64 j1, T* to) const {
     const int64 columns = j1 - j < width ? j1 - j : width;
-    if (b_.pack) b_.pack(b_.context, p, depth, j, columns, to);
-    else gemm_pack<T, Arch>(depth, columns, b_.memory.from(p, j), to);
+    if (b_.pack) return b_.pack(b_.context, p, depth, j, columns, to);
+    if (!b_.make) return gemm_pack<T, Arch>(depth, columns, b_.memory.from(p, j), to);
+    constexpr int64 most = 256;
+    scratch<T, Arch> room(b_.block_size(depth < most ? depth : most, columns));
+    for (int64 q = 0; q < depth; q += most) {
+      const int64 deep = depth - q < most ? depth - q : most;
+      gemm_pack<T, Arch>(deep, columns, b_.block(p + q, j, deep, columns, room.get()), to + q * width);
+    }
   }
 
   /// One block of C. B is read from `slab` where others share it, else in place, or packed for this block alone.
@@ -233,16 +262,18 @@ template <class T, class Arch> class gemm_task {
       ld = (j1 - j0 + width - 1) / width * width;
       if (ld * static_cast<int64>(sizeof(T)) % 4096 == 0) ld += 64 / static_cast<int64>(sizeof(T));  // rows must not fall on one set of the cache
     }
-    const int64 own_c = direct_ ? 0 : rows * ld, own_a = copy ? (rows + 16) * (depth + 16) : 0;
+    const int64 own_c = direct_ ? 0 : rows * ld, own_a = copy ? a_.block_size(rows, depth) : 0;
     const bool whole = (j1 - j0) % width == 0;
-    const int64 own_b = slab || (in_place && whole) ? 0 : depth * width;
-    scratch<T, Arch> own(own_c + own_a + own_b);
+    const int64 own_b = slab || (in_place && whole) ? 0 : depth * width, made_b = !slab && b_.make ? b_.block_size(depth, j1 - j0) : 0;
+    scratch<T, Arch> own(own_c + own_a + own_b + made_b);
     T* const c = direct_ ? c_.c + i0 * c_.rows + j0 : own.get();
     T *const a_copy = own.get() + own_c, *const panel = own.get() + own_c + own_a;
     for (int64 p = 0; p == 0 || p < k_; p += depth) {
       const int64 deep = k_ - p < depth ? k_ - p : depth;
-      strided<T> left = a_.from(i0, p);
-      if (copy) left = gemm_copy<T, Arch>(rows, deep, left, a_copy);
+      const strided<T> left = a_.make ? a_.block(i0, p, rows, deep, a_copy)
+                              : copy  ? gemm_copy<T, Arch>(rows, deep, a_.memory.from(i0, p), a_copy)
+                                      : a_.memory.from(i0, p);
+      const strided<T> right = made_b ? b_.block(p, j0, deep, j1 - j0, panel + own_b) : b_.memory.from(p, j0);
       for (int64 j = j0; j < j1; j += width) {
         const int64 columns = j1 - j < width ? j1 - j : width;
         piece part{left, nullptr, width, c + (j - j0), ld, columns, deep, p > 0 || (direct_ && c_.add)};
@@ -250,12 +281,14 @@ template <class T, class Arch> class gemm_task {
         if (slab) {
           part.b = slab + (j - j0) * k_ + p * width;
         } else if (in_place && columns == width) {
-          part.b = b_.memory.at(p, j), part.ldb = b_.memory.rows;
+          part.b = right.at(0, j - j0), part.ldb = right.rows;
         } else {
           part.b = panel;
           if (runs && columns == width && rows >= M) {  // packed on the way of the first tile
-            gemm_tile<T, Arch, M, shape::vectors, true>(deep, left, b_.memory.at(p, j), b_.memory.rows, part.c, ld, part.add, panel);
+            gemm_tile<T, Arch, M, shape::vectors, Step, true>(deep, left, right.at(0, j - j0), right.rows, part.c, ld, part.add, panel);
             i = M;
+          } else if (made_b) {
+            gemm_pack<T, Arch>(deep, columns, right.from(0, j - j0), panel);
           } else {
             pack_panel(p, deep, j, j1, panel);
           }
@@ -300,42 +333,34 @@ template <class T, class Arch> class gemm_task {
     constexpr int64 full = V * lanes;
     const strided<T> a = x.a.from(i, 0);
     T* const c = x.c + i * x.ld;
-    if (i == first && (x.columns == full || !direct_)) return gemm_tile<T, Arch, R, V>(x.k, a, x.b, x.ldb, c, x.ld, x.add);
+    if (i == first && (x.columns == full || !direct_)) return gemm_tile<T, Arch, R, V, Step>(x.k, a, x.b, x.ldb, c, x.ld, x.add);
     alignas(64) T room[R * full];
-    gemm_tile<T, Arch, R, V>(x.k, a, x.b, x.ldb, room, full, false);
+    gemm_tile<T, Arch, R, V, Step>(x.k, a, x.b, x.ldb, room, full, false);
     gemm_store<T, Arch>({c, x.ld, 1, x.add}, first - i, R, 0, x.columns < full ? x.columns : full, {room + (first - i) * full, full, 1});
   }
 };
 
 }  // namespace detail::inline SINTER_TARGET
 
-/// C (m x n) = A (m x k) B (k x n), element strides. Calls tile(i0, i1, j0, j1, block) once for each block of C when it is final:
-/// C(i, j) is *block.at(i - i0, j - j0), in cache. Calls may come from several threads.
+/// C (m x n) = or += A (m x k) B (k x n). Finished blocks of C are final and in cache; calls may come from several threads.
 /// Bitwise the same for every executor and number of threads.
-template <class T, class Arch = native, class Tile>
-SINTER_HIDDEN void gemm(int64 m, int64 n, int64 k, const T* a, int64 a_rs, int64 a_cs, const detail::gemm_right<T>& b, Tile&& tile) {
+template <class T, class Arch = native, class Step = detail::multiply_add>
+SINTER_HIDDEN void gemm(int64 m, int64 n, int64 k, detail::gemm_operand<T> a, detail::gemm_operand<T> b, const detail::gemm_result<T>& c) {
   if (m <= 0 || n <= 0) return;
-  using callable = std::remove_reference_t<Tile>;
-  const detail::gemm_result<T> to{nullptr, 0, 0, false, [](void* context, int64 i0, int64 i1, int64 j0, int64 j1, detail::strided<T> block) {
-                                    (*static_cast<callable*>(context))(i0, i1, j0, j1, block);
-                                  }, const_cast<std::remove_const_t<callable>*>(&tile)};
-  detail::gemm_task<T, Arch>(m, n, k, {a, a_rs, a_cs}, b, to).run();
+  static constexpr T nothing{};
+  if (k <= 0) a = b = {{&nothing, 0, 0}}, k = 0;  // operands without elements may be null
+  detail::gemm_task<T, Arch, Step>(m, n, k, a, b, c).run();
 }
+/// Of memory, with element strides; calls tile(i0, i1, j0, j1, block) once for each block of C: C(i, j) is *block.at(i - i0, j - j0).
 template <class T, class Arch = native, class Tile>
 SINTER_HIDDEN void gemm(int64 m, int64 n, int64 k, const T* a, int64 a_rs, int64 a_cs, const T* b, int64 b_rs, int64 b_cs, Tile&& tile) {
-  static constexpr T nothing{};
-  if (k <= 0) a = b = &nothing, a_rs = a_cs = b_rs = b_cs = k = 0;  // operands without elements may be null
-  gemm<T, Arch>(m, n, k, a, a_rs, a_cs, detail::gemm_right<T>{{b, b_rs, b_cs}}, static_cast<Tile&&>(tile));
+  gemm<T, Arch>(m, n, k, {{a, a_rs, a_cs}}, {{b, b_rs, b_cs}}, detail::gemm_result<T>::receiver(tile));
 }
-
 /// C = A B, or C += A B. C must not overlap A or B.
 template <class T, class Arch = native>
 SINTER_HIDDEN void gemm(int64 m, int64 n, int64 k, const T* a, int64 a_rs, int64 a_cs, const T* b, int64 b_rs, int64 b_cs, T* c,
                         int64 c_rs, int64 c_cs, bool accumulate) {
-  if (m <= 0 || n <= 0) return;
-  static constexpr T nothing{};
-  if (k <= 0) a = b = &nothing, a_rs = a_cs = b_rs = b_cs = k = 0;
-  detail::gemm_task<T, Arch>(m, n, k, {a, a_rs, a_cs}, {{b, b_rs, b_cs}}, {c, c_rs, c_cs, accumulate}).run();
+  gemm<T, Arch>(m, n, k, {{a, a_rs, a_cs}}, {{b, b_rs, b_cs}}, {c, c_rs, c_cs, accumulate});
 }
 
 }  // namespace sinter::inline v0

@@ -15,6 +15,11 @@ template <class T> struct strided {
   strided transposed() const { return {data, columns, rows}; }
 };
 
+/// What products are sums of: a * b.
+struct multiply_add {
+  template <class P> static SINTER_INLINE P apply(P a, P b, P sum) { return fma(a, b, sum); }
+};
+
 /// Register blocking: C is computed in tiles of `rows` x `vectors` registers, which leave a few for A and B.
 template <class T> struct gemm_shape {
   static constexpr int lanes = simd::width<T>;
@@ -31,7 +36,7 @@ template <class T> struct gemm_shape {
 /// C (M x V registers, row stride ldc) = or += A (M x k) B (k x V registers, row stride ldb).
 /// A is read in place: its rows in threes from a pointer each, which addressing modes do for free. `keep`, if asked for, gets
 /// B's rows side by side.
-template <class T, class Arch, int M, int V, bool Keep = false>
+template <class T, class Arch, int M, int V, class Step = multiply_add, bool Keep = false>
 SINTER_KERNEL void gemm_tile(int64 k, strided<T> a, const T* b, int64 ldb, T* c, int64 ldc, bool add, T* keep = nullptr) {
   constexpr int W = gemm_shape<T>::lanes, threes = (M + 2) / 3;
   using P = pack<T, W>;
@@ -51,7 +56,7 @@ SINTER_KERNEL void gemm_tile(int64 k, strided<T> a, const T* b, int64 ldb, T* c,
     each<M>([&](int i) {
       P left(row[i / 3][i % 3 * a.rows]);
       if constexpr (W > 1) left.r[0] = simd::pin(left.r[0]);
-      each<V>([&](int j) { sum[i * V + j] = fma(left, right[j], sum[i * V + j]); });
+      each<V>([&](int j) { sum[i * V + j] = Step::apply(left, right[j], sum[i * V + j]); });
     });
     each<threes>([&](int i) { row[i] += a.columns; });
     b += ldb;
@@ -66,7 +71,7 @@ SINTER_KERNEL void gemm_tile(int64 k, strided<T> a, const T* b, int64 ldb, T* c,
 }
 
 /// y(i, j) = or += x_i . v_j, sums over p < k, for R x Q: both contiguous along p, x_i = x + i * ldx, v_j = v + j * ldv.
-template <class T, class Arch, int R, int Q>
+template <class T, class Arch, int R, int Q, class Step = multiply_add>
 SINTER_KERNEL void gemm_dots(int64 k, const T* x, int64 ldx, const T* v, int64 ldv, T* y, int64 rows, int64 columns, bool add) {
   constexpr int W = gemm_shape<T>::lanes;
   using P = pack<T, W>;
@@ -77,7 +82,7 @@ SINTER_KERNEL void gemm_dots(int64 k, const T* x, int64 ldx, const T* v, int64 l
     each<Q>([&](int j) { right[j] = load(v + j * ldv + p); });
     each<R>([&](int i) {
       const P left = load(x + i * ldx + p);
-      each<Q>([&](int j) { sum[i * Q + j] = fma(left, right[j], sum[i * Q + j]); });
+      each<Q>([&](int j) { sum[i * Q + j] = Step::apply(left, right[j], sum[i * Q + j]); });
     });
   };
   int64 p = 0;

@@ -576,6 +576,7 @@ template <class SP, class Arch> struct kernel {
       char* room = f.room;
       do {
         int64 n = length / N;
+        if constexpr (!plain_map)
         if (f.quick[Pass] && n >= U) {
           alignas(64) char splats[inputs + 1][U * N * 8];
           addresses q;
@@ -714,6 +715,8 @@ template <class SP, class Arch> struct kernel {
       if constexpr (has_positions) f.ramp[w] = make_lanes<int64, N>([&](int i) { return i * f.lane[w]; });
     }
     set_quick(f, count_to<lv.passes + 1>{});
+    if constexpr (plain_map)
+      if (f.quick[0]) return map_rows(f, r, start, part);
     if constexpr (kept.count > 0) {  // kept by one fast loop for another: all are, or none
       bool all = true;
       for (bool q : f.quick) all = all && q;
@@ -734,6 +737,51 @@ template <class SP, class Arch> struct kernel {
       }
       if (g.kept_rank)
         for (int w = 0; w < walks; ++w) row[w] += static_cast<uint64>(g.walks[w].kept[g.kept_rank - 1]);
+    }
+  }
+
+  // --- maps --------------------------------------------------------------------------------------------------------------
+
+  /// Nothing but results of elements: rows need no states, and are too short to pay for much.
+  static constexpr bool plain_map = lv.passes == 0 && totals == 0 && !has_positions && row_outputs.count == 0 && row_ids<0>.count == 0;
+
+  /// Rows whose memory operands lie along them or are one value a row, and whose results are stored side by side.
+  static SINTER_INLINE void map_rows(const frame& f, regs& r, const uint64* start, const strip& part) {
+    alignas(64) char splats[inputs + 1][N * 8];
+    uint64 row[first_total], down[first_total];
+    for (int w = 0; w < first_total; ++w) row[w] = start[w], down[w] = f.g.kept_rank ? static_cast<uint64>(f.g.walks[w].kept[f.g.kept_rank - 1]) : 0;
+    for (int64 u = 0; u < part.rows; ++u) {
+      uint64 p[first_total];
+      for (int w = 0; w < first_total; ++w) p[w] = row[w], row[w] += down[w];
+      for_ids<element_ids<0>>([&]<int I>() {
+        constexpr instruction x = SP::at(I);
+        using T = type_at<SP, I>;
+        if constexpr (x.op == code::leaf)
+          if (f.lane[x.a] == 0) {
+            packed<T, N>::store(packed<T, N>::splat(*at_address<const T>(p[x.a])), reinterpret_cast<T*>(splats[x.a]));
+            p[x.a] = address_of(splats[x.a]);
+          }
+      });
+      auto elements = [&](auto load, auto store) {
+        for_ids<element_ids<0>>([&]<int I>() {
+          constexpr instruction x = SP::at(I);
+          if constexpr (x.op != code::leaf) step<SP, I>(r);
+          else r.template get<I>() = load(at_address<const type_at<SP, I>>(p[x.a]));
+        });
+        for_ids<element_outputs>([&]<int I>() { store(r.template get<SP::at(I).a>(), at_address<type_at<SP, I>>(p[first_output + SP::at(I).b])); });
+      };
+      int64 i = 0;
+      for (; i + N <= part.length; i += N) {
+        elements([]<class T>(const T* q) { return packed<T, N>::load(q); }, []<class T>(const auto& v, T* q) { packed<T, N>::store(v, q); });
+#if defined(__clang__)
+#pragma clang loop unroll(full)
+#elif defined(__GNUC__) && !defined(__CUDACC__)
+#pragma GCC unroll 64
+#endif
+        for (int w = 0; w < first_total; ++w) p[w] += static_cast<uint64>(w < first_output ? f.move[w] : N * sizes_of_walks[w]), keep_apart(p[w]);
+      }
+      if (const int tail = static_cast<int>(part.length - i))
+        elements([tail]<class T>(const T* q) { return packed<T, N>::load(q, tail); }, [tail]<class T>(const auto& v, T* q) { packed<T, N>::store(v, q, tail); });
     }
   }
   template <int... K> static SINTER_INLINE void set_quick(frame& f, ints<K...>) {

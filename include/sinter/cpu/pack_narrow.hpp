@@ -64,7 +64,26 @@ template <class T, int N> struct packed {
     for (int i = 0; i < count; ++i) v[i] = static_cast<computed<T>>(p[i * step]);
     return pack_type::load(v);
   }
+#if SINTER_HAS_XSIMD
+  // Bytes by way of 16 bits: g++ converts to a size twice or half as large by one instruction, others element by element.
+  template <class V> static SINTER_INLINE auto by_halves(V v) {
+    if constexpr (sizeof(T) == 1) return __builtin_convertvector(v, simd::vec<int16, N>);
+    else return v;
+  }
+#endif
   static SINTER_INLINE void widen(const T* p, computed<T>* v) {
+#if SINTER_HAS_XSIMD
+    if constexpr (std::is_integral_v<T> || std::is_same_v<T, bfloat16>) {
+      using memory_type = std::conditional_t<std::is_integral_v<T>, T, uint16>;
+      using register_type = std::conditional_t<std::is_integral_v<T>, computed<T>, uint32>;
+      simd::vec<memory_type, N> from;
+      __builtin_memcpy(&from, p, sizeof from);
+      auto to = __builtin_convertvector(by_halves(from), simd::vec<register_type, N>);
+      if constexpr (!std::is_integral_v<T>) to <<= 16;
+      __builtin_memcpy(v, &to, sizeof to);
+      return;
+    }
+#endif
     if constexpr (std::is_same_v<T, bfloat16>) {
       for (int i = 0; i < N; ++i) v[i] = __builtin_bit_cast(float, static_cast<uint32>(p[i].bits) << 16);
       return;
@@ -84,6 +103,23 @@ template <class T, int N> struct packed {
     for (int i = 0; i < N; ++i) v[i] = static_cast<computed<T>>(p[i]);
   }
   static SINTER_INLINE void shorten(const computed<T>* v, T* p) {
+#if SINTER_HAS_XSIMD
+    if constexpr (std::is_integral_v<T>) {
+      simd::vec<computed<T>, N> from;
+      __builtin_memcpy(&from, v, sizeof from);
+      const auto to = __builtin_convertvector(__builtin_convertvector(from, simd::vec<int16, N>), simd::vec<T, N>);
+      __builtin_memcpy(p, &to, sizeof to);
+      return;
+    }
+    if constexpr (std::is_same_v<T, bfloat16>) {  // bfloat16_bits
+      simd::vec<uint32, N> from;
+      __builtin_memcpy(&from, v, sizeof from);
+      const auto rounded = (from + 0x7fff + (from >> 16 & 1)) >> 16, nan = from >> 16 | 0x40;
+      const auto to = __builtin_convertvector((from & 0x7fffffff) > 0x7f800000 ? nan : rounded, simd::vec<uint16, N>);
+      __builtin_memcpy(p, &to, sizeof to);
+      return;
+    }
+#endif
 #if defined(__AVX512F__)
     if constexpr (std::is_same_v<T, half> && N % 16 == 0) {
       for (int i = 0; i < N; i += 16) _mm256_storeu_si256(reinterpret_cast<__m256i*>(p + i), _mm512_cvtps_ph(_mm512_loadu_ps(v + i), _MM_FROUND_TO_NEAREST_INT));

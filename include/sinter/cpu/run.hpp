@@ -32,7 +32,7 @@ class SINTER_HIDDEN cpu_run : convolve_runner {
     for (int s = 0; s < e_.stage_count; ++s) {
       const stage_entry& st = e_.stages[s];
       if (idle(st)) continue;
-      const traffic t = traffic_of(p_, st, &shapes_[0], [&](int id) { return memory_[id].mode == write_skip; });
+      const traffic t = traffic_of(p_, e_.stages, e_.stage_count, st, &shapes_[0], [&](int id) { return memory_[id].mode == write_skip; });
       count_launch(t.reads + t.writes);
       if (st.kind == kernel_kind::contract) st.multiply(*this, st);
       else run_loops<Arch>(st);
@@ -72,7 +72,7 @@ template <class P, int S, class Arch> struct stage_tables {
     return {st.kind, st.contract, st.loop, st.root_count, static_cast<uint16>(SP::operand_count), static_cast<uint16>(levels_of<SP>.totals),
             st.row_tag, schedule_of<P>.roots + st.first_root, inputs_of<P, S>.v, levels.root, levels.row, totals_of<P, S>.v,
             reductions_of<P, S>.v, stage_source<P, S>::cut.reduction_count,
-            K::N, K::most_groups, is_plain_product<P, S>(), levels.positions, &K::run, &K::clear, &K::merge, &K::finish, &total_size, contract_entry()};
+            K::N, K::most_groups, is_plain_product<P, S>(), levels.positions, &K::run, &K::clear, &K::merge, &K::finish, &total_size, contract_entry(), st.prologue_of};
   }
   static constexpr auto contract_entry() -> void (*)(contract_runner&, const stage_entry&) {
     if constexpr (st.kind != kernel_kind::contract) return nullptr;

@@ -274,7 +274,7 @@ template <class T> SINTER_INLINE batch<T> at_least(xsimd::batch<T> x, xsimd::bat
 #if SINTER_HAS_XSIMD
 /// a * b + c of plain vectors of any number of lanes, rounded once where the target can.
 template <class V> SINTER_INLINE V fused(V a, V b, V c) {
-  constexpr bool single = sizeof(a[0]) == 4;
+  [[maybe_unused]] constexpr bool single = sizeof(a[0]) == 4;
 #if defined(__AVX512F__)
   if constexpr (sizeof(V) == 64 && single) return (V)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
   else if constexpr (sizeof(V) == 64) return (V)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c);

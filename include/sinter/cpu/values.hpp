@@ -88,6 +88,8 @@ class SINTER_HIDDEN run_values {
       if (st.kind == kernel_kind::contract)
         memory_[base_of(p_.at(st.contract).a)].read = memory_[base_of(p_.at(st.contract).b)].read = true;
     }
+    for (int s = 0; s < e_.stage_count; ++s)
+      if (e_.stages[s].prologue_of != no_value) memory_[e_.stages[s].roots[0]].read = false;
     vec<int> uses(p_.size(), 0);
     for (int i = 0; i < p_.size(); ++i)
       if (p_.at(i).op == code::output && results_[p_.at(i).b].mode != write_skip) {

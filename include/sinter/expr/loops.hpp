@@ -60,14 +60,28 @@ struct traffic {
 constexpr int64 bytes_of(const program_view& p, const shape_value* shapes, int id) {
   return shapes[id].numel() * size_of(p.at(id).type);
 }
-/// The traffic of a stage; results for which skipped(id) holds are not written.
+template <class Stage> constexpr int64 bytes_of_inputs(const program_view& p, const shape_value* shapes, const Stage& st) {
+  int64 n = 0;
+  for (int k = 0; k < st.input_count; ++k)
+    if (st.inputs[k].kind == input_kind::memory) n += bytes_of(p, shapes, st.inputs[k].id);
+  return n;
+}
+/// The stage that computes operand `value` of a contraction as its prologue; null: the operand is memory.
+template <class Stage> constexpr const Stage* prologue_of(const Stage* stages, int count, int contract, int value) {
+  for (int s = 0; s < count; ++s)
+    if (stages[s].prologue_of == contract && stages[s].roots[0] == value) return stages + s;
+  return nullptr;
+}
+/// The traffic of a stage, its prologues' included; results for which skipped(id) holds are not written.
 template <class Stage, class F>
-constexpr traffic traffic_of(const program_view& p, const Stage& st, const shape_value* shapes, F skipped) {
+constexpr traffic traffic_of(const program_view& p, const Stage* stages, int count, const Stage& st, const shape_value* shapes, F skipped) {
   traffic t;
   if (st.kind == kernel_kind::contract)
-    t.reads = bytes_of(p, shapes, p.at(st.contract).a) + bytes_of(p, shapes, p.at(st.contract).b);
-  for (int k = 0; k < st.input_count; ++k)
-    if (st.inputs[k].kind == input_kind::memory) t.reads += bytes_of(p, shapes, st.inputs[k].id);
+    for (const int operand : {p.at(st.contract).a, p.at(st.contract).b}) {
+      const Stage* const made = prologue_of(stages, count, st.contract, operand);
+      t.reads += made ? bytes_of_inputs(p, shapes, *made) : bytes_of(p, shapes, operand);
+    }
+  t.reads += bytes_of_inputs(p, shapes, st);
   for (int r = 0; r < st.root_count; ++r)
     if (!skipped(st.roots[r])) t.writes += bytes_of(p, shapes, st.roots[r]);
   return t;

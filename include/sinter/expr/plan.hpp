@@ -52,7 +52,7 @@ struct execution_plan {
   }
 };
 
-/// How many kernels of each kind, known at compile time.
+/// How many kernels of each kind on the CPU, known at compile time.
 struct plan_counts {
   int maps = 0, rows = 0, contracts = 0;
   constexpr int launches() const { return maps + rows + contracts; }
@@ -72,6 +72,7 @@ template <class P> constexpr bool is_copied(int output) {
 template <class P> constexpr plan_counts count_kernels() {
   plan_counts c;
   for (int s = 0; s < schedule_of<P>.count; ++s) {
+    if (schedule_of<P>.stages[s].prologue_of != no_value) continue;
     const kernel_kind k = schedule_of<P>.stages[s].kind;
     ++(k == kernel_kind::map ? c.maps : k == kernel_kind::row ? c.rows : c.contracts);
   }
@@ -91,6 +92,7 @@ struct plan_stage {
   const level* root_levels;
   const stage_total* totals;
   const stage_reduction* reductions;
+  uint16 prologue_of;
 };
 template <class P, int S> struct plan_stage_of {
   using SP = stage_program<P, S>;
@@ -103,7 +105,7 @@ template <class P, int S> struct plan_stage_of {
   static constexpr plan_stage make() {
     constexpr auto& st = schedule_of<P>.stages[S];
     return {st.kind, st.contract, st.root_count, SP::operand_count, stage_source<P, S>::cut.reduction_count, st.row_tag,
-            schedule_of<P>.roots + st.first_root, inputs_of<P, S>.v, root_levels.v, totals_of<P, S>.v, reductions_of<P, S>.v};
+            schedule_of<P>.roots + st.first_root, inputs_of<P, S>.v, root_levels.v, totals_of<P, S>.v, reductions_of<P, S>.v, st.prologue_of};
   }
 };
 /// A program as tables; all that follows works on values.
@@ -125,7 +127,9 @@ template <class P> inline constexpr plan_tables plan_tables_of{view_of<P>, plan_
 
 class planner {
  public:
-  planner(const plan_tables& t, const shape_value* leaves, const dims_slot* slots) : t_(t), p_(t.view), slots_(slots), shapes_(p_.size(), {}) {
+  /// `prologues`: does the device compute operands of products on their way?
+  planner(const plan_tables& t, const shape_value* leaves, const dims_slot* slots, bool prologues)
+      : t_(t), p_(t.view), slots_(slots), prologues_(prologues), shapes_(p_.size(), {}) {
     const shape_fault f = infer_shapes(p_, leaves, slots, &shapes_[0]);
     if (f.kind != shape_fault::none) raise(p_, f, &shapes_[0]);
     for (int s = 0; s < t.stage_count; ++s) {
@@ -136,11 +140,12 @@ class planner {
         return;
       }
     }
-    for (int s = 0; s < t.stage_count; ++s) add_stage(s);
+    for (int s = 0; s < t.stage_count; ++s)
+      if (!is_prologue(s)) add_stage(s);
     for (int i = 0; i < p_.size(); ++i)
       if (p_.at(i).op == code::output) add_copy(i);
     for (int i = 0; i < p_.size(); ++i)
-      if (t.written[i]) explain(i);
+      if (t.written[i] && !is_prologue(t.maker[i])) explain(i);
   }
   execution_plan plan;
 
@@ -148,8 +153,10 @@ class planner {
   const plan_tables& t_;
   const program_view& p_;
   const dims_slot* slots_;
+  bool prologues_;
   vec<shape_value> shapes_;
 
+  bool is_prologue(int s) const { return prologues_ && t_.stages[s].prologue_of != no_value; }
   std::string name_of_op(int i) const {
     const instruction x = p_.at(i);
     if (const op_descr* d = p_.descr(i)) return d->info.name;
@@ -180,6 +187,7 @@ class planner {
   }
   bool is_input(int i, int stage) const {
     const instruction x = p_.at(i);
+    if (t_.written[i] && is_prologue(t_.maker[i]) && t_.stages[t_.maker[i]].prologue_of == t_.stages[stage].contract) return false;
     return x.is_source() || x.op == code::extent || t_.memory[i] || (t_.written[i] && t_.maker[i] < stage);
   }
 
@@ -187,12 +195,18 @@ class planner {
     const plan_stage& st = t_.stages[s];
     planned_kernel k;
     k.kind = st.kind;
-    const traffic moved = traffic_of(p_, st, &shapes_[0], [](int) { return false; });
+    const traffic moved = traffic_of(p_, t_.stages, prologues_ ? t_.stage_count : 0, st, &shapes_[0], [](int) { return false; });
     k.reads = moved.reads, k.writes = moved.writes;
     auto input = [&](int id) { k.inputs.push_back(value(id)); };
     vec<bool> need(p_.size(), false);
     if (st.kind == kernel_kind::contract) {
-      input(p_.at(st.contract).a), input(p_.at(st.contract).b);
+      for (const int operand : {p_.at(st.contract).a, p_.at(st.contract).b}) {
+        const plan_stage* const made = prologue_of(t_.stages, prologues_ ? t_.stage_count : 0, st.contract, operand);
+        if (!made) input(operand);
+        else need[operand] = true;
+        for (int i = 0; made && i < made->input_count; ++i)
+          if (made->inputs[i].kind == input_kind::memory) input(made->inputs[i].id);
+      }
       need[st.contract] = true;
     }
     for (int i = 0; i < st.input_count; ++i)
@@ -306,8 +320,8 @@ inline std::string flops_text(int64 n) { return quantity(n, 1000, {"flop", "kflo
 }  // namespace detail::inline SINTER_TARGET
 
 /// The plan of program P (of several results, say) for operands of the given shapes.
-template <class P> execution_plan plan_program(const detail::shape_value* leaves, const detail::dims_slot* slots, const char* name = "") {
-  execution_plan plan = detail::planner(detail::plan_tables_of<P>, leaves, slots).plan;
+template <class P, class D = cpu_t> execution_plan plan_program(const detail::shape_value* leaves, const detail::dims_slot* slots, const char* name = "") {
+  execution_plan plan = detail::planner(detail::plan_tables_of<P>, leaves, slots, std::is_same_v<D, cpu_t>).plan;
   plan.name = name;
   return plan;
 }
@@ -317,7 +331,7 @@ template <class P> execution_plan plan_program(const detail::shape_value* leaves
 template <class D = cpu_t, class Op, class... A> execution_plan plan(const node<Op, A...>& e) {
   using X = node<Op, A...>;
   const detail::leaf_shapes<X> in(e);
-  return plan_program<detail::program_of<X>>(in.shapes, in.slots, Op::info.name);
+  return plan_program<detail::program_of<X>, D>(in.shapes, in.slots, Op::info.name);
 }
 /// Kernel counts of an expression's type: `static_assert(plan_of<decltype(e)>.rows == 1)`.
 template <class X> inline constexpr plan_counts plan_of = detail::count_kernels<detail::program_of<std::remove_cvref_t<X>>>();

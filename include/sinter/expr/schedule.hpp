@@ -19,6 +19,7 @@ template <int Size> struct flat_schedule {
     uint16 loop = 0;             ///< an instruction whose shape is, as far as is known now, the loops'
     uint16 first_root = 0, root_count = 0;  ///< which of `roots` it writes
     uint32 row_tag = 0;          ///< dims reduced along a row (place_tag), 0: none
+    uint16 prologue_of = no_value;  ///< a map whose only value this contraction alone reads, once: it may be computed while the product packs it
   };
   entry stages[Size] = {};
   int count = 0;
@@ -33,6 +34,20 @@ template <int Size> struct flat_schedule {
   /// Is value i in memory before stage `number` runs?
   constexpr bool readable(int i, int number) const { return memory[i] || (written[i] && maker[i] < number); }
 };
+
+/// The contraction that alone reads value v, as one of its operands; else no_value.
+constexpr uint16 only_product_of(const graph& g, int v) {
+  uint16 found = no_value;
+  for (int i = v + 1; i < g.size(); ++i) {
+    const instruction& x = g.at(i);
+    if (x.reads_shape()) continue;
+    int times = 0;
+    for_operands(x, g.descr(i), [&](uint16 o) { times += o == v && !(x.op == code::expand && o != x.a); });
+    if (times > 1 || (times == 1 && (x.op != code::contract || found != no_value))) return no_value;
+    if (times == 1) found = static_cast<uint16>(i);
+  }
+  return found;
+}
 
 /// Groups the written values of a placement into stages: one for each contraction with its epilogues; values of one
 /// depth with loops of one shape, and at most one set of row dims, share a map or row stage.
@@ -111,6 +126,11 @@ template <int Size> constexpr flat_schedule<Size> make_schedule(const graph& g) 
     out.maker[r] = stage_of[group_of[r]];
     auto& s = out.stages[out.maker[r]];
     out.roots[s.first_root + s.root_count++] = static_cast<uint16>(r);
+  }
+  for (int s = 0; s < out.count; ++s) {
+    auto& st = out.stages[s];
+    const int root = out.roots[st.first_root];
+    if (st.kind == kernel_kind::map && st.root_count == 1 && !p.at[root].in_flight()) st.prologue_of = only_product_of(g, root);
   }
   return out;
 }

@@ -33,6 +33,7 @@ template <class P> constexpr bool overwritable(int k) {
       need[root] = true;
       for (int i = root; i >= 0; --i) {
         if (!need[i] || (i != root && sched.written[i] && sched.maker[i] < s)) continue;
+        if (i == leaf_id && sched.stages[s].prologue_of != no_value) return false;  // read while the product is written
         if (i == leaf_id && s > last_read) last_read = s;
         for_operands(P::at(i), view_of<P>.descr(i), [&](uint16 o) { need[o] = true; });
       }
