@@ -101,6 +101,7 @@ template <class T, int N> SINTER_INLINE pack<T, N> half_exp(pack<T, N> x) {
 }
 }  // namespace detail::inline SINTER_TARGET
 
+template <class T, int N> SINTER_INLINE pack<T, N> constant(pack<T, N>, double v) { return pack<T, N>(static_cast<T>(v)); }
 /// x between -high and high; NaN stays.
 template <class T, int N> SINTER_INLINE pack<T, N> within(pack<T, N> x, float high) {
   if constexpr (N == 1) return math::within(x.r, high);
@@ -108,7 +109,7 @@ template <class T, int N> SINTER_INLINE pack<T, N> within(pack<T, N> x, float hi
 }
 template <int N> inline constexpr bool quick_exp<pack<float, N>> = N > 1 && detail::has_tables;
 
-/// e^x; 1.05 ulp
+/// e^x; 1.2 ulp
 template <class T, int N> SINTER_INLINE pack<T, N> exp(pack<T, N> x) {
   if constexpr (N == 1) {
     return std::exp(x.r);
@@ -139,7 +140,7 @@ template <class T, int N> SINTER_INLINE pack<T, N> expm1(pack<T, N> x) {
   }
 }
 
-/// tanh x = t / (t + 2), t = e^(2|x|) - 1; 2.5 ulp, under -Ofast 3.9
+/// tanh x = t / (t + 2), t = e^(2|x|) - 1; 2.9 ulp, under -Ofast 3.9
 template <class T, int N> SINTER_INLINE pack<T, N> tanh(pack<T, N> x) {
   if constexpr (N == 1) {
     return std::tanh(x.r);
@@ -151,7 +152,7 @@ template <class T, int N> SINTER_INLINE pack<T, N> tanh(pack<T, N> x) {
   }
 }
 
-/// 1 / (1 + e^-x) = e^x / (1 + e^x), whose e^x may stop growing where the quotient is 1; 2.5 ulp
+/// 1 / (1 + e^-x) = e^x / (1 + e^x), whose e^x may stop growing where the quotient is 1; 3.1 ulp
 template <class T, int N> SINTER_INLINE pack<T, N> sigmoid(pack<T, N> x) {
   if constexpr (N == 1) {
     return math::sigmoid(x.r);
@@ -176,20 +177,28 @@ template <class T, int N> struct log_parts {
     m = bit_cast<T>((bits & pack<I, N>((I(1) << mantissa_bits<T>)-1)) + pack<I, N>(root));
   }
 };
-/// log(1 + f) + low + e log 2 for f in [sqrt(1/2) - 1, sqrt(2) - 1], by FreeBSD's polynomials in s = f / (2 + f).
+/// log(1 + f) + low + e log 2 for f in [sqrt(1/2) - 1, sqrt(2) - 1], by FreeBSD's polynomials in s = f / (2 + f) or, of our own, one in f.
 template <class T, int N> SINTER_INLINE pack<T, N> log_sum(pack<T, N> f, pack<T, N> e, pack<T, N> low) {
+  constexpr T high2 = static_cast<T>(single<T> ? 6.9313812256e-01 : 6.93147180369123816490e-01);
+  constexpr T low2 = static_cast<T>(single<T> ? 9.0580006145e-06 : 1.90821492927058770002e-10);
+  if constexpr (without_quotient<T>) {  // f - f^2 / 2 + f^3 p(f) without a quotient; 3.2e-9
+    auto p = polynomial(f, 0.0697161183, -0.114797339, 0.116854198, -0.124256872, 0.142490581, -0.166678026, 0.200007156, -0.24999997, 0.333333313);
+    return fma(e, pack<T, N>(high2), f + fma(f * f, fma(f, p, pack<T, N>(T(-0.5))), fma(e, pack<T, N>(low2), low)));
+  }
   auto s = f / (f + T(2)), z = s * s, h = f * f * T(0.5);
   auto r = z * (single<T> ? polynomial(z, 0.24279078841, 0.28498786688, 0.40000972152, 0.66666662693)
                           : polynomial(z, 1.479819860511658591e-01, 1.531383769920937332e-01, 1.818357216161805012e-01, 2.222219843214978396e-01,
                                        2.857142874366239149e-01, 3.999999999940941908e-01, 6.666666666666735130e-01));
-  constexpr T high2 = static_cast<T>(single<T> ? 6.9313812256e-01 : 6.93147180369123816490e-01);
-  constexpr T low2 = static_cast<T>(single<T> ? 9.0580006145e-06 : 1.90821492927058770002e-10);
   auto small = fma(s, h + r, fma(e, pack<T, N>(low2), low));
   return fma(e, pack<T, N>(high2), exact(f - exact(h - small)));
 }
 /// y, or what log gives for x <= 0, infinity and NaN.
 template <class T, int N> SINTER_INLINE pack<T, N> log_limits(pack<T, N> x, pack<T, N> y) {
   using I = simd::integer<T>;
+  if constexpr (!fast_math) {
+    constexpr T infinity = static_cast<T>(__builtin_inf()), nan = static_cast<T>(__builtin_nan(""));
+    return select(x > T(0), select(x < infinity, y, x), select(x == T(0), pack<T, N>(-infinity), pack<T, N>(nan)));
+  }
   auto bits = bit_cast<I>(x);
   auto fine = (bits > pack<I, N>(0)) & (bits < pack<I, N>(infinity_bits<T>));
   auto zero = bits + bits == pack<I, N>(0);
@@ -208,7 +217,7 @@ template <class T, int N, class F> SINTER_INLINE pack<T, N> log_by(pack<T, N> x,
 }
 }  // namespace detail::inline SINTER_TARGET
 
-/// Natural logarithm; 1.2 ulp
+/// Natural logarithm; 1.5 ulp
 template <class T, int N> SINTER_INLINE pack<T, N> log(pack<T, N> x) {
   if constexpr (N == 1) {
     return std::log(x.r);
@@ -253,7 +262,7 @@ template <class T, int N> SINTER_INLINE pack<T, N> log10(pack<T, N> x) {
   }
 }
 
-/// log(1 + x); 1.3 ulp
+/// log(1 + x); 1.5 ulp
 template <class T, int N> SINTER_INLINE pack<T, N> log1p(pack<T, N> x) {
   if constexpr (N == 1) {
     return std::log1p(x.r);

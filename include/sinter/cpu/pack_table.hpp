@@ -15,6 +15,14 @@ inline constexpr bool has_tables = false;
 #endif
 template <class T> inline constexpr bool single = sizeof(T) == 4;
 template <class T> inline constexpr int mantissa_bits = single<T> ? 23 : 52;
+/// Looked up in two halves, which pays for erf.
+#if defined(__AVX2__) && defined(__FMA__) && SINTER_HAS_XSIMD
+template <class T> inline constexpr bool has_erf_table = has_tables || single<T>;
+#else
+template <class T> inline constexpr bool has_erf_table = has_tables;
+#endif
+/// Where a longer polynomial is as accurate as a quotient, and faster.
+template <class T> inline constexpr bool without_quotient = single<T> && !has_tables && SINTER_HAS_FMA != 0;
 /// Adding it rounds to an integer, which then stands in the lowest bits.
 template <class T> inline constexpr T rounder = static_cast<T>(single<T> ? 12582912.0 : 6755399441055744.0);
 

@@ -256,7 +256,16 @@ SINTER_INLINE batch<double> at_least(batch<double> x, batch<double> limit) { ret
 // Never called.
 template <class... X> int sixteenths(X...);
 template <class... X> int above(X...);
+#if defined(__AVX2__)
+/// table[i] for the four lowest bits i of each lane.
+SINTER_INLINE batch<float> look_up(const float* table, batch<float> i) {
+  const __m256i k = (__m256i)i.data;
+  const __m256 low = _mm256_permutevar8x32_ps(_mm256_load_ps(table), k), high = _mm256_permutevar8x32_ps(_mm256_load_ps(table + 8), k);
+  return _mm256_blendv_ps(low, high, (__m256)_mm256_slli_epi32(k, 28));
+}
+#else
 template <class... X> int look_up(X...);
+#endif
 template <class... X> int exponent(X...);
 template <class... X> int mantissa(X...);
 #if defined(__AVX__) && defined(__FMA__)
@@ -265,8 +274,21 @@ SINTER_INLINE batch<double> fma(batch<double> x, batch<double> y, batch<double> 
 #else
 using xsimd::fma;
 #endif
+/// x, or the limit where x is beyond it; NaN stays.
+#if defined(__AVX__)
+SINTER_INLINE batch<float> at_most(batch<float> x, batch<float> limit) { return _mm256_min_ps(limit.data, x.data); }
+SINTER_INLINE batch<double> at_most(batch<double> x, batch<double> limit) { return _mm256_min_pd(limit.data, x.data); }
+SINTER_INLINE batch<float> at_least(batch<float> x, batch<float> limit) { return _mm256_max_ps(limit.data, x.data); }
+SINTER_INLINE batch<double> at_least(batch<double> x, batch<double> limit) { return _mm256_max_pd(limit.data, x.data); }
+#elif defined(__SSE2__)
+SINTER_INLINE batch<float> at_most(batch<float> x, batch<float> limit) { return _mm_min_ps(limit.data, x.data); }
+SINTER_INLINE batch<double> at_most(batch<double> x, batch<double> limit) { return _mm_min_pd(limit.data, x.data); }
+SINTER_INLINE batch<float> at_least(batch<float> x, batch<float> limit) { return _mm_max_ps(limit.data, x.data); }
+SINTER_INLINE batch<double> at_least(batch<double> x, batch<double> limit) { return _mm_max_pd(limit.data, x.data); }
+#else
 template <class T> SINTER_INLINE batch<T> at_most(xsimd::batch<T> x, xsimd::batch<T> limit) { return select(x > limit, limit, x); }
 template <class T> SINTER_INLINE batch<T> at_least(xsimd::batch<T> x, xsimd::batch<T> limit) { return select(x < limit, limit, x); }
+#endif
 #endif
 
 #endif  // SINTER_HAS_XSIMD

@@ -31,10 +31,9 @@ struct softplus {
 struct gelu_tanh {
   static constexpr op_info info{.name = "gelu_tanh", .result = result_type::floating};
   static SINTER_INLINE constexpr auto value(lane auto x) {
-    using math::exp2, math::fma;
-    using L = decltype(x);
-    auto two_to = exp2(x * fma(x * x, L(-0.10294323958002349), L(-2.3022081981443252)));
-    return x / (L(1) + two_to);
+    using math::constant, math::exp2, math::fma;
+    auto two_to = exp2(x * fma(x * x, constant(x, -0.10294323958002349), constant(x, -2.3022081981443252)));
+    return x / (decltype(x)(1) + two_to);
   }
   static constexpr auto grad(auto dy, auto, auto x) {
     auto s = sinter::sigmoid(x * (1.5957691216057308 + 0.07135481627260025 * x * x));

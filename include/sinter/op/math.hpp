@@ -87,6 +87,8 @@ template <number T> SINTER_HD inline T sigmoid(T x) {
   const T e = exp(min(x, T(40)));
   return e / (e + T(1));
 }
+/// v as a lane of x's kind.
+template <number T> SINTER_HD constexpr T constant(T, double v) { return static_cast<T>(v); }
 /// x between -high and high; NaN stays.
 template <number T> SINTER_HD constexpr T within(T x, float high) {
   const T limit = static_cast<T>(high);
