@@ -25,8 +25,8 @@
 #define SINTER_KERNEL __attribute__((flatten, noinline)) SINTER_HIDDEN
 #define SINTER_HD
 #define SINTER_DEVICE
-#elif defined(__GNUC__)  // -Og keeps arrays of registers in memory, 30 times slower: kernels are compiled at -O2
-#define SINTER_KERNEL __attribute__((flatten, noinline, optimize("O2"))) SINTER_HIDDEN
+#elif defined(__GNUC__)  // -Og keeps arrays of registers in memory, 30 times slower; into -O2, g++ inlines little that is compiled at -O3
+#define SINTER_KERNEL __attribute__((flatten, noinline, optimize("O3"))) SINTER_HIDDEN
 #define SINTER_HD
 #define SINTER_DEVICE
 #else

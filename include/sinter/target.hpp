@@ -33,6 +33,9 @@
 #ifdef __CUDACC__
 #define SINTER_FLAG_CUDA 1
 #endif
+#ifdef SINTER_CBLAS
+#define SINTER_FLAG_CBLAS 1
+#endif
 
 // SINTER_LETTER(flag, x) is x if flag is defined as 1, else nothing.
 #define SINTER_LETTER_IF_1 ,
@@ -62,10 +65,10 @@
               SINTER_LETTER(__ARM_FEATURE_ATOMICS, C), SINTER_LETTER(__ARM_FEATURE_DOTPROD, D),                     \
               SINTER_LETTER(__ARM_FEATURE_FP16_VECTOR_ARITHMETIC, E), SINTER_LETTER(__ARM_FEATURE_BF16, F),         \
               SINTER_LETTER(__ARM_FEATURE_SVE, G), SINTER_LETTER(__ARM_FEATURE_SVE2, H))
-// everywhere: optimised, fast maths, OpenMP, exceptions, checks, without xsimd, CUDA, sanitised
+// everywhere: optimised, fast maths, OpenMP, exceptions, checks, without xsimd, CUDA, sanitised; products by a BLAS
 #define SINTER_TARGET_5                                                                                             \
   SINTER_JOIN(SINTER_LETTER(__OPTIMIZE__, o), SINTER_LETTER(__FINITE_MATH_ONLY__, f),                               \
               SINTER_LETTER(SINTER_FLAG_OPENMP, t), SINTER_LETTER(SINTER_HAS_EXCEPTIONS, e),                        \
               SINTER_LETTER(SINTER_CHECKS, c), SINTER_LETTER(SINTER_FLAG_NO_XSIMD, x),                              \
               SINTER_LETTER(SINTER_FLAG_CUDA, g), SINTER_LETTER(__SANITIZE_ADDRESS__, s))
-#define SINTER_TARGET SINTER_JOIN(target_, SINTER_TARGET_1, SINTER_TARGET_2, SINTER_TARGET_3, SINTER_TARGET_4, _, SINTER_TARGET_5, )
+#define SINTER_TARGET SINTER_JOIN(target_, SINTER_TARGET_1, SINTER_TARGET_2, SINTER_TARGET_3, SINTER_TARGET_4, _, SINTER_TARGET_5, SINTER_LETTER(SINTER_FLAG_CBLAS, b))

@@ -4,6 +4,7 @@
 #pragma once
 #include <string>
 
+#include "cpu/blas.hpp"
 #include "cpu/parallel.hpp"
 #include "cpu/simd.hpp"
 #include "error.hpp"
@@ -60,7 +61,7 @@ inline vectors machine_vectors() {
 
 inline namespace SINTER_TARGET {
 
-/// What the calling file is compiled for, a line each: compiler, target letters, lanes, threads, checks, exceptions, CUDA; and
+/// What the calling file is compiled for, a line each: compiler, target letters, lanes, products, threads, checks, exceptions, CUDA; and
 /// a warning where it uses less than this machine has. For people: `std::puts(st::config().c_str())`, as
 /// torch.__config__.show().
 template <class Arch = native> std::string config() {
@@ -89,6 +90,11 @@ template <class Arch = native> std::string config() {
       " floats");
 #else
   add("1 float, without xsimd");
+#endif
+#ifdef SINTER_CBLAS
+  add("\n  products    ", std::string(detail::blas_name()), ", through cblas");
+#else
+  add("\n  products    sinter's own");
 #endif
 #ifdef _OPENMP
   const char* who = "OpenMP";

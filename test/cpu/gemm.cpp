@@ -219,7 +219,9 @@ TEMPLATE_TEST_CASE("bitwise the same for every number of threads", "[gemm]", flo
         some_threads own{threads};
         st::executor_guard guard(own.get());
         CHECK(product() == expected);
+#ifndef SINTER_CBLAS  // a BLAS has threads of its own
         CHECK(own.loops > 0);
+#endif
       }
     }
   }

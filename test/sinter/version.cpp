@@ -29,6 +29,11 @@ TEST_CASE("config: says what this file is compiled for, a line each") {
 #else
   CHECK_THAT(text, contains("1 float, without xsimd"));
 #endif
+#ifdef SINTER_CBLAS
+  CHECK_THAT(text, contains(", through cblas"));
+#else
+  CHECK_THAT(text, contains("products    sinter's own"));
+#endif
   CHECK_THAT(text, contains(SINTER_CHECKS ? "checks      on" : "checks      off"));
   CHECK_THAT(text, contains("exceptions  on"));
   CHECK_THAT(text, contains("CUDA        through NVRTC"));

@@ -3,6 +3,7 @@
 // Not here: the loops in registers (gemm_tile.hpp); einsum labels and windows (contract.hpp), which come down to this.
 #pragma once
 #include "allocator.hpp"
+#include "blas.hpp"
 #include "gemm_tile.hpp"
 #include "parallel.hpp"
 
@@ -94,8 +95,14 @@ template <class T, class Arch, class Step = multiply_add> class gemm_task {
       if (m_ <= few && b_.memory.rows == 1 && k_ >= 2 * lanes) how_ = dots;
       else if (m_ <= few / 2 && b_.memory.columns == 1 && n_ >= lanes && !b_.make && std::is_same_v<Step, multiply_add>) how_ = streams;
     }
+    if constexpr (by_library)
+      if (how_ == tiles && !a_.make && !b_.make && !b_.pack && blas<T>::takes(m_, n_, k_)) how_ = library;
   }
-  SINTER_HIDDEN void run() const { how_ == tiles ? run_tiles() : run_columns(); }
+  SINTER_HIDDEN void run() const {
+    if constexpr (by_library)
+      if (how_ == library) return run_library();
+    how_ == tiles ? run_tiles() : run_columns();
+  }
 
   static constexpr int64 most_columns = 2048 / static_cast<int64>(sizeof(T)) / gemm_shape<T>::columns * gemm_shape<T>::columns;  ///< of a block of C
 
@@ -103,7 +110,8 @@ template <class T, class Arch, class Step = multiply_add> class gemm_task {
   using shape = gemm_shape<T>;
   static constexpr int64 M = shape::rows, width = shape::columns, lanes = shape::lanes, few = 8;
   static constexpr int64 most_rows = 20 * M;   ///< of a block of C: with its share of A it stays in the second cache
-  enum method { terms, dots, streams, tiles };
+  static constexpr bool by_library = blas<T>::present && std::is_same_v<Step, multiply_add>;
+  enum method { terms, dots, streams, tiles, library };
 
   int64 m_, n_, k_;
   gemm_operand<T> a_, b_;
@@ -202,6 +210,38 @@ template <class T, class Arch, class Step = multiply_add> class gemm_task {
     for (; i + 4 <= m_; i += 4) some_rows<4, 4>(i, a, b, n, c, ld, add);
     for (; i + 2 <= m_; i += 2) some_rows<2, 4>(i, a, b, n, c, ld, add);
     for (; i < m_; ++i) some_rows<1, 4>(i, a, b, n, c, ld, add);
+  }
+
+  // --- the program's BLAS ----------------------------------------------------------------------------------------------------
+
+  /// An operand as cblas reads it: as it is, or copied to `to`, along its shorter stride.
+  static strided<T> for_library(strided<T> a, int64 m, int64 n, T* to) {
+    if (!to) return a;
+    const bool turn = (a.rows < 0 ? -a.rows : a.rows) < (a.columns < 0 ? -a.columns : a.columns);
+    const strided<T> from = turn ? a.transposed() : a;
+    const int64 runs = turn ? n : m, length = turn ? m : n;
+    spread(runs, m * n * 8, [&](int64 i) {
+      for (int64 j = 0; j < length; ++j) to[i * length + j] = *from.at(i, j);
+    });
+    return turn ? strided<T>{to, 1, length} : strided<T>{to, length, 1};
+  }
+  void run_library() const {
+    scratch<T, Arch> left(blas<T>::reads(a_.memory, m_, k_) ? 0 : m_ * k_), right(blas<T>::reads(b_.memory, k_, n_) ? 0 : k_ * n_);
+    const strided<T> a = for_library(a_.memory, m_, k_, left.get()), b = for_library(b_.memory, k_, n_, right.get());
+    if (c_.c && c_.columns == 1 && c_.rows >= n_ && blas<T>::counts(c_.rows)) return blas<T>::gemm(m_, n_, k_, a, b, c_.c, c_.rows, c_.add);
+    // blocks long enough for the BLAS, handed on in pieces
+    constexpr int64 most_height = 512, most_breadth = 2048, part = 32;
+    const int64 height = m_ < most_height ? m_ : most_height, breadth = n_ < most_breadth ? n_ : most_breadth, ld = breadth + 16;
+    scratch<T, Arch> own(height * ld);
+    for (int64 j0 = 0; j0 < n_; j0 += breadth)
+      for (int64 i0 = 0; i0 < m_; i0 += height) {
+        const int64 rows = m_ - i0 < height ? m_ - i0 : height, columns = n_ - j0 < breadth ? n_ - j0 : breadth;
+        blas<T>::gemm(rows, columns, k_, a.from(i0, 0), b.from(0, j0), own.get(), ld, false);
+        spread((rows - 1) / part + 1, rows * columns * 8, [&](int64 g) {
+          const int64 i = g * part, end = rows - i < part ? rows : i + part;
+          deliver(i0 + i, i0 + end, j0, j0 + columns, own.get() + i * ld, ld);
+        });
+      }
   }
 
   // --- tiles -----------------------------------------------------------------------------------------------------------------
@@ -343,7 +383,7 @@ template <class T, class Arch, class Step = multiply_add> class gemm_task {
 }  // namespace detail::inline SINTER_TARGET
 
 /// C (m x n) = or += A (m x k) B (k x n). Finished blocks of C are final and in cache; calls may come from several threads.
-/// Bitwise the same for every executor and number of threads.
+/// Bitwise the same for every executor and number of threads; with SINTER_CBLAS that is for the BLAS to promise (blas.hpp).
 template <class T, class Arch = native, class Step = detail::multiply_add>
 SINTER_HIDDEN void gemm(int64 m, int64 n, int64 k, detail::gemm_operand<T> a, detail::gemm_operand<T> b, const detail::gemm_result<T>& c) {
   if (m <= 0 || n <= 0) return;

@@ -476,9 +476,16 @@ template <class SP, class Arch> struct kernel {
       if (used<Pass>.v[w]) at[w] = p[w];
     each<U>([&](int u) { states_[u] = states[u], sums_[u] = sums[u]; });
   }
+  /// Which walks a pass goes along that fetches nothing.
+  template <int Pass> static constexpr auto walked = [] {
+    auto out = used<Pass>;
+    for (int k = 0; k < element_ids<Pass>.count; ++k)
+      if (SP::at(element_ids<Pass>.v[k]).op == code::leaf) out.v[SP::at(element_ids<Pass>.v[k]).a] = true;
+    return out;
+  }();
   /// The same with any lanes. `rows`: null, or lanes are rows, in `groups` registers of which the last has `last` lanes; states
-  /// and values of rows are then those of each register.
-  template <int Pass, class S, class Sums>
+  /// and values of rows are then those of each register. Quick: all registers are full, and lie side by side in memory.
+  template <int Pass, bool Quick, class S, class Sums>
   static SINTER_INLINE void general(const frame& f, regs& r, addresses& p, int64 n, int groups, int last, row_set* rows, S* states, Sums* sums) {
     // some steps for each register of rows, so that what belongs to it is fetched once for all of them
     const int64 at_a_time = rows ? 8 : n;
@@ -487,7 +494,7 @@ template <class SP, class Arch> struct kernel {
       addresses o;  // of the register's first lane
       for (int w = 0; w < walks; ++w) o[w] = p[w];
       for (int q = 0; q < groups; ++q) {
-        const int count = q + 1 == groups ? last : N;
+        const int count = Quick || q + 1 < groups ? N : last;
         if (rows) take_row(r, rows[q]);
         S mine = states[q];
         addresses at;
@@ -498,14 +505,16 @@ template <class SP, class Arch> struct kernel {
             using T = type_at<SP, I>;
             if constexpr (x.op != code::leaf) step<SP, I>(r);
             else if constexpr (x.b == leaf_index) r.template get<I>() = pack<int64, N>(static_cast<int64>(at[x.a])) + ramp_of(f, x.a);
+            else if constexpr (Quick) r.template get<I>() = packed<T, N>::load(at_address<const T>(at[x.a]));
             else r.template get<I>() = load_lanes<Arch, T, N, SP::reads_parts>(at[x.a], f.lane[x.a], count);
           });
-          for_ids<pass_reductions<Pass>>([&]<int I>() { push<I, false>(state<I>(mine), r, at[position], ramp_of(f, position), count); });
+          for_ids<pass_reductions<Pass>>([&]<int I>() { push<I, Quick>(state<I>(mine), r, at[position], ramp_of(f, position), count); });
           if constexpr (Pass == lv.passes) {
             for_ids<element_outputs>([&]<int I>() {
               constexpr int w = first_output + SP::at(I).b;
               using T = type_at<SP, I>;
-              store_lanes<Arch, T, N, SP::reads_parts>(at[w], f.lane[w], count, r.template get<SP::at(I).a>(), f.g.walks[w].mode);
+              if constexpr (Quick) packed<T, N>::store(r.template get<SP::at(I).a>(), at_address<T>(at[w]));
+              else store_lanes<Arch, T, N, SP::reads_parts>(at[w], f.lane[w], count, r.template get<SP::at(I).a>(), f.g.walks[w].mode);
             });
             for_ids<element_totals>([&]<int I>() {
               constexpr int w = first_total + lv.total_number[I];
@@ -515,7 +524,8 @@ template <class SP, class Arch> struct kernel {
               merge_total<I>(at[w], f.lane[w], count, one);
             });
           }
-          for (int w = 0; w < walks; ++w) at[w] += static_cast<uint64>(f.move[w]), keep_apart(at[w]);
+          for (int w = 0; w < walks; ++w)
+            if (!Quick || walked<Pass>.v[w]) at[w] += static_cast<uint64>(f.move[w]), keep_apart(at[w]);
         }
         states[q] = mine;
         for (int w = 0; w < walks; ++w) o[w] += static_cast<uint64>(f.over[w]);
@@ -523,12 +533,12 @@ template <class SP, class Arch> struct kernel {
       for (int w = 0; w < walks; ++w) p[w] += static_cast<uint64>(steps_now * f.move[w]);
     }
   }
-  /// Do the lanes of all memory operands of this pass lie side by side, or is it one value for the whole inner loop?
+  /// Do the lanes of all memory operands of this pass lie side by side, or, along rows, is it one value for the whole inner loop?
   template <int Pass> static SINTER_INLINE bool is_quick(const frame& f) {
-    bool ok = f.g.lanes_along_row;
+    bool ok = true;
     for_ids<element_ids<Pass>>([&]<int I>() {
       constexpr instruction x = SP::at(I);
-      if constexpr (x.op == code::leaf && x.b != leaf_index) ok = ok && (f.lane[x.a] == 1 || (f.lane[x.a] == 0 && f.move[x.a] == 0));
+      if constexpr (x.op == code::leaf && x.b != leaf_index) ok = ok && (f.lane[x.a] == 1 || (f.g.lanes_along_row && f.lane[x.a] == 0 && f.move[x.a] == 0));
     });
     if constexpr (Pass == lv.passes)
       for_ids<element_outputs>([&]<int I>() {
@@ -608,8 +618,8 @@ template <class SP, class Arch> struct kernel {
           }
           n -= taken;
         }
-        if (n) general<Pass>(f, r, p, n, 1, N, nullptr, states, sums);
-        if (const int tail = static_cast<int>(length % N)) general<Pass>(f, r, p, 1, 1, tail, nullptr, states, sums);
+        if (n) general<Pass, false>(f, r, p, n, 1, N, nullptr, states, sums);
+        if (const int tail = static_cast<int>(length % N)) general<Pass, false>(f, r, p, 1, 1, tail, nullptr, states, sums);
         if constexpr (Pass == lv.passes && element_totals.count > 0) {
           merge_all<element_totals, U>(sums);
           for_ids<element_totals>([&]<int I>() {
@@ -654,8 +664,13 @@ template <class SP, class Arch> struct kernel {
       int64 at[max_rank] = {};
       addresses p;
       for (int w = 0; w < walks; ++w) p[w] = row[w];
-      do general<Pass>(f, r, p, length, groups, last, rows, states, sums);
-      while (f.g.row_rank > 1 && next_row<Arch>(f.g, walks, row, at, p));
+      const int full = !f.quick[Pass] ? 0 : last == N ? groups : groups - 1;
+      do {
+        addresses q;
+        for (int w = 0; w < walks; ++w) q[w] = p[w] + static_cast<uint64>(full * f.over[w]);
+        if (full) general<Pass, true>(f, r, p, length, full, N, rows, states, sums);
+        if (full < groups) general<Pass, false>(f, r, q, length, groups - full, last, rows + full, states + full, sums);
+      } while (f.g.row_rank > 1 && next_row<Arch>(f.g, walks, row, at, p));
     }
     if constexpr (pass_reductions<Pass>.count > 0)
       for (int q = 0; q < groups; ++q)
@@ -715,20 +730,24 @@ template <class SP, class Arch> struct kernel {
       if constexpr (has_positions) f.ramp[w] = make_lanes<int64, N>([&](int i) { return i * f.lane[w]; });
     }
     set_quick(f, count_to<lv.passes + 1>{});
-    if constexpr (plain_map)
-      if (f.quick[0]) return map_rows(f, r, start, part);
-    if constexpr (kept.count > 0) {  // kept by one fast loop for another: all are, or none
-      bool all = true;
-      for (bool q : f.quick) all = all && q;
-      for (bool& q : f.quick) q = all;
-      f.room_bytes = all ? kept_size * part.length : 0;
-      for (int d = 0; d + 1 < g.row_rank; ++d) f.room_bytes *= g.row[d];
-    }
+    if constexpr (kept.count > 0)
+      if (g.lanes_along_row) {  // kept by one fast loop for another: all are, or none
+        bool all = true;
+        for (bool q : f.quick) all = all && q;
+        for (bool& q : f.quick) q = all;
+        f.room_bytes = all ? kept_size * part.length : 0;
+        for (int d = 0; d + 1 < g.row_rank; ++d) f.room_bytes *= g.row[d];
+      }
     const kernel_room<Arch> room(kept.count * f.room_bytes);
     f.room = room.data;
     addresses row;
     for (int w = 0; w < walks; ++w) row[w] = start[w];
-    for (int64 u = 0; u < part.rows; ++u) {
+    int64 rows = part.rows;
+    if constexpr (plain_map)
+      if (f.quick[0] && g.lanes_along_row) return void(rows_together<1>(f, r, row, rows, part.length));
+    if constexpr (sums_columns)
+      if (f.quick[0] && g.lanes_along_row && meets_in_columns(f)) rows = rows_together<4>(f, r, row, rows, part.length);
+    for (; rows > 0; --rows) {
       if constexpr (lv.passes > 0) {  // only rows are ever worked on side by side
         if (g.lanes_along_row) row_along(f, r, row, part.length, count_to<lv.passes + 1>{});
         else rows_across(f, r, row, part, count_to<lv.passes + 1>{});
@@ -740,49 +759,81 @@ template <class SP, class Arch> struct kernel {
     }
   }
 
-  // --- maps --------------------------------------------------------------------------------------------------------------
+  // --- maps, and totals by column ----------------------------------------------------------------------------------------
 
+  static constexpr bool without_rows = lv.passes == 0 && !has_positions && row_outputs.count == 0 && row_totals.count == 0 && row_ids<0>.count == 0;
   /// Nothing but results of elements: rows need no states, and are too short to pay for much.
-  static constexpr bool plain_map = lv.passes == 0 && totals == 0 && !has_positions && row_outputs.count == 0 && row_ids<0>.count == 0;
+  static constexpr bool plain_map = without_rows && totals == 0;
+  /// Rows that are summed into one row, four of them at a time.
+  static constexpr bool sums_columns = without_rows && N > 1 && element_totals.count > 0 && element_totals.count == totals;
+  static SINTER_INLINE bool meets_in_columns(const frame& f) {
+    bool ok = f.g.kept_rank > 0 && f.g.row_rank == 1;
+    for (int w = first_total; w < first_total + totals; ++w) ok = ok && f.lane[w] == 1 && f.g.walks[w].kept[f.g.kept_rank - 1] == 0;
+    return ok;
+  }
 
-  /// Rows whose memory operands lie along them or are one value a row, and whose results are stored side by side.
-  static SINTER_INLINE void map_rows(const frame& f, regs& r, const uint64* start, const strip& part) {
-    alignas(64) char splats[inputs + 1][N * 8];
-    uint64 row[first_total], down[first_total];
-    for (int w = 0; w < first_total; ++w) row[w] = start[w], down[w] = f.g.kept_rank ? static_cast<uint64>(f.g.walks[w].kept[f.g.kept_rank - 1]) : 0;
-    for (int64 u = 0; u < part.rows; ++u) {
-      uint64 p[first_total];
-      for (int w = 0; w < first_total; ++w) p[w] = row[w], row[w] += down[w];
+  /// Rows by R whose memory operands lie along them or are one value a row, and whose results are stored side by side: `row` moves
+  /// behind them. Returns how many are left.
+  template <int R> static SINTER_INLINE int64 rows_together(const frame& f, regs& r, addresses& row, int64 rows, int64 length) {
+    alignas(64) char splats[inputs + 1][R][N * 8];
+    uint64 down[position], across[position];
+    for (int w = 0; w < position; ++w) {
+      down[w] = f.g.kept_rank ? static_cast<uint64>(f.g.walks[w].kept[f.g.kept_rank - 1]) : 0;
+      across[w] = w < inputs && f.lane[w] == 0 ? sizeof splats[0][0] : down[w];
+    }
+    for (; rows >= R; rows -= R) {
+      uint64 p[position];
+      for (int w = 0; w < position; ++w) p[w] = row[w], row[w] += R * down[w];
       for_ids<element_ids<0>>([&]<int I>() {
         constexpr instruction x = SP::at(I);
         using T = type_at<SP, I>;
         if constexpr (x.op == code::leaf)
           if (f.lane[x.a] == 0) {
-            packed<T, N>::store(packed<T, N>::splat(*at_address<const T>(p[x.a])), reinterpret_cast<T*>(splats[x.a]));
+            each<R>([&](int q) {
+              packed<T, N>::store(packed<T, N>::splat(*at_address<const T>(p[x.a] + static_cast<uint64>(q) * down[x.a])), reinterpret_cast<T*>(splats[x.a][q]));
+            });
             p[x.a] = address_of(splats[x.a]);
           }
       });
-      auto elements = [&](auto load, auto store) {
-        for_ids<element_ids<0>>([&]<int I>() {
-          constexpr instruction x = SP::at(I);
-          if constexpr (x.op != code::leaf) step<SP, I>(r);
-          else r.template get<I>() = load(at_address<const type_at<SP, I>>(p[x.a]));
+      auto elements = [&]<int Full>(ints<Full>, int count) {
+        states_of<element_totals> sums;
+        reset<element_totals>(sums);
+        each<R>([&](int q) {
+          for_ids<element_ids<0>>([&]<int I>() {
+            constexpr instruction x = SP::at(I);
+            using T = type_at<SP, I>;
+            if constexpr (x.op != code::leaf) step<SP, I>(r);
+            else if constexpr (Full) {
+              const uint64 at = p[x.a] + static_cast<uint64>(q) * across[x.a];
+              if constexpr (R > 1) __builtin_prefetch(at_address<const T>(at + R * down[x.a]));
+              r.template get<I>() = packed<T, N>::load(at_address<const T>(at));
+            }
+            else r.template get<I>() = packed<T, N>::load(at_address<const T>(p[x.a] + static_cast<uint64>(q) * across[x.a]), count);
+          });
+          for_ids<element_outputs>([&]<int I>() {
+            constexpr int w = first_output + SP::at(I).b;
+            using T = type_at<SP, I>;
+            T* const to = at_address<T>(p[w] + static_cast<uint64>(q) * down[w]);
+            if constexpr (Full) packed<T, N>::store(r.template get<SP::at(I).a>(), to);
+            else packed<T, N>::store(r.template get<SP::at(I).a>(), to, count);
+          });
+          for_ids<element_totals>([&]<int I>() { push<I, Full>(state<I>(sums), r, 0, ramp_of(f, position), count); });
         });
-        for_ids<element_outputs>([&]<int I>() { store(r.template get<SP::at(I).a>(), at_address<type_at<SP, I>>(p[first_output + SP::at(I).b])); });
+        for_ids<element_totals>([&]<int I>() { merge_total<I>(p[first_total + lv.total_number[I]], 1, count, state<I>(sums)); });
       };
       int64 i = 0;
-      for (; i + N <= part.length; i += N) {
-        elements([]<class T>(const T* q) { return packed<T, N>::load(q); }, []<class T>(const auto& v, T* q) { packed<T, N>::store(v, q); });
+      for (; i + N <= length; i += N) {
+        elements(ints<1>{}, N);
 #if defined(__clang__)
 #pragma clang loop unroll(full)
 #elif defined(__GNUC__) && !defined(__CUDACC__)
 #pragma GCC unroll 64
 #endif
-        for (int w = 0; w < first_total; ++w) p[w] += static_cast<uint64>(w < first_output ? f.move[w] : N * sizes_of_walks[w]), keep_apart(p[w]);
+        for (int w = 0; w < position; ++w) p[w] += static_cast<uint64>(w < first_output ? f.move[w] : N * sizes_of_walks[w]), keep_apart(p[w]);
       }
-      if (const int tail = static_cast<int>(part.length - i))
-        elements([tail]<class T>(const T* q) { return packed<T, N>::load(q, tail); }, [tail]<class T>(const auto& v, T* q) { packed<T, N>::store(v, q, tail); });
+      if (const int tail = static_cast<int>(length - i)) elements(ints<0>{}, tail);
     }
+    return rows;
   }
   template <int... K> static SINTER_INLINE void set_quick(frame& f, ints<K...>) {
     int done[] = {(f.quick[K] = is_quick<K>(f), 0)...};
