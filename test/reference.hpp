@@ -96,6 +96,16 @@ template <class T, class E, class F> std::string differs(const sinter::tensor<T,
   return text;
 }
 
+/// The value of an expression by the interpreter: no kernel is compiled for it.
+template <class X> SINTER_HIDDEN auto interpreted(const X& x) {
+  using L = sinter::detail::lowered<X>;
+  sinter::detail::bound_operands<typename L::program> in;
+  sinter::detail::bind<sinter::native>(x, in);
+  sinter::detail::result r;
+  sinter::detail::interpret<sinter::native>(sinter::detail::view_of<typename L::program>, in.leaves, in.slots, &r);
+  return sinter::detail::take<typename L::value_type, typename L::extents_type>(r);
+}
+
 }  // namespace reference
 
 /// Compares a tensor with its sizes and a function of the index.

@@ -59,24 +59,22 @@ meson_tests() {
   if [ -s "$build/meson-logs/$log.json" ]; then count $(tally "$build/meson-logs/$log.json"); fi
 }
 
-# script NAME COMMAND...: counts its lines that start with PASS, FAIL, SKIP
-script() {
-  name=$1 log=$root/build/$1.log
-  shift
-  say "== $name"
-  status=0
-  "$@" >"$log" 2>&1 || status=$?
-  cat "$log"
-  p=$(grep -c '^PASS ' "$log") f=$(grep -c '^FAIL ' "$log") s=$(grep -c '^SKIP ' "$log")
-  if [ "$status" != 0 ] && [ "$f" = 0 ]; then say "FAIL $name (exit $status)"; f=1; fi
-  count "$p" "$f" "$s"
-}
-
-# scripts TAG CXX: the checks that are scripts
+# scripts FOLDER-TAG...: the checks that are scripts, test/FOLDER/run.sh with clang++ where the tag says so; as many at a time as
+# there are processors. Counts the lines that start with PASS, FAIL, SKIP.
 scripts() {
-  for folder in fail consumer link debug; do
-    [ -f "$root/test/$folder/run.sh" ] || continue
-    script "$folder-$1" env CXX="$2" SINTER_DEPS="$deps" sh "$root/test/$folder/run.sh"
+  export root CXX
+  # shellcheck disable=SC2016  # the inner shell's variables
+  printf '%s\n' "$@" | SINTER_DEPS=$deps SINTER_JOBS=$jobs xargs -P "$jobs" -n 1 sh -c '
+    case $1 in *-clang) CXX=clang++ ;; esac
+    sh "$root/test/${1%-*}/run.sh" >"$root/build/$1.log" 2>&1
+    echo $? >"$root/build/$1.status"' sh
+  for name in "$@"; do
+    log=$root/build/$name.log
+    say "== $name"
+    cat "$log"
+    p=$(grep -c '^PASS ' "$log") f=$(grep -c '^FAIL ' "$log") s=$(grep -c '^SKIP ' "$log") status=$(cat "$root/build/$name.status")
+    if [ "$status" != 0 ] && [ "$f" = 0 ]; then say "FAIL $name (exit $status)"; f=1; fi
+    count "$p" "$f" "$s"
   done
 }
 
@@ -88,8 +86,8 @@ if ! ninja -k 0 -j "$jobs" -C "$root/build/test"; then
   count 0 1 0
 fi
 meson_tests "$root/build/test" all --timeout-multiplier "$([ -n "${SINTER_FULL:-}" ] && echo 100 || echo 1)"
-scripts gcc "$CXX"
 
+checks="link-gcc fail-gcc consumer-gcc debug-gcc"
 try_install clang
 if found clang; then
   configure "$root/build/clang" clang++ -Dtests=true -Dexamples=false -Dbench=false -Dcuda=disabled -Dopenmp=disabled -Ddebug=false
@@ -99,14 +97,14 @@ if found clang; then
     say "FAIL build of the smoke set with clang++"
     count 0 1 0
   fi
-  scripts clang clang++
-  script fuzz env CXX=clang++ SINTER_DEPS="$deps" sh "$root/test/fuzz/run.sh"
+  checks="link-clang link-gcc fail-gcc fail-clang consumer-clang consumer-gcc fuzz-clang debug-gcc debug-clang"  # the longest first
 else
   say "SKIP clang++ is absent (Debian package: clang)"
   count 0 0 1
 fi
-
-if [ "$cross" = yes ]; then script cross env SINTER_DEPS="$deps" SINTER_JOBS="$jobs" sh "$root/test/cross/run.sh"; fi
+if [ "$cross" = yes ]; then checks="cross-gcc $checks"; fi
+# shellcheck disable=SC2086  # names
+scripts $checks
 
 say "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" = 0 ]

@@ -75,7 +75,7 @@ readme() {
   sed -n '/^```cpp$/,/^```$/p' "$root/README.md" | sed '1d;$d' >"$tmp/readme.cpp"
   grep -q 'int main' "$tmp/readme.cpp"
   # shellcheck disable=SC2086  # flags are words
-  "$CXX" -std=c++20 -O2 -march=native -Wall -Wextra -Werror $CXXFLAGS -I"$root/include" "$tmp/readme.cpp" -o "$tmp/readme"
+  "$CXX" -std=c++20 -O3 -march=native -Wall -Wextra -Werror $CXXFLAGS -I"$root/include" "$tmp/readme.cpp" -o "$tmp/readme"
   "$tmp/readme"
 }
 

@@ -8,20 +8,14 @@
 #include <sinter/sinter.hpp>
 #include <vector>
 
+#include "../reference.hpp"
+
 namespace st = sinter;
 using namespace st::detail;
-using st::int64;
+using reference::interpreted, st::int64;
 
 namespace {
 
-template <class X> auto interpreted(const X& x) {
-  using L = lowered<X>;
-  bound_operands<typename L::program> in;
-  bind<st::native>(x, in);
-  result r;
-  interpret<st::native>(view_of<typename L::program>, in.leaves, in.slots, &r);
-  return take<typename L::value_type, typename L::extents_type>(r);
-}
 /// The elements in row-major order.
 template <class T, class E> std::vector<double> elements(const st::tensor<T, E>& t) {
   std::vector<double> out;
@@ -137,8 +131,7 @@ template <class N, class O> void rewrite(const st::graph& from, st::graph& to, N
 /// First and second derivatives of f(leaves...), weighted with random numbers, in double.
 template <class F, class... T> void check_derivatives(F f, const T&... t) {
   constexpr std::size_t n = sizeof...(T);
-  const st::tensor y = f(t...);
-  const auto weights = st::randn<double>(y.sizes());
+  const auto weights = st::randn<double>(interpreted(f(t...)).sizes());
   const auto loss = st::sum(f(t...) * weights);
   using P = program_of<std::remove_cvref_t<decltype(loss)>>;
   bound_operands<P> in;

@@ -86,31 +86,51 @@ TEST_CASE("floats round to the nearest half and bfloat16, ties to even, in scala
 }
 
 namespace {
-/// Op over elements of H is Op in float, rounded once.
-template <class Op, class H, std::size_t... I> void check_rounded_once(std::index_sequence<I...>) {
+/// Operand k of an op, of H: samples of the op's domain; the condition of a choice.
+template <class Op, class H, std::size_t K> auto operand_of() {
   const double low = Op::info.samples.low, width = Op::info.samples.high - low;
-  constexpr bool choice = Op::info.result == st::result_type::second;
+  constexpr bool condition = Op::info.result == st::result_type::second && K == 0;
   constexpr int64 n = 37;
-  auto make = [&](auto k) {
-    using E = std::conditional_t<choice && decltype(k)::value == 0, bool, H>;
-    auto t = st::empty<E>({n});
-    for (int64 i = 0; i < n; ++i) {
-      const double v = low + width * (0.02 + 0.96 * std::fmod(0.618 * static_cast<double>(i + 1) + 0.3 * static_cast<double>(decltype(k)::value), 1.0));
-      t.data()[i] = static_cast<E>(choice && decltype(k)::value == 0 ? v > 0 : v);
-    }
-    return t;
-  };
-  const auto operands = std::make_tuple(make(std::integral_constant<std::size_t, I>{})...);
-  st::tensor y = std::apply([](const auto&... x) { return st::eval(st::apply<Op>(x...)); }, operands);
-  using R = typename decltype(y)::value_type;
-  constexpr bool floating = Op::info.result == st::result_type::same || Op::info.result == st::result_type::floating || choice;
-  static_assert(!floating || std::is_same_v<R, H>);
-  INFO(Op::info.name << " of " << st::name_of(st::dtype_of<H>));
+  auto t = st::empty<std::conditional_t<condition, bool, H>>({n});
   for (int64 i = 0; i < n; ++i) {
-    const double v[] = {static_cast<double>(std::get<I>(operands).data()[i])...};
-    const double want = st::detail::descr_of<Op>.value(v), got = static_cast<double>(y.data()[i]);
-    const double unit = std::abs(want) * (std::is_same_v<H, half> ? 0x1p-11 : 0x1p-8);
-    CHECK(std::abs(got - want) <= (floating ? 1.01 * unit + 1e-7 : 0));
+    const double v = low + width * (0.02 + 0.96 * std::fmod(0.618 * static_cast<double>(i + 1) + 0.3 * static_cast<double>(K), 1.0));
+    t.data()[i] = static_cast<typename decltype(t)::value_type>(condition ? v > 0 : v);
+  }
+  return t;
+}
+/// Is element i of y Op over elements of H in double, rounded once?
+template <class Op, class H, class Y, class... X> void check_element(int64 i, Y y, const X&... x) {
+  constexpr bool floating = Op::info.result == st::result_type::same || Op::info.result == st::result_type::floating || Op::info.result == st::result_type::second;
+  const double v[] = {static_cast<double>(x.data()[i])...};
+  const double want = st::detail::descr_of<Op>.value(v), got = static_cast<double>(y);
+  const double unit = std::abs(want) * (std::is_same_v<H, half> ? 0x1p-11 : 0x1p-8);
+  CHECK(std::abs(got - want) <= (floating ? 1.01 * unit + 1e-7 : 0));
+}
+/// By a kernel.
+template <class Op, class H, std::size_t... I> void check_kernel(std::index_sequence<I...>) {
+  const auto operands = std::make_tuple(operand_of<Op, H, I>()...);
+  st::tensor y = std::apply([](const auto&... x) { return st::eval(st::apply<Op>(x...)); }, operands);
+  INFO(Op::info.name << " of " << st::name_of(st::dtype_of<H>));
+  for (int64 i = 0; i < y.numel(); ++i) check_element<Op, H>(i, y.data()[i], std::get<I>(operands)...);
+}
+/// By the interpreter, which runs what no kernel is compiled for; and the dtype of the result.
+template <class Op, class H, std::size_t... I> void check_interpreted(std::index_sequence<I...>) {
+  using st::result_type;
+  const auto operands = std::make_tuple(operand_of<Op, H, I>()...);
+  st::graph g;
+  const st::sym x[] = {g.leaf(static_cast<int>(I), std::get<I>(operands).dtype(), 1)...};
+  const st::sym y = g.apply(st::detail::op_entry<Op>::descr, x, sizeof...(I));
+  constexpr bool floating = Op::info.result == result_type::same || Op::info.result == result_type::floating || Op::info.result == result_type::second;
+  INFO(Op::info.name << " of " << st::name_of(st::dtype_of<H>));
+  REQUIRE(g.at(y.id).type == (floating ? st::dtype_of<H> : st::dtype::b8));
+  g.output(y, 0);
+  st::detail::operand in[sizeof...(I)];
+  ((in[I].data = reinterpret_cast<char*>(std::get<I>(operands).data()), in[I].shape.rank = 1, in[I].shape[0] = std::get<I>(operands).numel(), in[I].strides[0] = 1), ...);
+  st::detail::result r;
+  st::detail::interpret<st::native>(g, in, nullptr, &r);
+  for (int64 i = 0; i < in[0].shape[0]; ++i) {
+    if constexpr (floating) check_element<Op, H>(i, reinterpret_cast<const H*>(r.data)[i], std::get<I>(operands)...);
+    else check_element<Op, H>(i, reinterpret_cast<const bool*>(r.data)[i], std::get<I>(operands)...);
   }
 }
 /// Op over elements of T is Op over integers, wrapped.
@@ -135,26 +155,38 @@ template <class Op, class T, std::size_t... I> void check_wrapped(std::index_seq
 }  // namespace
 
 TEST_CASE("ops of half and bfloat16 are computed in float and rounded once") {
-  auto check = [&]<class Op>() {
-    check_rounded_once<Op, half>(std::make_index_sequence<st::detail::arity_of<Op>>{});
-    if constexpr (st::detail::arity_of<Op> < 3) check_rounded_once<Op, bfloat16>(std::make_index_sequence<st::detail::arity_of<Op>>{});
+  auto check = []<class Op>() {
+    constexpr auto operands = std::make_index_sequence<st::detail::arity_of<Op>>{};
+    check_interpreted<Op, half>(operands);
+    check_interpreted<Op, bfloat16>(operands);
   };
   st::for_each_op(st::unary_ops{}, check);
   st::for_each_op(st::binary_ops{}, check);
   st::for_each_op(st::ternary_ops{}, check);
 }
+// A kernel computes as for float, which every op's is checked for, and differs in what it loads and stores: one op of each number of
+// operands and each type of result.
+TEST_CASE("kernels of half and bfloat16 compute in float and round once") {
+  st::for_each_op(st::type_list<st::op::neg, st::op::exp, st::op::isfinite, st::op::add, st::op::pow, st::op::lt, st::op::where, st::op::fma>{}, []<class Op>() {
+    constexpr auto operands = std::make_index_sequence<st::detail::arity_of<Op>>{};
+    check_kernel<Op, half>(operands);
+    if constexpr (st::detail::arity_of<Op> < 3) check_kernel<Op, bfloat16>(operands);
+  });
+}
 TEST_CASE("ops of small integers wrap around") {
   auto check = [&]<class Op>() {
-    if constexpr ((Op::info.integers || Op::info.whole) && Op::info.result != st::result_type::second) {
-      constexpr auto operands = std::make_index_sequence<st::detail::arity_of<Op>>{};
-      check_wrapped<Op, st::int8>(operands);
-      check_wrapped<Op, st::uint8>(operands);
-      if constexpr (st::detail::arity_of<Op> == 2) check_wrapped<Op, st::int16>(operands);
-    }
+    if constexpr ((Op::info.integers || Op::info.whole) && Op::info.result != st::result_type::second)
+      check_wrapped<Op, st::int8>(std::make_index_sequence<st::detail::arity_of<Op>>{});
   };
   st::for_each_op(st::unary_ops{}, check);
   st::for_each_op(st::binary_ops{}, check);
   st::for_each_op(st::bitwise_ops{}, check);
+  // the other dtypes, by ops that need more bits, order, or neither
+  st::for_each_op(st::type_list<st::op::add, st::op::mul, st::op::maximum, st::op::lt, st::op::bitwise_xor, st::op::neg>{}, []<class Op>() {
+    constexpr auto operands = std::make_index_sequence<st::detail::arity_of<Op>>{};
+    check_wrapped<Op, st::uint8>(operands);
+    check_wrapped<Op, st::int16>(operands);
+  });
 }
 TEST_CASE("promotion follows PyTorch") {
   auto h = st::ones<half>({2});

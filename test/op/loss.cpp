@@ -61,7 +61,7 @@ TEST_CASE("element-wise losses, by their three reductions") {
     CHECK_ELEMENTS(st::tensor(none), n, f, 32);
     double s = 0;
     each(n, [&](auto i) { s += f(i); });
-    CHECK(st::tensor(sum).item() == Approx(s));
+    CHECK(interpreted(sum).item() == Approx(s));  // the mean's kernel but for a division
     CHECK(st::tensor(mean).item() == Approx(s / 35));
   };
   using namespace st::reduction_kind;

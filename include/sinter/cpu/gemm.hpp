@@ -104,12 +104,12 @@ template <class T, class Arch, class Step = multiply_add> class gemm_task {
     how_ == tiles ? run_tiles() : run_columns();
   }
 
-  static constexpr int64 most_columns = 2048 / static_cast<int64>(sizeof(T)) / gemm_shape<T>::columns * gemm_shape<T>::columns;  ///< of a block of C
+  static constexpr int64 most_columns = 2048 / static_cast<int64>(sizeof(T)) / gemm_shape<T>::columns * gemm_shape<T>::columns;  ///< of a block of C that is handed on from the cache
 
  private:
   using shape = gemm_shape<T>;
   static constexpr int64 M = shape::rows, width = shape::columns, lanes = shape::lanes, few = 8;
-  static constexpr int64 most_rows = 20 * M;   ///< of a block of C: with its share of A it stays in the second cache
+  static constexpr int64 most_rows = 16 * M;   ///< of a block of C: its share of A stays in the second cache
   static constexpr bool by_library = blas<T>::present && std::is_same_v<Step, multiply_add>;
   enum method { terms, dots, streams, tiles, library };
 
@@ -248,7 +248,8 @@ template <class T, class Arch, class Step = multiply_add> class gemm_task {
 
   void run_tiles() const {
     const int threads = concurrency<Arch>();
-    int64 height = m_ < most_rows ? m_ : most_rows, breadth = n_ < most_columns ? n_ : most_columns;
+    const int64 most = direct_ ? 2 * most_columns : most_columns;
+    int64 height = m_ < most_rows ? m_ : most_rows, breadth = n_ < most ? n_ : most;
     if (threads > 1) {
       if (m_ > height || m_ >= n_) height = smaller(height, m_ / (2 * threads), M);
       else breadth = smaller(breadth, n_ / (2 * threads), width);

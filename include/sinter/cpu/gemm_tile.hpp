@@ -30,7 +30,7 @@ template <class T> struct gemm_shape {
 #endif
   static constexpr int vectors = lanes > 1 ? 2 : 4;
   static constexpr int columns = vectors * lanes;
-  static constexpr int64 depth = 320;  // of k per pass: a panel of B, depth x columns, stays in the innermost caches
+  static constexpr int64 depth = 1024;  // of k per pass: a panel of B, depth x columns, stays in the second cache
 };
 
 /// C (M x V registers, row stride ldc) = or += A (M x k) B (k x V registers, row stride ldb).

@@ -2,7 +2,7 @@
 // exp, log and what is made of them: exp2, log10, expm1, log1p, tanh. One-wide packs call the C library. Next: pack_pow.hpp.
 // Why not xsimd's: 8.1 gives 0 for exp's subnormal results (double: from -708.4 on) and infinity 0.3 too early, is wrong
 // for log of subnormal doubles, up to 68 ulp off in erf and NaN there from 1e154 on; under -Ofast tanh is NaN above 44.
-// The errors below are the largest of every 7th float and of 10 million doubles, g++ and clang++, SSE2 to AVX-512.
+// The errors below are the largest of every 61st float or more and of a million doubles or more, g++, AVX2 and AVX-512.
 #pragma once
 #include "pack_table.hpp"
 

@@ -133,7 +133,14 @@ struct program_view {
   constexpr int result_count() const { return static_cast<int>(words[0] >> 48 & 0x7fff); }
   constexpr bool reads_parts() const { return words[0] >> 63; }
   constexpr instruction at(int i) const { return instruction::decode(words[1 + i]); }
+#if defined(__GNUC__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Warray-bounds"  // at -O3, g++ 12 follows switches to instructions that the program has not
+#endif
   constexpr uint64 pool(int i) const { return words[1 + size() + i]; }
+#if defined(__GNUC__)
+#pragma GCC diagnostic pop
+#endif
   constexpr const op_descr* descr(int i) const {
     const instruction x = at(i);
     return x.op == code::reduce ? ops[x.c] : x.is_op() ? ops[x.op_index()] : nullptr;
