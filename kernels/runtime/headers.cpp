@@ -6,7 +6,7 @@
 #include <sinter/cuda/convolution.hpp>
 #include <sinter/cuda/product.hpp>  // for the build: this file depends on what it embeds
 #include <sinter/cuda/nvrtc.hpp>
-#include <sinter/op/activation.hpp>
+#include <sinter/op/fast.hpp>
 #include <sinter/op/contraction.hpp>
 #include <sinter/op/convolution.hpp>
 #include <sinter/op/loss.hpp>
@@ -20,7 +20,7 @@
   X(levels, "expr/levels.hpp") X(block, "cuda/block.hpp") X(table, "cuda/table.hpp")                 \
   X(kernel, "cuda/kernel.hpp") X(product, "cuda/product.hpp") X(device_convolution, "cuda/convolution.hpp") X(activation, "op/activation.hpp") X(arithmetic, "op/arithmetic.hpp") \
   X(comparison, "op/comparison.hpp") X(contraction, "op/contraction.hpp") X(convolution, "op/convolution.hpp") X(dtype, "op/dtype.hpp")   \
-  X(exponential, "op/exponential.hpp") X(header, "op/header.hpp") X(lane, "op/lane.hpp")             \
+  X(exponential, "op/exponential.hpp") X(fast, "op/fast.hpp") X(header, "op/header.hpp") X(lane, "op/lane.hpp")             \
   X(loss, "op/loss.hpp") X(math, "op/math.hpp") X(normalization, "op/normalization.hpp")             \
   X(philox, "op/philox.hpp") X(random, "op/random.hpp") X(reduction, "op/reduction.hpp")                              \
   X(target, "target.hpp") X(logical, "op/logical.hpp") X(rounding, "op/rounding.hpp") X(special, "op/special.hpp")           \

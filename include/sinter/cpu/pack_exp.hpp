@@ -2,23 +2,12 @@
 // exp, log and what is made of them: exp2, log10, expm1, log1p, tanh. One-wide packs call the C library. Next: pack_pow.hpp.
 // Why not xsimd's: 8.1 gives 0 for exp's subnormal results (double: from -708.4 on) and infinity 0.3 too early, is wrong
 // for log of subnormal doubles, up to 68 ulp off in erf and NaN there from 1e154 on; under -Ofast tanh is NaN above 44.
-// The errors below are the largest of every 1009th float and of 4 million doubles, g++ and clang++, SSE2 to AVX-512.
+// The errors below are the largest of every 61st float or more and of a million doubles or more, g++, AVX2 and AVX-512.
 #pragma once
-#include "pack_math.hpp"
+#include "pack_table.hpp"
 
 namespace sinter::inline v0 {
 namespace detail::inline SINTER_TARGET {
-
-/// c[0] x^n + ... + c[n] by Horner's rule.
-template <class T, int N, class... C> SINTER_INLINE pack<T, N> polynomial(pack<T, N> x, double first, C... c) {
-  pack<T, N> y(static_cast<T>(first));
-  ((y = fma(y, x, pack<T, N>(static_cast<T>(c)))), ...);
-  return y;
-}
-template <class T> inline constexpr bool single = sizeof(T) == 4;
-template <class T> inline constexpr int mantissa_bits = single<T> ? 23 : 52;
-/// Adding it rounds to an integer, which then stands in the lowest bits.
-template <class T> inline constexpr T rounder = static_cast<T>(single<T> ? 12582912.0 : 6755399441055744.0);
 
 /// 2^n for t = rounder + n, where 2^n is a normal number.
 template <class T, int N> SINTER_INLINE pack<T, N> power_of_two(pack<T, N> t) {
@@ -26,7 +15,7 @@ template <class T, int N> SINTER_INLINE pack<T, N> power_of_two(pack<T, N> t) {
   constexpr I one = __builtin_bit_cast(I, T(1));
   return bit_cast<T>(map_lanes([](auto b) { return b << mantissa_bits<T>; }, bit_cast<I>(t)) + pack<I, N>(one));
 }
-/// x * 2^n for integral n, rounded once.
+/// x * 2^floor(n), rounded once; without AVX-512 for integral n.
 template <class T, int N> SINTER_INLINE pack<T, N> scale(pack<T, N> x, pack<T, N> n) {
 #if defined(__AVX512F__)
   return map_batches([](auto v, auto k) { return simd::scale(v, k); }, x, n);
@@ -45,15 +34,46 @@ template <class T, int N> SINTER_INLINE pack<T, N> clamp(pack<T, N> x, double lo
   return map_batches([](auto v, auto l) { return simd::at_least(v, l); }, at_most(x, high), pack<T, N>(static_cast<T>(low)));
 }
 
-/// x + low = n log 2 + r, and exp(r) - 1.
-template <class T, int N> struct exp_parts {
-  pack<T, N> n, rest;
-  SINTER_INLINE explicit exp_parts(pack<T, N> x, pack<T, N> low = T(0)) {
-    constexpr T magic = rounder<T>;
-    n = exact(exact(fma(x, T(1.4426950408889634074), magic)) - magic);
-    auto r = exact(fma(n, T(single<T> ? -0.693359375 : -6.93147180369123816490e-01), x));
-    r = fma(n, T(single<T> ? 2.12194440054690583e-4 : -1.90821492927058770002e-10), r) + low;
-    rest = remainder_exp(r);
+/// e^(x + low...) or 2^x as 2^n (1 + rest) for integral n or, with tables, as 2^floor(n) power (1 + rest) for n in 16ths.
+template <class T, int N, bool Minus1 = false> struct exp_parts {
+  pack<T, N> n, rest, power;
+  exp_parts() = default;
+  template <class... Low> SINTER_INLINE explicit exp_parts(pack<T, N> x, Low... low) {
+    constexpr T magic = has_tables ? rounder<T> / 16 : rounder<T>;
+    auto t = exact(fma(x, T(1.4426950408889634074), magic));
+    n = exact(t - magic);
+    // log 2 in two parts: the first one's product with n is exact
+    auto r1 = exact(fma(n, T(single<T> ? -0.693359375 : -6.93147180369123816490e-01), x));
+    constexpr T second = T(single<T> ? 2.12194440054690583e-4 : -1.90821492927058770002e-10);
+    auto r = (fma(n, second, r1) + ... + low);
+    if constexpr (has_tables) {
+      if constexpr (Minus1)
+        rest = r1 + fma(r * r, single<T> ? polynomial(r, 0.0416671559, 0.166669607, 0.5)
+                                         : polynomial(r, 0.00019841463826261545, 0.001388906347556763, 0.0083333333329919535, 0.041666666663594247, 0.16666666666666669, 0.5),
+                        fma(n, second, look_up(tables<T>::power_low, t)));
+      else
+        rest = r * (single<T> ? polynomial(r, 0.166668624, 0.500009775, 1)
+                              : polynomial(r, 0.0013889034377693012, 0.0083334497245283554, 0.041666666664959766, 0.16666666665301144, 0.5, 1));
+      power = look_up(tables<T>::power, t);
+    } else {
+      rest = remainder_exp(r);
+    }
+  }
+  static SINTER_INLINE exp_parts of_two(pack<T, N> x) {
+    exp_parts p;
+    if constexpr (has_tables) {
+      p.n = map_batches([](auto v) { return simd::sixteenths(v); }, x);
+      auto r = map_batches([](auto v, auto n) { return simd::above(v, n); }, x, p.n);
+      p.rest = r * (single<T> ? polynomial(r, 0.0555047616, 0.240231201, 0.693147182)
+                              : polynomial(r, 0.00015403691748349177, 0.0013333744375480432, 0.0096181291072344657, 0.055504108660274054,
+                                           0.24022650695910072, 0.69314718055994529));
+      p.power = look_up(tables<T>::power, exact(p.n + rounder<T> / 16));
+    } else {
+      x = single<T> ? clamp(x, -151, 129) : clamp(x, -1076, 1025);
+      p.n = round(x);
+      p.rest = remainder_exp((x - p.n) * T(0.69314718055994530942));
+    }
+    return p;
   }
   /// e^r - 1 for |r| <= log(2) / 2
   static SINTER_INLINE pack<T, N> remainder_exp(pack<T, N> r) {
@@ -63,21 +83,39 @@ template <class T, int N> struct exp_parts {
                                     0.041666666666666508311, 0.16666666666666676548, 0.5);
     return fma(r * r, q, r);
   }
+  /// 2^shift times the value
+  SINTER_INLINE pack<T, N> value(T shift = 0) const {
+    auto m = has_tables ? fma(power, rest, power) : rest + T(1);
+    return scale(m, shift == T(0) ? n : n + shift);
+  }
+  /// 2^(n + shift), with Minus1: the value - 1 is power2() (1 + rest) - 1. n + shift is that of a normal number.
+  SINTER_INLINE pack<T, N> power2(T shift = 0) const {
+    if constexpr (has_tables) return scale(power, shift == T(0) ? n : n + shift);
+    else return power_of_two(exact(n + (rounder<T> + shift)));
+  }
 };
 /// e^x / 2, which overflows later than e^x does, for x >= 0.
 template <class T, int N> SINTER_INLINE pack<T, N> half_exp(pack<T, N> x) {
   exp_parts<T, N> p(at_most(x, single<T> ? 90 : 711));
-  return scale(p.rest + T(1), p.n - T(1));
+  return p.value(-1);
 }
 }  // namespace detail::inline SINTER_TARGET
 
-/// e^x; 0.97 ulp
+template <class T, int N> SINTER_INLINE pack<T, N> constant(pack<T, N>, double v) { return pack<T, N>(static_cast<T>(v)); }
+/// x between -high and high; NaN stays.
+template <class T, int N> SINTER_INLINE pack<T, N> within(pack<T, N> x, float high) {
+  if constexpr (N == 1) return math::within(x.r, high);
+  else return detail::clamp(x, -high, high);
+}
+template <int N> inline constexpr bool quick_exp<pack<float, N>> = N > 1 && detail::has_tables;
+
+/// e^x; 1.2 ulp
 template <class T, int N> SINTER_INLINE pack<T, N> exp(pack<T, N> x) {
   if constexpr (N == 1) {
     return std::exp(x.r);
   } else {
     detail::exp_parts<T, N> p(detail::single<T> ? detail::clamp(x, -104, 89) : detail::clamp(x, -746, 710));
-    return detail::keep_nan(x, detail::scale(p.rest + T(1), p.n));
+    return detail::keep_nan(x, p.value());
   }
 }
 
@@ -86,9 +124,7 @@ template <class T, int N> SINTER_INLINE pack<T, N> exp2(pack<T, N> x) {
   if constexpr (N == 1) {
     return std::exp2(x.r);
   } else {
-    auto c = detail::single<T> ? detail::clamp(x, -151, 129) : detail::clamp(x, -1076, 1025);
-    auto n = round(c), rest = detail::exp_parts<T, N>::remainder_exp((c - n) * T(0.69314718055994530942));
-    return detail::keep_nan(x, detail::scale(rest + T(1), n));
+    return detail::keep_nan(x, detail::exp_parts<T, N>::of_two(x).value());
   }
 }
 
@@ -97,23 +133,32 @@ template <class T, int N> SINTER_INLINE pack<T, N> expm1(pack<T, N> x) {
   if constexpr (N == 1) {
     return std::expm1(x.r);
   } else {
-    detail::exp_parts<T, N> p(detail::single<T> ? detail::clamp(x, -20, 89) : detail::clamp(x, -40, 710));
-    auto half = detail::power_of_two(detail::exact(p.n + (detail::rounder<T> - 1)));  // 2^n may overflow before y does
+    detail::exp_parts<T, N, true> p(detail::single<T> ? detail::clamp(x, -20, 89) : detail::clamp(x, -40, 710));
+    auto half = p.power2(-1);  // 2^n may overflow before y does
     auto y = fma(half, p.rest, half - T(0.5));
     return detail::keep_nan(x, copysign(select(p.n == T(0), p.rest, y + y), x));
   }
 }
 
-/// tanh x = t / (t + 2), t = e^(2|x|) - 1; 2.5 ulp, under -Ofast 3.9
+/// tanh x = t / (t + 2), t = e^(2|x|) - 1; 2.9 ulp, under -Ofast 3.9
 template <class T, int N> SINTER_INLINE pack<T, N> tanh(pack<T, N> x) {
   if constexpr (N == 1) {
     return std::tanh(x.r);
   } else {
     auto a = detail::at_most(abs(x), detail::single<T> ? 9.1 : 20);
-    detail::exp_parts<T, N> p(a + a);
-    auto power = detail::power_of_two(detail::exact(p.n + detail::rounder<T>));
-    auto t = fma(power, p.rest, power - T(1));
+    detail::exp_parts<T, N, true> p(a + a);
+    auto power = p.power2(), t = fma(power, p.rest, detail::exact(power - T(1)));
     return detail::keep_nan(x, copysign(t / (t + T(2)), x));
+  }
+}
+
+/// 1 / (1 + e^-x) = e^x / (1 + e^x), whose e^x may stop growing where the quotient is 1; 3.1 ulp
+template <class T, int N> SINTER_INLINE pack<T, N> sigmoid(pack<T, N> x) {
+  if constexpr (N == 1) {
+    return math::sigmoid(x.r);
+  } else {
+    auto e = detail::exp_parts<T, N>(detail::clamp(x, detail::single<T> ? -104 : -746, 40)).value();
+    return detail::keep_nan(x, e / (e + T(1)));
   }
 }
 
@@ -132,20 +177,28 @@ template <class T, int N> struct log_parts {
     m = bit_cast<T>((bits & pack<I, N>((I(1) << mantissa_bits<T>)-1)) + pack<I, N>(root));
   }
 };
-/// log(1 + f) + low + e log 2 for f in [sqrt(1/2) - 1, sqrt(2) - 1], by FreeBSD's polynomials in s = f / (2 + f).
+/// log(1 + f) + low + e log 2 for f in [sqrt(1/2) - 1, sqrt(2) - 1], by FreeBSD's polynomials in s = f / (2 + f) or, of our own, one in f.
 template <class T, int N> SINTER_INLINE pack<T, N> log_sum(pack<T, N> f, pack<T, N> e, pack<T, N> low) {
+  constexpr T high2 = static_cast<T>(single<T> ? 6.9313812256e-01 : 6.93147180369123816490e-01);
+  constexpr T low2 = static_cast<T>(single<T> ? 9.0580006145e-06 : 1.90821492927058770002e-10);
+  if constexpr (without_quotient<T>) {  // f - f^2 / 2 + f^3 p(f) without a quotient; 3.2e-9
+    auto p = polynomial(f, 0.0697161183, -0.114797339, 0.116854198, -0.124256872, 0.142490581, -0.166678026, 0.200007156, -0.24999997, 0.333333313);
+    return fma(e, pack<T, N>(high2), f + fma(f * f, fma(f, p, pack<T, N>(T(-0.5))), fma(e, pack<T, N>(low2), low)));
+  }
   auto s = f / (f + T(2)), z = s * s, h = f * f * T(0.5);
   auto r = z * (single<T> ? polynomial(z, 0.24279078841, 0.28498786688, 0.40000972152, 0.66666662693)
                           : polynomial(z, 1.479819860511658591e-01, 1.531383769920937332e-01, 1.818357216161805012e-01, 2.222219843214978396e-01,
                                        2.857142874366239149e-01, 3.999999999940941908e-01, 6.666666666666735130e-01));
-  constexpr T high2 = static_cast<T>(single<T> ? 6.9313812256e-01 : 6.93147180369123816490e-01);
-  constexpr T low2 = static_cast<T>(single<T> ? 9.0580006145e-06 : 1.90821492927058770002e-10);
   auto small = fma(s, h + r, fma(e, pack<T, N>(low2), low));
   return fma(e, pack<T, N>(high2), exact(f - exact(h - small)));
 }
 /// y, or what log gives for x <= 0, infinity and NaN.
 template <class T, int N> SINTER_INLINE pack<T, N> log_limits(pack<T, N> x, pack<T, N> y) {
   using I = simd::integer<T>;
+  if constexpr (!fast_math) {
+    constexpr T infinity = static_cast<T>(__builtin_inf()), nan = static_cast<T>(__builtin_nan(""));
+    return select(x > T(0), select(x < infinity, y, x), select(x == T(0), pack<T, N>(-infinity), pack<T, N>(nan)));
+  }
   auto bits = bit_cast<I>(x);
   auto fine = (bits > pack<I, N>(0)) & (bits < pack<I, N>(infinity_bits<T>));
   auto zero = bits + bits == pack<I, N>(0);
@@ -155,13 +208,6 @@ template <class T, int N> SINTER_INLINE pack<T, N> log_limits(pack<T, N> x, pack
 }
 /// A logarithm of x = (1 + f) 2^e: finish(f, e), with the limits of all logarithms.
 template <class T, int N, class F> SINTER_INLINE pack<T, N> log_by(pack<T, N> x, F finish) {
-#if defined(__AVX512F__)
-  if constexpr (!fast_math) {  // the exponents of zero, infinity and NaN, and the mantissa of what is below 0, make the limits
-    auto m = map_batches([](auto v) { return simd::mantissa(v); }, x), e = map_batches([](auto v) { return simd::exponent(v); }, x);
-    auto upper = m > T(1.41421356237309504880);
-    return finish(select(upper, m * T(0.5), m) - T(1), select(upper, e + T(1), e));
-  }
-#endif
   constexpr T smallest = static_cast<T>(single<T> ? 1.17549435e-38 : 2.2250738585072014e-308);
   constexpr T up = static_cast<T>(single<T> ? 8388608.0 : 4503599627370496.0);
   auto subnormal = x < smallest;
@@ -171,47 +217,69 @@ template <class T, int N, class F> SINTER_INLINE pack<T, N> log_by(pack<T, N> x,
 }
 }  // namespace detail::inline SINTER_TARGET
 
-/// Natural logarithm; 0.79 ulp
+/// Natural logarithm; 1.5 ulp
 template <class T, int N> SINTER_INLINE pack<T, N> log(pack<T, N> x) {
-  if constexpr (N == 1) return std::log(x.r);
-  else return detail::log_by(x, [](auto f, auto e) { return detail::log_sum(f, e, pack<T, N>(T(0))); });
-}
-/// Logarithm to base 2, exact for powers of 2; 1.7 ulp
-template <class T, int N> SINTER_INLINE pack<T, N> log2(pack<T, N> x) {
   if constexpr (N == 1) {
-    return std::log2(x.r);
+    return std::log(x.r);
+  } else if constexpr (detail::has_tables) {
+    detail::table_log<T, N> l(x);
+    return l.log(l.f(), l.e);
   } else {
-    return detail::log_by(x, [](auto f, auto e) {
-      return fma(detail::log_sum(f, pack<T, N>(T(0)), pack<T, N>(T(0))), pack<T, N>(T(1.4426950408889634074)), e);
-    });
+    return detail::log_by(x, [](auto f, auto e) { return detail::log_sum(f, e, pack<T, N>(T(0))); });
   }
 }
-/// Logarithm to base 10; 1.7 ulp
+/// Logarithm to base 2, exact for powers of 2; 1.9 ulp
+template <class T, int N> SINTER_INLINE pack<T, N> log2(pack<T, N> x) {
+  constexpr T factor = T(1.4426950408889634074);
+  if constexpr (N == 1) {
+    return std::log2(x.r);
+  } else if constexpr (detail::has_tables) {
+    detail::table_log<T, N> l(x);
+    pack<T, N> high, low;
+    l.log_m(high, low);
+    return fma(high, factor, fma(low, factor, l.e - l.borrowed()));
+  } else {
+    return detail::log_by(x, [](auto f, auto e) { return fma(detail::log_sum(f, pack<T, N>(T(0)), pack<T, N>(T(0))), pack<T, N>(factor), e); });
+  }
+}
+/// Logarithm to base 10; 2 ulp
 template <class T, int N> SINTER_INLINE pack<T, N> log10(pack<T, N> x) {
   if constexpr (N == 1) {
     return std::log10(x.r);
   } else {
     constexpr T high = static_cast<T>(detail::single<T> ? 3.0102920532e-01 : 3.01029995663611771306e-01);
     constexpr T low = static_cast<T>(detail::single<T> ? 7.9034151668e-07 : 3.69423907715893078616e-13);
-    return detail::log_by(x, [](auto f, auto e) {
-      auto l = detail::log_sum(f, pack<T, N>(T(0)), pack<T, N>(T(0)));
-      return fma(e, pack<T, N>(high), fma(l, pack<T, N>(T(0.43429448190325182765)), e * low));
-    });
+    constexpr T factor = T(0.43429448190325182765), rest = T(detail::single<T> ? -1.0103050052231684e-8 : 1.098319650216765e-17);
+    auto finish = [](auto l, auto more, auto e) { return fma(e, pack<T, N>(high), fma(l, pack<T, N>(factor), more + e * low)); };
+    if constexpr (detail::has_tables) {
+      detail::table_log<T, N> l(x);
+      pack<T, N> y, more;
+      l.log_m(y, more);
+      return finish(y, fma(y, rest, more * factor), l.e - l.borrowed());
+    } else {
+      return detail::log_by(x, [&](auto f, auto e) { return finish(detail::log_sum(f, pack<T, N>(T(0)), pack<T, N>(T(0))), pack<T, N>(T(0)), e); });
+    }
   }
 }
 
-/// log(1 + x); 0.83 ulp
+/// log(1 + x); 1.5 ulp
 template <class T, int N> SINTER_INLINE pack<T, N> log1p(pack<T, N> x) {
   if constexpr (N == 1) {
     return std::log1p(x.r);
   } else {
     auto u = detail::exact(x + T(1));
     auto lost = select(x > T(1), T(1) - detail::exact(u - x), x - detail::exact(u - T(1)));  // of x, or of 1, in u
-    detail::log_parts<T, N> p(u);
-    auto same = p.e == T(0);
-    auto y = detail::log_sum(select(same, x, detail::exact(p.m - T(1))), p.e, select(same, pack<T, N>(T(0)), lost / u));
-    y = detail::log_limits(u, y);
-    return select(x == T(0), x, y);
+    if constexpr (detail::has_tables) {
+      detail::table_log<T, N> l(u);
+      auto f = fma(detail::scale(lost, detail::at_most(l.borrowed() - l.e, 2000)), l.inverse, l.f());
+      return select((x == T(0)) | (bit_cast<simd::integer<T>>(x) == detail::infinity_bits<T>), x, l.log(f, l.e));
+    } else {
+      detail::log_parts<T, N> p(u);
+      auto same = p.e == T(0);
+      auto y = detail::log_sum(select(same, x, detail::exact(p.m - T(1))), p.e, select(same, pack<T, N>(T(0)), lost / u));
+      y = detail::log_limits(u, y);
+      return select(x == T(0), x, y);
+    }
   }
 }
 }  // namespace sinter::inline v0

@@ -7,14 +7,25 @@ namespace sinter::inline v0 {
 namespace detail::inline SINTER_TARGET {
 /// log(x) + log 2, for x so large that x + 1 is x.
 template <class T, int N> SINTER_INLINE pack<T, N> log_twice(pack<T, N> x) {
-  return log_by(x, [](auto f, auto e) { return log_sum(f, e + T(1), pack<T, N>(T(0))); });
+  if constexpr (has_tables) {
+    table_log<T, N> l(x);
+    return l.log(l.f(), l.e + T(1));
+  } else {
+    return log_by(x, [](auto f, auto e) { return log_sum(f, e + T(1), pack<T, N>(T(0))); });
+  }
 }
 }  // namespace detail::inline SINTER_TARGET
 
-/// sinh x = (t + t / (t + 1)) / 2 with t = e^|x| - 1; from 1 on e^|x|/2 - 1 / (4 e^|x|/2). 3 ulp
+/// sinh x = (t + t / (t + 1)) / 2 with t = e^|x| - 1; without tables from 1 on e^|x|/2 - 1 / (4 e^|x|/2). 3 ulp
 template <class T, int N> SINTER_INLINE pack<T, N> sinh(pack<T, N> x) {
   if constexpr (N == 1) {
     return std::sinh(x.r);
+  } else if constexpr (detail::has_tables) {
+    auto a = abs(x);
+    detail::exp_parts<T, N, true> p(detail::at_most(a, detail::single<T> ? 90 : 711));
+    auto h = p.power2(-2), t = fma(h, p.rest, detail::exact(h - T(0.25))), u = detail::at_most(t, 1e30);  // a quarter: 2^n may overflow
+    auto y = t + u / fma(u, T(4), T(1));
+    return detail::keep_nan(x, select(a < T(1e-8), x, copysign(y + y, x)));
   } else {
     auto a = abs(x), t = expm1(detail::at_most(a, 1)), h = detail::half_exp(a);
     auto y = select(a < T(1), T(0.5) * (t + t / (t + T(1))), h - T(0.25) / h);

@@ -41,7 +41,7 @@ template <int N> SINTER_INLINE pack<double, N> power(pack<double, N> x, pack<dou
   P product = exact(y * limit);
   P rest = select(finite & (abs(product) < 1000.0), fma(y, limit, -product) + y * l.low, P(0));
   exp_parts<double, N> p(clamp(product, -746, 710), rest);
-  return scale(p.rest + P(1), p.n);
+  return p.value();
 }
 }  // namespace detail::inline SINTER_TARGET
 
@@ -77,7 +77,7 @@ template <class T, int N> SINTER_INLINE pack<T, N> pow(pack<T, N> x, std::type_i
   }
 }
 
-/// The error function: x + x p(x^2) below 1, 1 - e^g(|x|) above. 1.4 ulp.
+/// The error function: x + x p(x^2) below 1, 1 - e^g(|x|) above. 1.4 ulp; with tables 3.3.
 /// Polynomials by N. Juffa (float) and of our own (double).
 template <class T, int N> SINTER_INLINE pack<T, N> erf(pack<T, N> x) {
   if constexpr (N == 1) {
@@ -85,6 +85,7 @@ template <class T, int N> SINTER_INLINE pack<T, N> erf(pack<T, N> x) {
   } else {
     using P = pack<T, N>;
     auto a = abs(x);
+    if constexpr (detail::has_erf_table<T>) return detail::keep_nan(x, copysign(detail::table_erf(a), x));
     P small, large;
     if constexpr (detail::single<T>) {
       auto s = x * x, t = detail::at_most(a, 4);

@@ -170,8 +170,8 @@ template <int H, class V> int rotate(V);
 template <class V> int join(V, V);
 template <class T> T pin(T);
 #define SINTER_UNUSED(name) template <class... X> int name(X...);
-SINTER_UNUSED(any) SINTER_UNUSED(ceil) SINTER_UNUSED(exponent) SINTER_UNUSED(mantissa) SINTER_UNUSED(floor) SINTER_UNUSED(fma) SINTER_UNUSED(at_least) SINTER_UNUSED(at_most)
-SINTER_UNUSED(isnan) SINTER_UNUSED(round) SINTER_UNUSED(scale) SINTER_UNUSED(select) SINTER_UNUSED(sqrt) SINTER_UNUSED(trunc)
+SINTER_UNUSED(above) SINTER_UNUSED(sixteenths) SINTER_UNUSED(any) SINTER_UNUSED(ceil) SINTER_UNUSED(floor) SINTER_UNUSED(fma) SINTER_UNUSED(at_least) SINTER_UNUSED(at_most)
+SINTER_UNUSED(exponent) SINTER_UNUSED(isnan) SINTER_UNUSED(look_up) SINTER_UNUSED(mantissa) SINTER_UNUSED(round) SINTER_UNUSED(scale) SINTER_UNUSED(select) SINTER_UNUSED(sqrt) SINTER_UNUSED(trunc)
 #undef SINTER_UNUSED
 #endif
 

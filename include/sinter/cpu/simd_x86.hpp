@@ -226,14 +226,24 @@ template <class U, class V> SINTER_INLINE U convert_vector(V v) {
 }
 
 #if defined(__AVX512F__)
-/// x * 2^n for integral n, rounded once, subnormal results included.
+/// x * 2^floor(n), rounded once, subnormal results included.
 SINTER_INLINE batch<float> scale(batch<float> x, batch<float> n) { return _mm512_scalef_ps(x.data, n.data); }
 SINTER_INLINE batch<double> scale(batch<double> x, batch<double> n) { return _mm512_scalef_pd(x.data, n.data); }
-/// x = mantissa 2^exponent with the mantissa in [1, 2), NaN below 0; zero, infinity and NaN have exponents -infinity, infinity, NaN.
+/// table[i] for the four lowest bits i of each lane.
+SINTER_INLINE batch<float> look_up(const float* table, batch<float> i) { return _mm512_permutexvar_ps((__m512i)i.data, _mm512_load_ps(table)); }
+SINTER_INLINE batch<double> look_up(const double* table, batch<double> i) {
+  return _mm512_permutex2var_pd(_mm512_load_pd(table), (__m512i)i.data, _mm512_load_pd(table + 8));
+}
+/// floor(log2 |x|), -infinity for 0; x 2^-n in [3/4, 3/2), 1 for infinity, NaN for negative x.
 SINTER_INLINE batch<float> exponent(batch<float> x) { return _mm512_getexp_ps(x.data); }
 SINTER_INLINE batch<double> exponent(batch<double> x) { return _mm512_getexp_pd(x.data); }
-SINTER_INLINE batch<float> mantissa(batch<float> x) { return _mm512_getmant_ps(x.data, _MM_MANT_NORM_1_2, _MM_MANT_SIGN_nan); }
-SINTER_INLINE batch<double> mantissa(batch<double> x) { return _mm512_getmant_pd(x.data, _MM_MANT_NORM_1_2, _MM_MANT_SIGN_nan); }
+SINTER_INLINE batch<float> mantissa(batch<float> x) { return _mm512_getmant_ps(x.data, _MM_MANT_NORM_p75_1p5, _MM_MANT_SIGN_nan); }
+SINTER_INLINE batch<double> mantissa(batch<double> x) { return _mm512_getmant_pd(x.data, _MM_MANT_NORM_p75_1p5, _MM_MANT_SIGN_nan); }
+/// The nearest 16th, and what x is above it; 1/16 for infinity and NaN.
+SINTER_INLINE batch<float> sixteenths(batch<float> x) { return _mm512_roundscale_ps(x.data, 4 << 4); }
+SINTER_INLINE batch<double> sixteenths(batch<double> x) { return _mm512_roundscale_pd(x.data, 4 << 4); }
+SINTER_INLINE batch<float> above(batch<float> x, batch<float> n) { return _mm512_min_ps(_mm512_sub_ps(x.data, n.data), _mm512_set1_ps(0.0625f)); }
+SINTER_INLINE batch<double> above(batch<double> x, batch<double> n) { return _mm512_min_pd(_mm512_sub_pd(x.data, n.data), _mm512_set1_pd(0.0625)); }
 // xsimd 8.1 multiplies, rounds and adds here.
 SINTER_INLINE batch<float> fma(batch<float> x, batch<float> y, batch<float> z) { return _mm512_fmadd_ps(x.data, y.data, z.data); }
 SINTER_INLINE batch<double> fma(batch<double> x, batch<double> y, batch<double> z) { return _mm512_fmadd_pd(x.data, y.data, z.data); }
@@ -243,14 +253,42 @@ SINTER_INLINE batch<double> at_most(batch<double> x, batch<double> limit) { retu
 SINTER_INLINE batch<float> at_least(batch<float> x, batch<float> limit) { return _mm512_max_ps(limit.data, x.data); }
 SINTER_INLINE batch<double> at_least(batch<double> x, batch<double> limit) { return _mm512_max_pd(limit.data, x.data); }
 #else
+// Never called.
+template <class... X> int sixteenths(X...);
+template <class... X> int above(X...);
+#if defined(__AVX2__)
+/// table[i] for the four lowest bits i of each lane.
+SINTER_INLINE batch<float> look_up(const float* table, batch<float> i) {
+  const __m256i k = (__m256i)i.data;
+  const __m256 low = _mm256_permutevar8x32_ps(_mm256_load_ps(table), k), high = _mm256_permutevar8x32_ps(_mm256_load_ps(table + 8), k);
+  return _mm256_blendv_ps(low, high, (__m256)_mm256_slli_epi32(k, 28));
+}
+#else
+template <class... X> int look_up(X...);
+#endif
+template <class... X> int exponent(X...);
+template <class... X> int mantissa(X...);
 #if defined(__AVX__) && defined(__FMA__)
 SINTER_INLINE batch<float> fma(batch<float> x, batch<float> y, batch<float> z) { return _mm256_fmadd_ps(x.data, y.data, z.data); }
 SINTER_INLINE batch<double> fma(batch<double> x, batch<double> y, batch<double> z) { return _mm256_fmadd_pd(x.data, y.data, z.data); }
 #else
 using xsimd::fma;
 #endif
+/// x, or the limit where x is beyond it; NaN stays.
+#if defined(__AVX__)
+SINTER_INLINE batch<float> at_most(batch<float> x, batch<float> limit) { return _mm256_min_ps(limit.data, x.data); }
+SINTER_INLINE batch<double> at_most(batch<double> x, batch<double> limit) { return _mm256_min_pd(limit.data, x.data); }
+SINTER_INLINE batch<float> at_least(batch<float> x, batch<float> limit) { return _mm256_max_ps(limit.data, x.data); }
+SINTER_INLINE batch<double> at_least(batch<double> x, batch<double> limit) { return _mm256_max_pd(limit.data, x.data); }
+#elif defined(__SSE2__)
+SINTER_INLINE batch<float> at_most(batch<float> x, batch<float> limit) { return _mm_min_ps(limit.data, x.data); }
+SINTER_INLINE batch<double> at_most(batch<double> x, batch<double> limit) { return _mm_min_pd(limit.data, x.data); }
+SINTER_INLINE batch<float> at_least(batch<float> x, batch<float> limit) { return _mm_max_ps(limit.data, x.data); }
+SINTER_INLINE batch<double> at_least(batch<double> x, batch<double> limit) { return _mm_max_pd(limit.data, x.data); }
+#else
 template <class T> SINTER_INLINE batch<T> at_most(xsimd::batch<T> x, xsimd::batch<T> limit) { return select(x > limit, limit, x); }
 template <class T> SINTER_INLINE batch<T> at_least(xsimd::batch<T> x, xsimd::batch<T> limit) { return select(x < limit, limit, x); }
+#endif
 #endif
 
 #endif  // SINTER_HAS_XSIMD

@@ -19,11 +19,26 @@ struct relu {
 /// log(1 + e^x) = max(x, 0) + log1p(e^-|x|); a struct, because the derivatives of these parts are not those of their sum at 0
 struct softplus {
   static constexpr op_info info{.name = "softplus", .samples = {-9, 9}, .result = result_type::floating};
-  static constexpr auto value(lane auto x) {
-    using math::abs, math::exp, math::log1p, math::max;
-    return max(x, decltype(x)(0)) + log1p(exp(-abs(x)));
+  static SINTER_INLINE constexpr auto value(lane auto x) {
+    using math::abs, math::exp, math::log1p, math::select;
+    decltype(x) zero(0);
+    return select(x > zero, x, zero) + log1p(exp(-abs(x)));
   }
   static constexpr auto grad(auto dy, auto, auto x) { return dy * sinter::sigmoid(x); }
+};
+/// gelu's tanh form: x (1 + tanh(z)) / 2 = x / (1 + e^(-2z)), z = sqrt(2 / pi) (x + 0.044715 x^3); a struct, because one e^(2z) by
+/// powers of 2 is half the work, and has no cancellation for x < 0
+struct gelu_tanh {
+  static constexpr op_info info{.name = "gelu_tanh", .result = result_type::floating};
+  static SINTER_INLINE constexpr auto value(lane auto x) {
+    using math::constant, math::exp2, math::fma;
+    auto two_to = exp2(x * fma(x * x, constant(x, -0.10294323958002349), constant(x, -2.3022081981443252)));
+    return x / (decltype(x)(1) + two_to);
+  }
+  static constexpr auto grad(auto dy, auto, auto x) {
+    auto s = sinter::sigmoid(x * (1.5957691216057308 + 0.07135481627260025 * x * x));
+    return dy * (s + x * (s * (1 - s)) * (1.5957691216057308 + 0.21406444881780076 * x * x));
+  }
 };
 
 }  // namespace op
@@ -41,12 +56,6 @@ struct gelu {
   using composition = void;
   static constexpr op_info info{.name = "gelu"};
   static constexpr auto compose(auto x) { return 0.5 * x * (1 + erf(x * 0.7071067811865476)); }
-};
-/// gelu's tanh form: x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2
-struct gelu_tanh {
-  using composition = void;
-  static constexpr op_info info{.name = "gelu_tanh"};
-  static constexpr auto compose(auto x) { return 0.5 * x * (1 + tanh(0.7978845608028654 * (x + 0.044715 * x * x * x))); }
 };
 /// log(1 + e^(beta x)) / beta, and x where beta x > threshold
 struct softplus {
@@ -157,7 +166,7 @@ SINTER_ACTIVATION(softsign)
 struct approximate_tanh_t {};
 inline constexpr approximate_tanh_t approximate_tanh{};
 /// GELU in its tanh form.
-template <expression X> constexpr applied<composed::gelu_tanh, X> gelu(X&& x, approximate_tanh_t) { return apply<composed::gelu_tanh>(static_cast<X&&>(x)); }
+template <expression X> constexpr applied<op::gelu_tanh, X> gelu(X&& x, approximate_tanh_t) { return apply<op::gelu_tanh>(static_cast<X&&>(x)); }
 /// log(1 + e^(beta x)) / beta, and x itself where beta x > threshold.
 template <expression X> constexpr applied<composed::softplus, X, double, double> softplus(X&& x, double beta = 1, double threshold = 20) {
   return apply<composed::softplus>(static_cast<X&&>(x), double{beta}, double{threshold});

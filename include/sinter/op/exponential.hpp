@@ -21,7 +21,7 @@ namespace op {
 /// e^x
 struct exp {
   static constexpr op_info info{.name = "exp", .samples = {-9, 9}, .result = result_type::floating};
-  static constexpr auto value(lane auto x) {
+  static SINTER_INLINE constexpr auto value(lane auto x) {
     using math::exp;
     return exp(x);
   }
@@ -30,7 +30,7 @@ struct exp {
 /// ln x
 struct log {
   static constexpr op_info info{.name = "log", .samples = {0.1, 9}, .result = result_type::floating};
-  static constexpr auto value(lane auto x) {
+  static SINTER_INLINE constexpr auto value(lane auto x) {
     using math::log;
     return log(x);
   }
@@ -39,7 +39,7 @@ struct log {
 /// sqrt x
 struct sqrt {
   static constexpr op_info info{.name = "sqrt", .samples = {0.1, 9}, .result = result_type::floating};
-  static constexpr auto value(lane auto x) {
+  static SINTER_INLINE constexpr auto value(lane auto x) {
     using math::sqrt;
     return sqrt(x);
   }
@@ -48,7 +48,7 @@ struct sqrt {
 /// 1 / sqrt x
 struct rsqrt {
   static constexpr op_info info{.name = "rsqrt", .samples = {0.1, 9}, .result = result_type::floating};
-  static constexpr auto value(lane auto x) {
+  static SINTER_INLINE constexpr auto value(lane auto x) {
     using math::sqrt;
     return decltype(x)(1) / sqrt(x);
   }
@@ -57,7 +57,7 @@ struct rsqrt {
 /// a^b; the gradient towards b is 0 where a is 0 and b >= 0, as in PyTorch
 struct pow {
   static constexpr op_info info{.name = "pow", .samples = {0.2, 3}, .result = result_type::floating};
-  static constexpr auto value(lane auto a, lane auto b) {
+  static SINTER_INLINE constexpr auto value(lane auto a, lane auto b) {
     using math::pow;
     return pow(a, b);
   }
@@ -70,7 +70,7 @@ struct pow {
 /// 2^x
 struct exp2 {
   static constexpr op_info info{.name = "exp2", .samples = {-9, 9}, .result = result_type::floating};
-  static constexpr auto value(lane auto x) {
+  static SINTER_INLINE constexpr auto value(lane auto x) {
     using math::exp2;
     return exp2(x);
   }
@@ -79,7 +79,7 @@ struct exp2 {
 /// e^x - 1, accurate near 0
 struct expm1 {
   static constexpr op_info info{.name = "expm1", .samples = {-9, 9}, .result = result_type::floating};
-  static constexpr auto value(lane auto x) {
+  static SINTER_INLINE constexpr auto value(lane auto x) {
     using math::expm1;
     return expm1(x);
   }
@@ -88,7 +88,7 @@ struct expm1 {
 /// log x / log 2
 struct log2 {
   static constexpr op_info info{.name = "log2", .samples = {0.1, 9}, .result = result_type::floating};
-  static constexpr auto value(lane auto x) {
+  static SINTER_INLINE constexpr auto value(lane auto x) {
     using math::log2;
     return log2(x);
   }
@@ -97,7 +97,7 @@ struct log2 {
 /// log x / log 10
 struct log10 {
   static constexpr op_info info{.name = "log10", .samples = {0.1, 9}, .result = result_type::floating};
-  static constexpr auto value(lane auto x) {
+  static SINTER_INLINE constexpr auto value(lane auto x) {
     using math::log10;
     return log10(x);
   }
@@ -106,7 +106,7 @@ struct log10 {
 /// log(1 + x), accurate near 0
 struct log1p {
   static constexpr op_info info{.name = "log1p", .samples = {-0.9, 9}, .result = result_type::floating};
-  static constexpr auto value(lane auto x) {
+  static SINTER_INLINE constexpr auto value(lane auto x) {
     using math::log1p;
     return log1p(x);
   }
@@ -127,7 +127,7 @@ struct reciprocal {
 /// tanh x
 struct tanh {
   static constexpr op_info info{.name = "tanh", .samples = {-9, 9}, .result = result_type::floating};
-  static constexpr auto value(lane auto x) {
+  static SINTER_INLINE constexpr auto value(lane auto x) {
     using math::tanh;
     return tanh(x);
   }
@@ -136,11 +136,9 @@ struct tanh {
 /// 1 / (1 + e^-x); a struct, not a composition, because its gradient needs the result only
 struct sigmoid {
   static constexpr op_info info{.name = "sigmoid", .samples = {-9, 9}, .result = result_type::floating};
-  static constexpr auto value(lane auto x) {
-    using math::abs, math::exp, math::select;
-    decltype(x) one(1), zero(0);
-    auto e = exp(-abs(x));  // never overflows: exact down to the subnormals
-    return select(x < zero, e, one) / (one + e);
+  static SINTER_INLINE constexpr auto value(lane auto x) {
+    using math::sigmoid;
+    return sigmoid(x);
   }
   static constexpr auto grad(auto dy, auto y, auto) { return dy * (y * (1 - y)); }
 };

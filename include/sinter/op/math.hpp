@@ -82,6 +82,18 @@ template <number T> SINTER_HD constexpr T max(T a, T b) { return a > b || is_nan
 /// The smaller operand; NaN if either is NaN.
 template <number T> SINTER_HD constexpr T min(T a, T b) { return a < b || is_nan(a) ? a : b; }
 template <number T> SINTER_HD constexpr T select(bool c, T a, T b) { return c ? a : b; }
+/// 1 / (1 + e^-x) = e^x / (1 + e^x), whose e^x may stop growing where the quotient is 1.
+template <number T> SINTER_HD inline T sigmoid(T x) {
+  const T e = exp(min(x, T(40)));
+  return e / (e + T(1));
+}
+/// v as a lane of x's kind.
+template <number T> SINTER_HD constexpr T constant(T, double v) { return static_cast<T>(v); }
+/// x between -high and high; NaN stays.
+template <number T> SINTER_HD constexpr T within(T x, float high) {
+  const T limit = static_cast<T>(high);
+  return x > limit ? limit : x < -limit ? -limit : x;
+}
 /// Element-wise conversion between scalar lanes.
 template <number U, number T> SINTER_HD constexpr U convert(T x) {
   if constexpr (detail::same<U, bool>) return x != T(0);
@@ -91,6 +103,8 @@ template <number U, number T> SINTER_HD constexpr U convert(T x) {
 }  // namespace sinter::inline v0::math
 
 namespace sinter::inline v0 {
+/// Is exp of this lane as fast as a quotient of polynomials?
+template <class L> inline constexpr bool quick_exp = false;
 /// The value below all others of a scalar lane: -inf, the smallest integer, false.
 template <number T> SINTER_HD constexpr T lowest(T) {
   if constexpr (detail::same<T, float>) return __builtin_bit_cast(float, uint32{0xff800000});

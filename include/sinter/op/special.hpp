@@ -9,7 +9,7 @@ namespace op {
 /// 2/sqrt(pi) times the integral of e^(-t^2) from 0 to x
 struct erf {
   static constexpr op_info info{.name = "erf", .samples = {-3, 3}, .result = result_type::floating};
-  static constexpr auto value(lane auto x) {
+  static SINTER_INLINE constexpr auto value(lane auto x) {
     using math::erf;
     return erf(x);
   }
@@ -18,7 +18,7 @@ struct erf {
 /// 1 - erf x, accurate in the tail
 struct erfc {
   static constexpr op_info info{.name = "erfc", .samples = {-3, 3}, .result = result_type::floating};
-  static constexpr auto value(lane auto x) {
+  static SINTER_INLINE constexpr auto value(lane auto x) {
     using math::erfc;
     return erfc(x);
   }

@@ -80,7 +80,7 @@ struct atan {
 /// sinh x
 struct sinh {
   static constexpr op_info info{.name = "sinh", .samples = {-4, 4}, .result = result_type::floating};
-  static constexpr auto value(lane auto x) {
+  static SINTER_INLINE constexpr auto value(lane auto x) {
     using math::sinh;
     return sinh(x);
   }
@@ -89,7 +89,7 @@ struct sinh {
 /// cosh x
 struct cosh {
   static constexpr op_info info{.name = "cosh", .samples = {-4, 4}, .result = result_type::floating};
-  static constexpr auto value(lane auto x) {
+  static SINTER_INLINE constexpr auto value(lane auto x) {
     using math::cosh;
     return cosh(x);
   }
