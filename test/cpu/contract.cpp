@@ -50,7 +50,8 @@ void check_batch(int64 count, int64 m, int64 n, int64 k, int la, int lb) {
 }
 
 template <class T, int M, int N, int K> void check_fixed() {
-  const auto a = st::clone(st::zeros<T>(st::shape<M, K>)), b = st::clone(st::zeros<T>(st::shape<K, N>));
+  const auto a = st::clone(st::zeros<T>(st::shape<M, K>));
+  const auto b = st::clone(st::zeros<T>(st::shape<K, N>));
   for (int64 i = 0; i < M * K; ++i) a.data()[i] = static_cast<T>(sample(i, 0));
   for (int64 i = 0; i < K * N; ++i) b.data()[i] = static_cast<T>(sample(i, 1));
   const auto want = [&](auto i) {
@@ -103,7 +104,8 @@ TEST_CASE("sums over one, two and three labels, merged or not", "[contract]") {
     sizes<R> n = x0.sizes();
     n[R - 1] = out;
     const auto c = samples<float>(n, row_major, 2);
-    st::variable x = x0, w = w0;
+    st::variable x = x0;
+    st::variable w = w0;
     st::variable y = st::sum(st::linear(x, w) * c);
     y.backward();
     CHECK_ELEMENTS(w.grad(), (sizes<2>{out, in}), [&](auto i) {
