@@ -855,7 +855,7 @@ template <class SP, class Arch> struct kernel {
   /// `stream` is asked go past the caches.
   static SINTER_INLINE void flat_loop(const uint64* at, const double* numbers, int64 first, int64 last, bool stream) {
     uint64 p[walks];  // a copy: nobody else has its address
-    for (int w = 0; w < first_total; ++w) p[w] = at[w];
+    each<first_total>([&](int w) { p[w] = at[w]; });
     regs r;
     compute_constants(numbers, [&](int k) { return p[k]; }, r);
     int64 i = first;

@@ -242,8 +242,9 @@ template <class Op, class Arch, class Y, class... X> SINTER_INLINE bool run_borr
       S way;
       way.result(0, y);
       [&]<std::size_t... I>(std::index_sequence<I...>) { (borrow<static_cast<int>(1 + I)>(way, x), ...); }(std::index_sequence_for<X...>());
-      if (!way.run()) return false;
+      if (!way.ready()) return false;
       y.bump_version();
+      way.go();
       return true;
     }
   }

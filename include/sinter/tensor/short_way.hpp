@@ -92,8 +92,9 @@ template <class P, class E, class Arch> struct flat_binding {
     fits = fits && t.defined() && same_shape(t);
     at[inputs + form.output_of[r]] = address_of(t.data());
   }
-  /// Runs if everything fits and no result lies across an operand or another result. False: nothing was done.
-  SINTER_INLINE bool run() {
+  SINTER_INLINE bool run() { return ready() && (go(), true); }
+  /// Does everything fit, and does no result lie across an operand or another result?
+  SINTER_INLINE bool ready() const {
     if (!fits || (form.constant && n != 1)) return false;
     using SP = stage_program<P, 0>;
     constexpr auto size_of_walk = [](int w) {
@@ -109,7 +110,10 @@ template <class P, class E, class Arch> struct flat_binding {
     bool apart = true;
     auto check = [&]<int W, int V>() {
       constexpr int64 a = size_of_walk(W), b = size_of_walk(V);
-      if constexpr (a && b && W != V)
+      if constexpr (a && a == b && W != V && !one(V) && known > 0) {
+        constexpr uint64 span = static_cast<uint64>(known * a);
+        apart = apart && (at[V] - at[W] + (span - 1) >= 2 * span - 1 || (V < inputs && at[W] == at[V]));
+      } else if constexpr (a && b && W != V)
         apart = apart && (at[W] + static_cast<uint64>(n * a) <= at[V] || at[V] + static_cast<uint64>((one(V) ? 1 : n) * b) <= at[W] ||
                           (V < inputs && !one(V) && a == b && at[W] == at[V]));
     };
@@ -117,10 +121,11 @@ template <class P, class E, class Arch> struct flat_binding {
       auto row = [&]<int W>() { (check.template operator()<W, V>(), ...); };
       [&]<int... O>(ints<O...>) { (row.template operator()<inputs + O>(), ...); }(count_to<P::result_count>{});
     }(count_to<inputs + P::result_count>{});
-    if (!apart) return false;
+    return apart;
+  }
+  SINTER_INLINE void go() const {
     if constexpr (known >= 0 && known <= inlined) run_flat<P, Arch, known>(at, numbers, known);
     else if (n) run_flat<P, Arch>(at, numbers, n);
-    return true;
   }
   /// The sizes of a fresh result; false if there are none yet.
   SINTER_INLINE bool result_sizes(index_list<R>& to) const {
@@ -182,15 +187,17 @@ template <const auto& Form, class T, class Arch> struct fixed_binding {
     fits = fits && y.is_contiguous() && y.sizes()[0] == Form.m && y.sizes()[1] == Form.n;
     c = y.data();
   }
-  /// False: nothing was done.
-  SINTER_INLINE bool run() {
+  SINTER_INLINE bool run() { return ready() && (go(), true); }
+  SINTER_INLINE bool ready() const {
     constexpr int64 m = Form.m, n = Form.n, k = Form.k;
     const auto apart = [&](const T* p, int64 count) { return p + count <= c || c + m * n <= p; };
-    if (!fits || !apart(a, m * k) || !apart(b, k * n)) return false;
+    return fits && apart(a, m * k) && apart(b, k * n);
+  }
+  SINTER_INLINE void go() const {
+    constexpr int64 m = Form.m, n = Form.n, k = Form.k;
     ++counters().launches;
     counters().bytes += static_cast<uint64>((m * k + k * n + m * n) * static_cast<int64>(sizeof(T)));
     gemm_fixed<T, Arch, Form.m, Form.n, Form.k>(a, b, c, false);
-    return true;
   }
   SINTER_INLINE bool result_sizes(index_list<2>& to) const {
     to[0] = Form.m, to[1] = Form.n;
