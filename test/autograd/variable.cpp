@@ -136,6 +136,26 @@ TEST_CASE("empty and 0-d variables differentiate") {
   CHECK(z.grad().item() == 6);
 }
 
+TEST_CASE("a gradient may seed the backward that adds to it") {
+  const st::int64 n = 60;
+  const auto x = st::zeros<double>({n, n});
+  for (st::int64 i = 0; i < n * n; ++i) x.data()[i] = static_cast<double>(i * 7 % 5);
+  st::variable w = st::clone(x);
+  st::variable y = st::linear(x, w);
+  const auto seed = st::clone(x);
+  y.backward(seed, true);
+  const auto g = st::clone(w.grad());
+  y.backward(w.grad());
+  bool same = true;  // w.grad() = g + g^T x, exactly
+  for (st::int64 i = 0; i < n; ++i)
+    for (st::int64 j = 0; j < n; ++j) {
+      double want = g(i, j);
+      for (st::int64 p = 0; p < n; ++p) want += g(p, i) * x(p, j);
+      same = same && w.grad()(i, j) == want;
+    }
+  CHECK(same);
+}
+
 TEST_CASE("a long chain of statements is walked and destroyed without recursion") {
   st::variable x = st::full<double>({}, 1.0);
   st::variable h = x * 1.0;

@@ -162,6 +162,15 @@ template <class Arch> class statement_node final : public node_base {
     check_versions();
     leaves_[e_.operands] = dy;
     for (int r = 0; e_.results == 2 && r < 2; ++r) leaves_[e_.operands + r] = part_of(dy, output->type, r);
+    // kernels may read an operand or dy after they have written: what lies in a gradient, as in y.backward(w.grad()), is copied
+    vec<operand> own;
+    vec<storage_ptr> copies;
+    for (int i = 0; i < e_.operands + e_.results; ++i) {
+      const storage_ptr& block = i < e_.operands ? kept_[i] : output->grad.block;
+      if ((i < e_.operands && !e_.leaf_read[i]) || !block || !adds_to(block)) continue;
+      if (!copies.size()) own = leaves_;
+      copies.push(copy_of(own[i], i < e_.operands ? type_of(i) : real_type(output->type)));
+    }
     vec<result> to(e_.operands + 1, {});
     for (int i = 0; i < e_.operands; ++i) {
       const int k = e_.grad_of[i];
@@ -177,7 +186,7 @@ template <class Arch> class statement_node final : public node_base {
           __builtin_memset(r.data, 0, static_cast<std::size_t>(r.shape.numel() * size_of(inputs_[i]->type)));
           r.mode = write_accumulate;
         }
-    cpu_run(*e_.backward, &leaves_[0], slots_.size() ? &slots_[0] : nullptr, &to[0]).template run<Arch>();
+    cpu_run(*e_.backward, copies.size() ? &own[0] : &leaves_[0], slots_.size() ? &slots_[0] : nullptr, &to[0]).template run<Arch>();
   }
   void backward_recorded(const any_variable& dy, any_variable* out) override {
     check_versions();
@@ -213,6 +222,21 @@ template <class Arch> class statement_node final : public node_base {
         fail<version_error, Arch>("backward: a value of shape ", shape_text{leaves_[i].shape.e, leaves_[i].shape.rank},
                                   " that a statement saved was written in place since (version ", versions_[i], ", now ",
                                   kept_[i]->version.load(std::memory_order_acquire), ")");
+  }
+  /// Do gradients of operands go to this memory?
+  bool adds_to(const storage_ptr& block) const {
+    for (int i = 0; i < e_.operands; ++i)
+      if (inputs_[i] && e_.grad_of[i] >= 0 && (inputs_[i]->grad.block == block || inputs_[i]->home == block)) return true;
+    return false;
+  }
+  /// Copies o's elements and makes it the copy, whose memory is returned.
+  static storage_ptr copy_of(operand& o, dtype t) {
+    const operand from = o;
+    const storage_ptr copy = allocate_cpu<Arch>(bytes_for<Arch>(o.shape, size_of(t)));
+    row_major_strides(o.shape, o.strides);
+    o.data = static_cast<char*>(copy->data);
+    copy_elements<Arch>(size_of(t), from.shape, from.data, from.strides, o.data, o.strides);
+    return copy;
   }
   dtype type_of(int operand) const {
     for (int i = 0; i < e_.program->size(); ++i)
