@@ -855,7 +855,10 @@ template <class SP, class Arch> struct kernel {
   /// `stream` is asked go past the caches.
   static SINTER_INLINE void flat_loop(const uint64* at, const double* numbers, int64 first, int64 last, bool stream) {
     uint64 p[walks];  // a copy: nobody else has its address
-    each<first_total>([&](int w) { p[w] = at[w]; });
+    [&]<int... W>(ints<W...>) {  // a list, as clang folds 256 at the most
+      const int done[] = {0, (p[W] = at[W], 0)...};
+      (void)done;
+    }(count_to<first_total>{});
     regs r;
     compute_constants(numbers, [&](int k) { return p[k]; }, r);
     int64 i = first;

@@ -117,9 +117,9 @@ template <class P, class E, class Arch> struct flat_binding {
         apart = apart && (at[W] + static_cast<uint64>(n * a) <= at[V] || at[V] + static_cast<uint64>((one(V) ? 1 : n) * b) <= at[W] ||
                           (V < inputs && !one(V) && a == b && at[W] == at[V]));
     };
-    [&]<int... V>(ints<V...>) {
-      auto row = [&]<int W>() { (check.template operator()<W, V>(), ...); };
-      [&]<int... O>(ints<O...>) { (row.template operator()<inputs + O>(), ...); }(count_to<P::result_count>{});
+    [&]<int... V>(ints<V...>) {  // lists, as clang folds 256 at the most
+      auto row = [&]<int W>() { static_cast<void>(std::initializer_list<int>{(check.template operator()<W, V>(), 0)...}); };
+      [&]<int... O>(ints<O...>) { static_cast<void>(std::initializer_list<int>{(row.template operator()<inputs + O>(), 0)...}); }(count_to<P::result_count>{});
     }(count_to<inputs + P::result_count>{});
     return apart;
   }
