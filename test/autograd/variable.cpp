@@ -154,6 +154,12 @@ TEST_CASE("a gradient may seed the backward that adds to it") {
       same = same && w.grad()(i, j) == want;
     }
   CHECK(same);
+  st::variable v = st::clone(x);
+  st::variable turned = v.T();
+  turned.backward(x, true);
+  turned.backward(v.grad());
+  CHECK(v.grad()(1, 2) == x(2, 1) + x(1, 2));
+  CHECK(v.grad()(2, 1) == x(1, 2) + x(2, 1));
 }
 
 TEST_CASE("a long chain of statements is walked and destroyed without recursion") {

@@ -162,14 +162,13 @@ template <class Arch> class statement_node final : public node_base {
     check_versions();
     leaves_[e_.operands] = dy;
     for (int r = 0; e_.results == 2 && r < 2; ++r) leaves_[e_.operands + r] = part_of(dy, output->type, r);
-    // kernels may read an operand or dy after they have written: what lies in a gradient, as in y.backward(w.grad()), is copied
+    // kernels may read an operand after they have written: one that is a gradient is copied
     vec<operand> own;
     vec<storage_ptr> copies;
-    for (int i = 0; i < e_.operands + e_.results; ++i) {
-      const storage_ptr& block = i < e_.operands ? kept_[i] : output->grad.block;
-      if ((i < e_.operands && !e_.leaf_read[i]) || !block || !adds_to(block)) continue;
+    for (int i = 0; i < e_.operands; ++i) {
+      if (!kept_[i] || !e_.leaf_read[i] || !adds_to(kept_[i])) continue;
       if (!copies.size()) own = leaves_;
-      copies.push(copy_of(own[i], i < e_.operands ? type_of(i) : real_type(output->type)));
+      copies.push(copy_of(own[i], type_of(i)));
     }
     vec<result> to(e_.operands + 1, {});
     for (int i = 0; i < e_.operands; ++i) {

@@ -418,7 +418,6 @@ template <class SP, class Arch> struct kernel {
     const bool reduces = pass_reductions<Pass>.count || (Pass == lv.passes && element_totals.count);
     return N == 1 || !reduces ? 1 : work <= 4 ? 4 : work <= 12 ? 2 : 1;
   }();
-  static constexpr int most_at_once = 4;
 
   /// The innermost loop of a pass where all lanes are there and every memory operand has them side by side along the row:
   /// n steps of at_once registers, each with states of its own.
