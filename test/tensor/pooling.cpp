@@ -180,6 +180,7 @@ TEST_CASE("NaN is larger than all, the last of several is chosen; of equal eleme
   const auto none = st::max_pool1d_with_indices(st::ones<float>({1, 2}), 2, {.stride = 1, .padding = 1, .dilation = 3});
   CHECK(equal(elements(none.values), {-infinity}));
   CHECK(none.indices.data()[0] == -1);
+  CHECK(st::detail::pool_max<st::int8>::none() == -128);
   const auto rows = st::max_pool2d_with_indices(st::ones<float>({1, 2, 40}), {2, 1}, {.stride = 1, .padding = {1, 0}, .dilation = {3, 1}});
   CHECK(equal(elements(rows.values), std::vector<double>(40, -infinity)));
   CHECK(equal(elements(rows.indices), std::vector<double>(40, -1)));

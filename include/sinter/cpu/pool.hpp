@@ -81,8 +81,7 @@ template <class T> struct pool_max {
   static constexpr bool mean = false;
   static constexpr C none() {
     if constexpr (is_floating_element<T>) return -static_cast<C>(__builtin_inf());
-    else if constexpr (sizeof(C) == 8) return static_cast<C>(-0x7fffffffffffffff - 1);
-    else return static_cast<C>(-0x7fffffff - 1);
+    else return static_cast<C>(lowest(T{}));
   }
   template <int N> static SINTER_INLINE pack<C, N> join(pack<C, N> v, pack<C, N> best) { return max(v, best); }
   static SINTER_INLINE C join(C v, C best) { return takes(v, best) ? v : best; }
