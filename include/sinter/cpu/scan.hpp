@@ -16,7 +16,8 @@ struct scan_shape {
 // What elements of type T run in: as in PyTorch, floats in double, integers and bool in int64.
 template <class T> using scanned = std::conditional_t<is_floating_element<T>, double, int64>;
 
-// How two neighbouring stretches join, a before b; `none` changes nothing. `in_order`: not before all that stands in front of them.
+// How two neighbouring stretches join, a before b; `none` changes nothing. `in_order`: b not before all that stands in front of it,
+// unless all numbers are `moderate`.
 template <class T> struct scan_sum {
   using lane = scanned<T>;
   static constexpr bool in_order = false;
@@ -27,6 +28,12 @@ template <class T> struct scan_sum {
 template <class T> struct scan_product {
   using lane = scanned<T>;
   static constexpr bool in_order = std::is_same_v<lane, double>;  // where y z is infinite, (0 y) z is 0 and 0 (y z) is NaN
+  /// Are all lanes so that no product of theirs leaves the normal numbers, but for 0?
+  template <class C, int N> static SINTER_INLINE bool moderate(pack<C, N> x) {
+    static_assert(N <= 16);
+    const pack<C, N> size = abs(x), low(C(0x1p-63f)), high(C(0x1p63f));
+    return sinter::all((size == pack<C, N>(C(0))) | ((low < size) & (size < high)));
+  }
   static constexpr lane none() { return lane(1); }
   static SINTER_INLINE lane join(lane a, lane b) { return static_cast<lane>(wrap(a) * wrap(b)); }
   template <int N> static SINTER_INLINE pack<lane, N> join(pack<lane, N> a, pack<lane, N> b) { return a * b; }
@@ -125,15 +132,16 @@ SINTER_KERNEL typename Op::lane scan_run(const T* x, V* y, int64 n, typename Op:
     past = past && reinterpret_cast<std::uintptr_t>(y + (Back ? n - N : 0)) % 64 == 0;
     for (; done + N <= n; done += N) {
       const int64 at = Back ? n - N - done : done;
-      const P v = prefix<Op, Back, N>(convert<L>(packed<T, N>::load(x + at)));
+      const auto e = packed<T, N>::load(x + at);
       if constexpr (Op::in_order) {
-        if (any((v == P(L(0))) | is_inf(v) | is_nan(v))) {  // of the elements or of what was joined too early
+        if (!Op::moderate(e)) {
           sum = all.lane(0);
           for (int i = 0; i < N; ++i) one(at + (Back ? N - 1 - i : i));
           all = P(sum);
           continue;
         }
       }
+      const P v = prefix<Op, Back, N>(convert<L>(e));
       if constexpr (Store) {
         P to = Op::join(all, v);
         if (has_offset) to = Op::join(P(offset), to);
