@@ -127,7 +127,7 @@ struct host_pool {
   int64 allocations = 0, frees = 0, misses = 0, retries = 0, failures = 0, older = 0;  // older: in use when these were last reset
   host_allocator hook{};
   spin_lock exchange;            // held while the hook is exchanged
-  int turn = 0, callers[2] = {}; // threads that are calling functions of the hook; of each second hook, so that an exchange can wait for its own
+  int turn = 0, callers[2] = {}; // threads that are calling functions of a hook, by the turn when they began: an exchange waits for those before it
 };
 SINTER_HIDDEN inline host_pool& pool() {
   static constinit host_pool p;
@@ -135,7 +135,7 @@ SINTER_HIDDEN inline host_pool& pool() {
 }
 
 inline namespace SINTER_TARGET {
-// The hook, and a promise: set_allocator does not return before the threads that hold one of these for the hook that it replaced.
+// The hook, and a promise: set_allocator does not return before these are gone that may call functions of the hook that it replaced.
 class hook_use {
  public:
   hook_use() {
@@ -262,12 +262,14 @@ SINTER_HIDDEN inline host_allocator set_allocator(host_allocator a) {
   p.exchange.lock();
   p.lock.lock();
   const host_allocator old = p.hook;
-  const int turn = p.turn;
   p.hook = a;
-  p.turn = 1 - turn;
   p.plain = !p.closed && !a.allocate && a.caching;
   p.lock.unlock();
   empty_cache();
+  p.lock.lock();  // who begins before this may have taken blocks of the old hook from the cache
+  const int turn = p.turn;
+  p.turn = 1 - turn;
+  p.lock.unlock();
   for (bool wait = true; wait;) {
     p.lock.lock();
     wait = p.callers[turn] != 0;
