@@ -192,6 +192,8 @@ TEST_CASE("values as PyTorch gives them") {
   CHECK(near(elements(st::avg_pool1d(x, 3, {.stride = 2, .padding = 1, .ceil_mode = true, .count_include_pad = false})), {0.5, 2, 4, 5.5}, 1e-6));
   const st::tensor k = st::reshape(-st::arange<int64>(16) - 1, {1, 4, 4});
   CHECK(equal(elements(st::avg_pool2d(k, 2)), {-3, -5, -11, -13}));
+  const st::tensor lowest = st::full<int64>({1, 2}, std::numeric_limits<int64>::min());
+  CHECK(st::avg_pool1d(lowest, 1, {.stride = 3, .divisor_override = -1})(0, 0) == lowest(0, 0));  // wraps, as elsewhere
 }
 TEST_CASE("dtypes: halves are computed in float and rounded once, integers are exact") {
   const auto run = []<class T>(T, double tolerance) {

@@ -112,6 +112,7 @@ constexpr int64 class_bytes(int index) {
 }
 
 }  // namespace SINTER_TARGET
+constexpr int size_classes = size_class_of(largest_allocation).index + 1;
 
 struct free_block {
   free_block* next;
@@ -122,7 +123,7 @@ struct host_pool {
   spin_lock lock;
   bool plain = true;    // freed blocks of the system are cached: no hook, not closed
   bool closed = false;  // the program or shared object is ending: freed blocks go back where they came from
-  free_block* free[4 * 64] = {};
+  free_block* free[size_classes] = {};
   int64 allocated = 0, reserved = 0, peak = 0, peak_reserved = 0, largest = 0;
   int64 allocations = 0, frees = 0, misses = 0, retries = 0, failures = 0, older = 0;  // older: in use when these were last reset
   host_allocator hook{};
@@ -227,7 +228,7 @@ template <class Arch> SINTER_HIDDEN void give_back(void* block, int64 bytes) noe
 template <class Arch = native> SINTER_HIDDEN void empty_cache() {
   detail::host_pool& p = detail::pool();
   const detail::hook_use use;
-  for (int index = 0; index < 4 * 64; ++index) {
+  for (int index = 0; index < detail::size_classes; ++index) {
     p.lock.lock();
     detail::free_block* b = p.free[index];
     p.free[index] = nullptr;
