@@ -408,6 +408,38 @@ TEST_CASE("an allocator that was replaced gets no request any more") {
   other.join();
   CHECK(refused);
 }
+TEST_CASE("an allocator that was replaced has got back what another thread took from the cache") {
+  struct meeting {
+    std::thread::id owner = std::this_thread::get_id();
+    std::atomic<int> stage = 0;
+    std::atomic<int> inside = 0;
+  } mine;
+  std::thread other;
+  {
+    st::allocator_guard guard({&mine, [](void*, int64 bytes, int64 alignment) { return std::aligned_alloc(static_cast<std::size_t>(alignment), static_cast<std::size_t>(bytes)); },
+                               [](void* context, void* p, int64, int64) {
+                                 auto& m = *static_cast<meeting*>(context);
+                                 ++m.inside;
+                                 if (std::this_thread::get_id() != m.owner) {
+                                   m.stage = 2;
+                                   std::this_thread::sleep_for(std::chrono::milliseconds(20));
+                                 } else if (m.stage == 0) {
+                                   m.stage = 1;
+                                   while (m.stage == 1) std::this_thread::yield();
+                                 }
+                                 std::free(p);
+                                 --m.inside;
+                               }});
+    void *small = st::host_alloc(64), *large = st::host_alloc(4000);
+    st::host_free(small, 64), st::host_free(large, 4000);
+    other = std::thread([&] {
+      while (mine.stage == 0) std::this_thread::yield();
+      st::empty_cache();  // of the large block, while the small one is on its way back
+    });
+  }
+  CHECK(mine.inside == 0);
+  other.join();
+}
 TEST_CASE("allocators may be exchanged while other threads compute") {
   budget one(plenty), two(plenty);
   {

@@ -180,6 +180,7 @@ TEST_CASE("NaN is larger than all, the last of several is chosen; of equal eleme
   const auto none = st::max_pool1d_with_indices(st::ones<float>({1, 2}), 2, {.stride = 1, .padding = 1, .dilation = 3});
   CHECK(equal(elements(none.values), {-infinity}));
   CHECK(none.indices.data()[0] == -1);
+  CHECK(st::detail::pool_max<st::int8>::none() == -128);
   const auto rows = st::max_pool2d_with_indices(st::ones<float>({1, 2, 40}), {2, 1}, {.stride = 1, .padding = {1, 0}, .dilation = {3, 1}});
   CHECK(equal(elements(rows.values), std::vector<double>(40, -infinity)));
   CHECK(equal(elements(rows.indices), std::vector<double>(40, -1)));
@@ -191,6 +192,8 @@ TEST_CASE("values as PyTorch gives them") {
   CHECK(near(elements(st::avg_pool1d(x, 3, {.stride = 2, .padding = 1, .ceil_mode = true, .count_include_pad = false})), {0.5, 2, 4, 5.5}, 1e-6));
   const st::tensor k = st::reshape(-st::arange<int64>(16) - 1, {1, 4, 4});
   CHECK(equal(elements(st::avg_pool2d(k, 2)), {-3, -5, -11, -13}));
+  const st::tensor lowest = st::full<int64>({1, 2}, std::numeric_limits<int64>::min());
+  CHECK(st::avg_pool1d(lowest, 1, {.stride = 3, .divisor_override = -1})(0, 0) == lowest(0, 0));  // wraps, as elsewhere
 }
 TEST_CASE("dtypes: halves are computed in float and rounded once, integers are exact") {
   const auto run = []<class T>(T, double tolerance) {

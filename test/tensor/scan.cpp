@@ -113,6 +113,16 @@ TEST_CASE("NaN and infinities run on") {
   const st::tensor far = st::array<double>({-1000, 0, 1000, 1000});
   CHECK(near(elements(st::logcumsumexp(far, 0)), {-1000, 0, 1000, 1000 + std::log(2.0)}, 1e-15));
 }
+TEST_CASE("products are those of one number after the other where some of them, joined on their own, would leave the range") {
+  for (int64 n : {1, 9, 40, 140000}) {
+    CAPTURE(n);
+    const auto zeros = tensor_of<double>(sizes<2>{1, 2 + n}, row_major, [](const auto& i) { return i[1] == 0 ? 0 : 1e160; });
+    CHECK(elements(st::cumprod(zeros, 1)) == std::vector<double>(static_cast<std::size_t>(2 + n), 0.0));
+    // up twice, down twice: 2^600, 1, 2^-600, 1 and so on, where neighbours' products are 2^1200 and 2^-1200
+    const auto waves = tensor_of<double>(sizes<2>{1, 2 + n}, row_major, [](const auto& i) { return (i[1] + 3) / 2 % 2 == 0 ? 0x1p-600 : 0x1p600; });
+    CHECK(elements(st::cumprod(waves, 1)) == run_along(waves, 1, [s = 1.0](double v, int64) mutable { return s *= v; }));
+  }
+}
 TEST_CASE("first and second derivatives of scans") {
   for (int which = 0; which < 4; ++which)
     for (int d = 0; d < 2; ++d) {

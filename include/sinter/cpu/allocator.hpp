@@ -112,6 +112,7 @@ constexpr int64 class_bytes(int index) {
 }
 
 }  // namespace SINTER_TARGET
+constexpr int size_classes = size_class_of(largest_allocation).index + 1;
 
 struct free_block {
   free_block* next;
@@ -122,12 +123,12 @@ struct host_pool {
   spin_lock lock;
   bool plain = true;    // freed blocks of the system are cached: no hook, not closed
   bool closed = false;  // the program or shared object is ending: freed blocks go back where they came from
-  free_block* free[4 * 64] = {};
+  free_block* free[size_classes] = {};
   int64 allocated = 0, reserved = 0, peak = 0, peak_reserved = 0, largest = 0;
   int64 allocations = 0, frees = 0, misses = 0, retries = 0, failures = 0, older = 0;  // older: in use when these were last reset
   host_allocator hook{};
   spin_lock exchange;            // held while the hook is exchanged
-  int turn = 0, callers[2] = {}; // threads that are calling functions of the hook; of each second hook, so that an exchange can wait for its own
+  int turn = 0, callers[2] = {}; // threads that are calling functions of a hook, by the turn when they began: an exchange waits for those before it
 };
 SINTER_HIDDEN inline host_pool& pool() {
   static constinit host_pool p;
@@ -135,7 +136,7 @@ SINTER_HIDDEN inline host_pool& pool() {
 }
 
 inline namespace SINTER_TARGET {
-// The hook, and a promise: set_allocator does not return before the threads that hold one of these for the hook that it replaced.
+// The hook, and a promise: set_allocator does not return before these are gone that may call functions of the hook that it replaced.
 class hook_use {
  public:
   hook_use() {
@@ -227,7 +228,7 @@ template <class Arch> SINTER_HIDDEN void give_back(void* block, int64 bytes) noe
 template <class Arch = native> SINTER_HIDDEN void empty_cache() {
   detail::host_pool& p = detail::pool();
   const detail::hook_use use;
-  for (int index = 0; index < 4 * 64; ++index) {
+  for (int index = 0; index < detail::size_classes; ++index) {
     p.lock.lock();
     detail::free_block* b = p.free[index];
     p.free[index] = nullptr;
@@ -262,12 +263,14 @@ SINTER_HIDDEN inline host_allocator set_allocator(host_allocator a) {
   p.exchange.lock();
   p.lock.lock();
   const host_allocator old = p.hook;
-  const int turn = p.turn;
   p.hook = a;
-  p.turn = 1 - turn;
   p.plain = !p.closed && !a.allocate && a.caching;
   p.lock.unlock();
   empty_cache();
+  p.lock.lock();  // who begins before this may have taken blocks of the old hook from the cache
+  const int turn = p.turn;
+  p.turn = 1 - turn;
+  p.lock.unlock();
   for (bool wait = true; wait;) {
     p.lock.lock();
     wait = p.callers[turn] != 0;

@@ -63,7 +63,7 @@ template <class T, int N, bool Minus1 = false> struct exp_parts {
     exp_parts p;
     if constexpr (has_tables) {
       p.n = map_batches([](auto v) { return simd::sixteenths(v); }, x);
-      auto r = map_batches([](auto v, auto n) { return simd::above(v, n); }, x, p.n);
+      auto r = map_batches([](auto v, auto nearest) { return simd::above(v, nearest); }, x, p.n);
       p.rest = r * (single<T> ? polynomial(r, 0.0555047616, 0.240231201, 0.693147182)
                               : polynomial(r, 0.00015403691748349177, 0.0013333744375480432, 0.0096181291072344657, 0.055504108660274054,
                                            0.24022650695910072, 0.69314718055994529));

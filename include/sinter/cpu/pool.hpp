@@ -49,9 +49,10 @@ struct pool_shape {
   int64 plane_in() const { return d[0].in * d[1].in * d[2].in; }
   int64 plane_out() const { return d[0].out * d[1].out * d[2].out; }
   int64 rows() const { return planes() * d[0].out * d[1].out; }
+  /// Elements of a window, about.
   int64 taps() const {
     int64 n = 1;
-    for (const pool_dim& e : d) n *= e.adaptive ? e.in / (e.out ? e.out : 1) + 1 : e.kernel;
+    for (const pool_dim& e : d) n *= e.adaptive ? e.in / (e.out ? e.out : 1) + 1 : e.kernel < e.in ? e.kernel : e.in;
     return n;
   }
   /// As many elements as the windows of row (i, j) have in dims 0 and 1; 1 for sums with a divisor of their own.
@@ -81,8 +82,7 @@ template <class T> struct pool_max {
   static constexpr bool mean = false;
   static constexpr C none() {
     if constexpr (is_floating_element<T>) return -static_cast<C>(__builtin_inf());
-    else if constexpr (sizeof(C) == 8) return static_cast<C>(-0x7fffffffffffffff - 1);
-    else return static_cast<C>(-0x7fffffff - 1);
+    else return static_cast<C>(lowest(T{}));
   }
   template <int N> static SINTER_INLINE pack<C, N> join(pack<C, N> v, pack<C, N> best) { return max(v, best); }
   static SINTER_INLINE C join(C v, C best) { return takes(v, best) ? v : best; }
@@ -302,7 +302,7 @@ SINTER_KERNEL void pool_rows(const pool_shape& s, const pool_planes<const T>& x,
     for (int64 o = 0; o < d.out; ++o) {
       const int64 k = d.first_tap(o);
       C all = join_run<Op>(joined + d.start(o) + k * d.dilation, d.dilation, d.last_tap(o) - k);
-      if constexpr (Op::mean) all = static_cast<C>(all / static_cast<C>(rows * column[o]));
+      if constexpr (Op::mean) all = (pack<C, 1>(all) / pack<C, 1>(static_cast<C>(rows * column[o]))).r;
       to[o] = static_cast<T>(all);
     }
   }

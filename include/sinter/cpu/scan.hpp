@@ -16,15 +16,24 @@ struct scan_shape {
 // What elements of type T run in: as in PyTorch, floats in double, integers and bool in int64.
 template <class T> using scanned = std::conditional_t<is_floating_element<T>, double, int64>;
 
-// How two neighbouring stretches join, a before b; `none` changes nothing.
+// How two neighbouring stretches join, a before b; `none` changes nothing. `in_order`: b not before all that stands in front of it,
+// unless all numbers are `moderate`.
 template <class T> struct scan_sum {
   using lane = scanned<T>;
+  static constexpr bool in_order = false;
   static constexpr lane none() { return lane(0); }
   static SINTER_INLINE lane join(lane a, lane b) { return static_cast<lane>(wrap(a) + wrap(b)); }
   template <int N> static SINTER_INLINE pack<lane, N> join(pack<lane, N> a, pack<lane, N> b) { return a + b; }
 };
 template <class T> struct scan_product {
   using lane = scanned<T>;
+  static constexpr bool in_order = std::is_same_v<lane, double>;  // where y z is infinite, (0 y) z is 0 and 0 (y z) is NaN
+  /// Are all lanes so that no product of theirs leaves the normal numbers, but for 0?
+  template <class C, int N> static SINTER_INLINE bool moderate(pack<C, N> x) {
+    static_assert(N <= 16);
+    const pack<C, N> size = abs(x), low(C(0x1p-63f)), high(C(0x1p63f));
+    return sinter::all((size == pack<C, N>(C(0))) | ((low < size) & (size < high)));
+  }
   static constexpr lane none() { return lane(1); }
   static SINTER_INLINE lane join(lane a, lane b) { return static_cast<lane>(wrap(a) * wrap(b)); }
   template <int N> static SINTER_INLINE pack<lane, N> join(pack<lane, N> a, pack<lane, N> b) { return a * b; }
@@ -112,6 +121,10 @@ SINTER_KERNEL typename Op::lane scan_run(const T* x, V* y, int64 n, typename Op:
   using L = typename Op::lane;
   using C = computed<V>;
   typename Op::lane sum = Op::none();
+  const auto one = [&](int64 at) {
+    sum = Op::join(sum, static_cast<L>(static_cast<computed<T>>(x[at])));
+    if constexpr (Store) y[at] = static_cast<V>(static_cast<C>(has_offset ? Op::join(offset, sum) : sum));
+  };
   int64 done = 0;
   if constexpr (constexpr int N = scan_lanes<computed<T>, L>; N > 1) {
     using P = pack<L, N>;
@@ -119,7 +132,16 @@ SINTER_KERNEL typename Op::lane scan_run(const T* x, V* y, int64 n, typename Op:
     past = past && reinterpret_cast<std::uintptr_t>(y + (Back ? n - N : 0)) % 64 == 0;
     for (; done + N <= n; done += N) {
       const int64 at = Back ? n - N - done : done;
-      const P v = prefix<Op, Back, N>(convert<L>(packed<T, N>::load(x + at)));
+      const auto e = packed<T, N>::load(x + at);
+      if constexpr (Op::in_order) {
+        if (!Op::moderate(e)) {
+          sum = all.lane(0);
+          for (int i = 0; i < N; ++i) one(at + (Back ? N - 1 - i : i));
+          all = P(sum);
+          continue;
+        }
+      }
+      const P v = prefix<Op, Back, N>(convert<L>(e));
       if constexpr (Store) {
         P to = Op::join(all, v);
         if (has_offset) to = Op::join(P(offset), to);
@@ -130,11 +152,7 @@ SINTER_KERNEL typename Op::lane scan_run(const T* x, V* y, int64 n, typename Op:
     if (past) simd::stream_end();
     sum = all.lane(0);
   }
-  for (; done < n; ++done) {
-    const int64 at = Back ? n - 1 - done : done;
-    sum = Op::join(sum, static_cast<L>(static_cast<computed<T>>(x[at])));
-    if constexpr (Store) y[at] = static_cast<V>(static_cast<C>(has_offset ? Op::join(offset, sum) : sum));
-  }
+  for (; done < n; ++done) one(Back ? n - 1 - done : done);
   return sum;
 }
 /// The same for `count` rows side by side, elements `step` apart; `sum` has room for one of each.
@@ -187,9 +205,9 @@ template <class Op, bool Back, class T, class V, class Arch = native> SINTER_HID
   if (s.outer * s.n * s.inner == 0) return;
   if (s.inner > 1) return scan_columns<Op, Back, T, V, Arch>(s, x, y);
   const bool past = 2 * s.outer * s.n * static_cast<int64>(sizeof(V)) > last_level_cache();
-  const int64 blocks = (s.n + scan_block - 1) / scan_block;
-  const auto first_of = [&](int64 b) { return Back ? (s.n - (b + 1) * scan_block > 0 ? s.n - (b + 1) * scan_block : 0) : b * scan_block; };
-  const auto size_of_block = [&](int64 b) { return s.n - b * scan_block < scan_block ? s.n - b * scan_block : scan_block; };
+  const int64 block = Op::in_order ? s.n : scan_block, blocks = (s.n + block - 1) / block;
+  const auto first_of = [&](int64 b) { return Back ? (s.n - (b + 1) * block > 0 ? s.n - (b + 1) * block : 0) : b * block; };
+  const auto size_of_block = [&](int64 b) { return s.n - b * block < block ? s.n - b * block : block; };
   if (blocks == 1 || s.outer >= 2 * concurrency<Arch>() || concurrency<Arch>() == 1) {
     const chunking c = fixed_chunks(s.outer, scan_block / s.n + 1);
     parallel_for<Arch>(c.count, [&](int64 k) {
