@@ -593,37 +593,37 @@ template <class SP, class Arch> struct kernel {
       do {
         int64 n = length / N;
         if constexpr (!plain_map)
-        if (f.quick[Pass] && n >= U) {
-          alignas(64) char splats[inputs + 1][U * N * 8];
-          addresses q;
-          const int64 taken = n / U * U;
-          for (int w = 0; w < walks; ++w) q[w] = p[w], p[w] += static_cast<uint64>(taken * f.move[w]);
-          for_ids<element_ids<Pass>>([&]<int I>() {
-            constexpr instruction x = SP::at(I);
-            using T = type_at<SP, I>;
-            if constexpr (x.op == code::leaf && x.b != leaf_index)
-              if (f.lane[x.a] == 0) {
-                for (int u = 0; u < U; ++u) packed<T, N>::store(packed<T, N>::splat(*at_address<const T>(q[x.a])), reinterpret_cast<T*>(splats[x.a]) + u * N);
-                q[x.a] = address_of(splats[x.a]);
+          if (f.quick[Pass] && n >= U) {
+            alignas(64) char splats[inputs + 1][U * N * 8];
+            addresses q;
+            const int64 taken = n / U * U;
+            for (int w = 0; w < walks; ++w) q[w] = p[w], p[w] += static_cast<uint64>(taken * f.move[w]);
+            for_ids<element_ids<Pass>>([&]<int I>() {
+              constexpr instruction x = SP::at(I);
+              using T = type_at<SP, I>;
+              if constexpr (x.op == code::leaf && x.b != leaf_index)
+                if (f.lane[x.a] == 0) {
+                  for (int u = 0; u < U; ++u) packed<T, N>::store(packed<T, N>::splat(*at_address<const T>(q[x.a])), reinterpret_cast<T*>(splats[x.a]) + u * N);
+                  q[x.a] = address_of(splats[x.a]);
+                }
+            });
+            // sums of long rows in blocks: what is added up one by one stays short
+            if constexpr (pass_reductions<Pass>.count > 0) {
+              constexpr int64 block = 1024;
+              states_of<pass_reductions<Pass>> part[U];
+              for (int64 left = n / U; left > 0; left -= block) {
+                each<U>([&](int u) { reset<pass_reductions<Pass>>(part[u]); });
+                fast<Pass>(f, r, q, left < block ? left : block, part, sums, room);
+                if constexpr (kept.count > 0) room += (left < block ? left : block) * (U * N * kept_size);
+                merge_all<pass_reductions<Pass>, U>(part);
+                merge_states<pass_reductions<Pass>>(states[0], part[0]);
               }
-          });
-          // sums of long rows in blocks: what is added up one by one stays short
-          if constexpr (pass_reductions<Pass>.count > 0) {
-            constexpr int64 block = 1024;
-            states_of<pass_reductions<Pass>> part[U];
-            for (int64 left = n / U; left > 0; left -= block) {
-              each<U>([&](int u) { reset<pass_reductions<Pass>>(part[u]); });
-              fast<Pass>(f, r, q, left < block ? left : block, part, sums, room);
-              if constexpr (kept.count > 0) room += (left < block ? left : block) * (U * N * kept_size);
-              merge_all<pass_reductions<Pass>, U>(part);
-              merge_states<pass_reductions<Pass>>(states[0], part[0]);
+            } else {
+              fast<Pass>(f, r, q, n / U, states, sums, room);
+              if constexpr (kept.count > 0) room += taken * (N * kept_size);
             }
-          } else {
-            fast<Pass>(f, r, q, n / U, states, sums, room);
-            if constexpr (kept.count > 0) room += taken * (N * kept_size);
+            n -= taken;
           }
-          n -= taken;
-        }
         if (n) general<Pass, false>(f, r, p, n, 1, N, nullptr, states, sums);
         if (const int tail = static_cast<int>(length % N)) general<Pass, false>(f, r, p, 1, 1, tail, nullptr, states, sums);
         if constexpr (Pass == lv.passes && element_totals.count > 0) {

@@ -111,7 +111,7 @@ template <class P, class E, class Arch> struct flat_binding {
     auto check = [&]<int W, int V>() {
       constexpr int64 a = size_of_walk(W), b = size_of_walk(V);
       if constexpr (a && a == b && W != V && !one(V) && known > 0) {
-        constexpr uint64 span = static_cast<uint64>(known * a);
+        constexpr uint64 span = static_cast<uint64>(known * a);  // apart where the distance is not within (-span, span): one unsigned comparison
         apart = apart && (at[V] - at[W] + (span - 1) >= 2 * span - 1 || (V < inputs && at[W] == at[V]));
       } else if constexpr (a && b && W != V)
         apart = apart && (at[W] + static_cast<uint64>(n * a) <= at[V] || at[V] + static_cast<uint64>((one(V) ? 1 : n) * b) <= at[W] ||
