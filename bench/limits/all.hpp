@@ -76,6 +76,15 @@ inline std::vector<solution> row_loops(const problem& p) {
     const bool along = (p.kind == "row_sum") != columns;
     return {{[=] { along ? sum_along(x, y, lines, length, step) : sum_across(x, y, lines, length, step); }}};
   }
+  if (p.kind == "cumsum" && p.n[2] == 0) {
+    const array sums = problem::room({N}, false);
+    return {{[=] {
+      float* const s = sums.as();
+      for (int64 j = 0; j < N; ++j) s[j] = 0;
+      for (int64 i = 0; i < M; ++i)
+        for (int64 j = 0; j < N; j += lanes) store(s + j, load(s + j) + load(x + i * N + j)), store(y + i * N + j, load(s + j));
+    }}};
+  }
   if (p.kind == "transpose") {
     std::vector<solution> all;
     for (const int64 strip : {16, 256}) all.push_back({[=] { transpose_rows<false>(x, y, M, strip); }});

@@ -75,6 +75,8 @@ def formula(f, p):
         if p.kind == "outer_add":
             return lambda x, column, row: (x.reshape(m, n) + column.reshape(m, 1) * row).reshape(-1)
         return lambda x: x.reshape(m, n).sum(1 if p.kind == "row_sum" else 0)
+    if p.kind == "cumsum":
+        return lambda x: f.cumsum(x, p.n[2])
     if p.kind not in FORMULAS:
         return None
     return lambda *x: FORMULAS[p.kind](f, *x)
@@ -90,6 +92,7 @@ class Torch:
 
     def gelu(self, x): return self.F.gelu(x, approximate="tanh")
     def softmax(self, x, dim): return self.torch.softmax(x, dim)
+    def cumsum(self, x, dim): return self.torch.cumsum(x, dim)
     def layer_norm(self, x, w, b): return self.F.layer_norm(x, x.shape[-1:], w, b)
     def contiguous(self, x): return x.contiguous()
     def swap(self, x): return x.transpose(-2, -1)
@@ -176,6 +179,7 @@ class Jax:
 
     def gelu(self, x): return self.jax.nn.gelu(x, approximate=True)
     def softmax(self, x, dim): return self.jax.nn.softmax(x, dim)
+    def cumsum(self, x, dim): return self.jnp.cumsum(x, dim)
     def contiguous(self, x): return x + 0
     def swap(self, x): return self.jnp.swapaxes(x, -2, -1)
 

@@ -3,7 +3,8 @@
 //   softmax: of rows       softmax0: over dim 0       layer_norm: x, weight, bias, eps 1e-5
 //   softmax_grad, layer_norm_grad: the gradient of sum(dy * f(x)); layer_norm_grad gives dx, dweight, dbias
 //   outer_add {M, N, layout}: x + col[M, 1] * row[N]     row_sum, col_sum {M, N, layout}
-//   transpose: a contiguous copy
+//   transpose: a contiguous copy     cumsum {M, N, dim}: running sums
+//   max_pool {M, N, planes}: 3 x 3, stride 2, padding 1, of 64 channels of M x N each
 // layout: 0 row-major, 1 column-major, 2 rows of N + 16 elements; outputs of outer_add lie as x does.
 #pragma once
 #include "../problem.hpp"
@@ -141,6 +142,39 @@ inline problem transpose(const char* id, int64 n) {
   return p;
 }
 
+inline problem cumsum(const char* id, const char* what, int64 dim) {
+  const int64 M = 4096, N = 1024, lines = dim ? M : N, length = dim ? N : M, across = dim ? N : 1, along = dim ? 1 : N;
+  problem p{.id = id, .what = what, .kind = "cumsum", .n = {M, N, dim}, .bytes = 8.0 * M * N, .tolerance = 1e-4};
+  const array x = p.input({M, N}, 0, 1), y = p.output({M, N});
+  p.error = [=] {
+    double worst = 0;
+    for (int64 i = 0; i < lines; i += 17) {
+      double sum = 0;
+      for (int64 j = 0; j < length; ++j) sum += x[i * across + j * along], worst = std::max(worst, std::abs(y[i * across + j * along] / sum - 1));
+    }
+    return worst;
+  };
+  return p;
+}
+inline problem max_pool() {
+  const int64 B = 32, C = 64, H = 56, O = 28;
+  problem p{.id = "C17d", .what = "max_pool2d, 3 x 3, stride 2, 32 x 64 x 56 x 56", .kind = "max_pool", .n = {H, H, B}, .bytes = 4.0 * B * C * (H * H + O * O), .tolerance = 0};
+  const array x = p.input({B, C, H, H}, -1, 1), y = p.output({B, C, O, O});
+  p.error = [=] {
+    double worst = 0;
+    for (int64 plane = 0; plane < B * C; plane += 17)
+      for (int64 i = 0; i < O; ++i)
+        for (int64 j = 0; j < O; ++j) {
+          double top = -2;
+          for (int64 k = std::max<int64>(0, 2 * i - 1); k < 2 * i + 2; ++k)
+            for (int64 l = std::max<int64>(0, 2 * j - 1); l < 2 * j + 2; ++l) top = std::max<double>(top, x[(plane * H + k) * H + l]);
+          worst = std::max(worst, std::abs(y[(plane * O + i) * O + j] - top));
+        }
+    return worst;
+  };
+  return p;
+}
+
 inline std::vector<entry> row() {
   return {{"C5a", [] { return softmax("C5a", "softmax", true); }},
           {"C5b", layer_norm},
@@ -158,7 +192,10 @@ inline std::vector<entry> row() {
           {"C15f", [] { return sums("C15f", "sums of columns, column-major", false, 1); }},
           {"C15dp", [] { return outer_add("C15dp", "x + col[M, 1] * row[N], padded rows", 2); }},
           {"C15ep", [] { return sums("C15ep", "sums of rows, padded", true, 2); }},
-          {"C15fp", [] { return sums("C15fp", "sums of columns, padded", false, 2); }}};
+          {"C15fp", [] { return sums("C15fp", "sums of columns, padded", false, 2); }},
+          {"C17d", max_pool},
+          {"C18a", [] { return cumsum("C18a", "cumsum of rows, 4096 x 1024", 1); }},
+          {"C18b", [] { return cumsum("C18b", "cumsum over dim 0, 4096 x 1024", 0); }}};
 }
 
 }  // namespace bench::problems

@@ -95,6 +95,18 @@ solution row(const problem& p) {
     const int dim = p.kind == "row_sum" ? 1 : 0;
     return {[=] { y.copy_(st::sum(x, dim)); }};
   }
+  if (p.kind == "cumsum") {
+    const auto x = matrix(p.in[0]);
+    const int dim = static_cast<int>(p.n[2]);
+    const auto y = std::make_shared<matrix_t>();
+    return {[=] { *y = st::cumsum(x, dim); }, [=, out = p.out[0]] { publish(*y, out); }};
+  }
+  if (p.kind == "max_pool") {
+    const auto& n = p.in[0].sizes;
+    const st::tensor<float, st::rank<4>> x = st::from_blob(p.in[0].as(), {n[0], n[1], n[2], n[3]});
+    const auto y = std::make_shared<st::tensor<float, st::rank<4>>>();
+    return {[=] { *y = st::max_pool2d(x, 3, {.stride = 2, .padding = 1}); }, [=, out = p.out[0]] { publish(*y, out); }};
+  }
   if (p.kind == "transpose") {
     const auto x = matrix(p.in[0]), y = matrix(p.out[0]);
     return {[=] { y.copy_(st::transpose(x, 0, 1)); }};
