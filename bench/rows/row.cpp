@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "../problems/row.hpp"
 
+#include <sinter/tensor/scan.hpp>
+
 #include <cstdio>
 
 #include "../measure.hpp"
