@@ -26,7 +26,10 @@
 #define SINTER_HD
 #define SINTER_DEVICE
 #elif defined(__GNUC__)  // -Og keeps arrays of registers in memory, 30 times slower; into -O2, g++ inlines little that is compiled at -O3
-#define SINTER_KERNEL __attribute__((flatten, noinline, optimize("O3"))) SINTER_HIDDEN
+#ifndef SINTER_KERNEL_LEVEL
+#define SINTER_KERNEL_LEVEL "O3"
+#endif
+#define SINTER_KERNEL __attribute__((flatten, noinline, optimize(SINTER_KERNEL_LEVEL))) SINTER_HIDDEN
 #define SINTER_HD
 #define SINTER_DEVICE
 #else

@@ -624,8 +624,9 @@ template <class SP, class Arch> struct kernel {
             }
             n -= taken;
           }
-        if (n) general<Pass, false>(f, r, p, n, 1, N, nullptr, states, sums);
-        if (const int tail = static_cast<int>(length % N)) general<Pass, false>(f, r, p, 1, 1, tail, nullptr, states, sums);
+        // registers, then lanes that are not enough for one: one call, so that it is compiled once
+        const int tail = static_cast<int>(length % N);
+        for (int part = n ? 0 : 1; part < (tail ? 2 : 1); ++part) general<Pass, false>(f, r, p, part ? 1 : n, 1, part ? tail : N, nullptr, states, sums);
         if constexpr (Pass == lv.passes && element_totals.count > 0) {
           merge_all<element_totals, U>(sums);
           for_ids<element_totals>([&]<int I>() {
