@@ -78,6 +78,12 @@ struct node_base {
   virtual grad_slot* input(int i) const = 0;  // null: none
   /// Gives up its reference to input(i), without destroying it.
   virtual void forget(int i) = 0;
+  /// Does it add gradients to this memory?
+  SINTER_INLINE bool adds_to(const storage_ptr& block) const {
+    for (int i = 0; i < input_count(); ++i)
+      if (const grad_slot* s = input(i); s && (s->grad.block == block || s->home == block)) return true;
+    return false;
+  }
 };
 
 inline any_variable::any_variable(const operand& v, const storage_ptr& b, dtype t, grad_slot* s, element_part p)

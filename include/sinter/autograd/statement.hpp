@@ -222,12 +222,6 @@ template <class Arch> class statement_node final : public node_base {
                                   " that a statement saved was written in place since (version ", versions_[i], ", now ",
                                   kept_[i]->version.load(std::memory_order_acquire), ")");
   }
-  /// Do gradients of operands go to this memory?
-  bool adds_to(const storage_ptr& block) const {
-    for (int i = 0; i < e_.operands; ++i)
-      if (inputs_[i] && e_.grad_of[i] >= 0 && (inputs_[i]->grad.block == block || inputs_[i]->home == block)) return true;
-    return false;
-  }
   /// Copies o's elements and makes it the copy, whose memory is returned.
   static storage_ptr copy_of(operand& o, dtype t) {
     const operand from = o;

@@ -132,8 +132,8 @@ template <class V, class E, class D = cpu_t> class variable {
     if (!requires_grad()) fail<autograd_error, Arch>("backward: this variable does not require a gradient: nothing was recorded");
     const bool accumulates = is_leaf() || state_->retain;
     if (!accumulates) state_->grad = detail::result{};
-    // read where it is, unless others hold it too: it may be a gradient that this backward adds to
-    if (seed && !accumulates && seed->storage_handle().use_count() == 1) {
+    // read where it is, unless it is a gradient to which the statement that reads it adds
+    if (seed && !accumulates && !(state_->producer && state_->producer->adds_to(seed->storage_handle()))) {
       detail::result& g = state_->grad;
       g.block = seed->storage_handle(), g.shape = state_->shape;
       g.data = reinterpret_cast<char*>(const_cast<V*>(seed->data()));
