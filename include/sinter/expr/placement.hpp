@@ -315,6 +315,17 @@ class placement {
         for_values(i, [&](uint16 o) { on[o] = on[o] || (at[o].in_flight() && at[o].depth == at[root].depth); });
     return on;
   }
+  /// The contraction that alone reads value v, as one of its operands; else no_value.
+  constexpr uint16 only_product_of(int v) const {
+    uint16 found = no_value;
+    for (int i = v + 1; i < n; ++i) {
+      int times = 0;
+      for_values(i, [&](uint16 o) { times += o == v; });
+      if (times > 1 || (times == 1 && (g.at(i).op != code::contract || found != no_value))) return no_value;
+      if (times == 1) found = static_cast<uint16>(i);
+    }
+    return found;
+  }
 };
 
 }  // namespace sinter::inline v0::detail::inline SINTER_TARGET

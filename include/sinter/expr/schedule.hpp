@@ -35,20 +35,6 @@ template <int Size> struct flat_schedule {
   constexpr bool readable(int i, int number) const { return memory[i] || (written[i] && maker[i] < number); }
 };
 
-/// The contraction that alone reads value v, as one of its operands; else no_value.
-constexpr uint16 only_product_of(const graph& g, int v) {
-  uint16 found = no_value;
-  for (int i = v + 1; i < g.size(); ++i) {
-    const instruction& x = g.at(i);
-    if (x.reads_shape()) continue;
-    int times = 0;
-    for_operands(x, g.descr(i), [&](uint16 o) { times += o == v && !(x.op == code::expand && o != x.a); });
-    if (times > 1 || (times == 1 && (x.op != code::contract || found != no_value))) return no_value;
-    if (times == 1) found = static_cast<uint16>(i);
-  }
-  return found;
-}
-
 /// Groups the written values of a placement into stages: one for each contraction with its epilogues; values of one
 /// depth with loops of one shape, and at most one set of row dims, share a map or row stage.
 template <int Size> constexpr flat_schedule<Size> make_schedule(const graph& g) {
@@ -130,7 +116,7 @@ template <int Size> constexpr flat_schedule<Size> make_schedule(const graph& g) 
   for (int s = 0; s < out.count; ++s) {
     auto& st = out.stages[s];
     const int root = out.roots[st.first_root];
-    if (st.kind == kernel_kind::map && st.root_count == 1 && !p.at[root].in_flight()) st.prologue_of = only_product_of(g, root);
+    if (st.kind == kernel_kind::map && st.root_count == 1 && !p.at[root].in_flight()) st.prologue_of = p.only_product_of(root);
   }
   return out;
 }
