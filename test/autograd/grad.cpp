@@ -73,3 +73,122 @@ TEST_CASE("a penalty on the gradient reaches the leaves through backward") {
   };
   for (int i = 0; i < 2; ++i) CHECK(w.grad()(i) == Approx((value(i, 1e-6) - value(i, -1e-6)) / 2e-6).epsilon(1e-6));
 }
+
+namespace {
+using vector = st::variable<double, st::rank<1>>;
+using number = st::variable<double, st::extents<>>;
+vector times(const vector& a, const vector& b) { return a * b; }
+number dot(const vector& a, const vector& b) { return st::sum(a * b); }
+}  // namespace
+
+TEST_CASE("several outputs are one walk; each has its seed, or is one element") {
+  vector x = st::array<double>({1, 2}), w = st::array<double>({3, 4});
+  const vector h = times(x, w);
+  const number y = dot(h, h), z = dot(h, x);
+  st::counters().reset();
+  auto [gx, gw] = st::grad(std::tuple(y, z), std::tuple(x, w), {.retain_graph = true});
+  CHECK(st::counters().launches == 3);  // the gradient of h is whole when it is passed on
+  CHECK(gx.detach()(0) == 2 * 9 * 1 + 2 * 3 * 1);
+  CHECK(gw.detach()(1) == 2 * 4 * 4 + 4);
+  auto [seeded] = st::grad(std::tuple(h, z), std::tuple(x), std::tuple(st::array<double>({1, 10}), st::tensor<double, st::extents<>>()), {.retain_graph = true});
+  CHECK(seeded.detach()(0) == 3 + 6);
+  CHECK(seeded.detach()(1) == 40 + 16);
+  CHECK_THROWS_WITH(st::grad(h, x), Catch::Contains("[2]"));
+  CHECK_THROWS_AS(st::grad(h, x, st::ones<double>({3})), st::shape_error);
+  CHECK_THROWS_AS(st::grad(h, x, st::ones<float>({2})), st::dtype_error);
+  CHECK_THROWS_WITH(st::grad(std::tuple(y, z), x, std::tuple(st::ones<double>({}))), Catch::Contains("1 gradients were given for 2 outputs"));
+  std::vector<vector> both{x, w};
+  const std::vector<vector> found = st::grad(y, both, {.retain_graph = true});
+  CHECK(found[1].detach()(0) == 6);
+}
+
+TEST_CASE("the derivative by a seed is the product with the Jacobian matrix") {
+  vector x = st::array<double>({1, 2}), v = st::array<double>({5, 7});
+  const vector y = times(x, x);
+  const vector g = st::grad(y, x, v, {.create_graph = true});  // 2 x v, linear in v
+  CHECK(g.detach()(1) == 28);
+  const vector jv = st::grad(g, v, st::array<double>({1, 10}), {.create_graph = true});
+  CHECK(jv.detach()(0) == 2);
+  CHECK(jv.detach()(1) == 40);
+  CHECK(st::grad(jv, x, st::ones<double>({2}), {.allow_unused = true}).detach()(1) == 20);
+}
+
+TEST_CASE("outputs may be inputs, leaves, and there twice") {
+  vector x = st::array<double>({1, 2});
+  const vector h = times(x, x);
+  const number y = dot(h, x);
+  const auto ones = st::ones<double>({2});
+  auto [gh, gx] = st::grad(std::tuple(h, y), std::tuple(h, x), std::tuple(ones, st::ones<double>({})), {.retain_graph = true});
+  CHECK(gh.detach()(1) == 1 + 2);
+  CHECK(gx.detach()(1) == 4 + 12);
+  CHECK(ones(0) == 1);  // a seed is not written
+  auto [a, b] = st::grad(std::tuple(y, y), std::tuple(x, x), {.retain_graph = true});
+  CHECK(a.detach()(1) == 24);
+  CHECK(b.detach()(1) == 24);
+  const vector self = st::grad(x, x, ones);
+  CHECK(self.detach()(0) == 1);
+  CHECK(self.data() != ones.data());
+  number s = st::full<double>({}, 2.0);
+  s.backward();
+  s.backward();
+  CHECK(s.grad().item() == 2);
+  st::backward(std::tuple(x, x, y), std::tuple(ones, ones, st::tensor<double, st::extents<>>()));
+  CHECK(x.grad()(1) == 2 + 12);
+}
+
+TEST_CASE("nothing is computed that does not lead to an input") {
+  vector x = st::array<double>({1, 2}), w = st::array<double>({3, 4}), other = st::array<double>({5, 6});
+  const vector h = times(x, w), k = times(other, other);
+  const vector m = times(h, k);
+  const number y = dot(m, other);
+  const auto launches = [&](auto input) {
+    st::counters().reset();
+    st::grad(y, input, {.retain_graph = true});
+    return static_cast<int>(st::counters().launches);
+  };
+  CHECK(launches(h) == 2);      // y, m
+  CHECK(launches(x) == 3);      // and h
+  CHECK(launches(k) == 2);
+  CHECK(launches(other) == 3);  // y, m, k
+  y.backward({.retain_graph = true, .inputs = {h, w}});
+  CHECK_FALSE(x.grad().defined());
+  CHECK_FALSE(other.grad().defined());
+  CHECK(w.grad()(0) == 1 * 25 * 5);
+  CHECK(h.grad()(0) == 25 * 5);
+  y.backward(st::full<double>({}, 2.0), {.retain_graph = true, .inputs = {h, w}});
+  CHECK(h.grad()(0) == 3 * 25 * 5);
+  CHECK(w.grad()(0) == 3 * 25 * 5);
+  // a statement that nothing needs may have lost what it saved
+  const number spent = dot(k, other);
+  spent.backward();
+  CHECK(st::grad(y, x).detach()(0) == 3 * 25 * 5);
+}
+
+TEST_CASE("an input that nothing depends on can be zeros") {
+  vector x = st::array<double>({1, 2}), z = st::ones<double>({3});
+  const number y = dot(x, x);
+  auto [gx, gz] = st::grad(y, std::tuple(x, z), {.retain_graph = true, .materialize_grads = true});
+  CHECK(gx.detach()(1) == 4);
+  CHECK(gz.sizes() == z.sizes());
+  CHECK(gz.detach()(2) == 0);
+  CHECK(st::grad(y, z, {.create_graph = true, .materialize_grads = true}).detach()(2) == 0);
+}
+
+TEST_CASE("gradients towards a view that the output was computed from") {
+  vector x = st::array<double>({1, 2, 3});
+  const vector part = x(st::slice(0, 2));
+  const number y = dot(part, part);
+  CHECK(st::grad(y, part, {.retain_graph = true}).detach()(1) == 4);
+  CHECK_THROWS_WITH(st::grad(y, x(st::slice(0, 2))), Catch::Contains("not used"));  // another view
+}
+
+TEST_CASE("an error in a walk leaves no gradient behind") {
+  vector x = st::array<double>({1, 2}), w = st::array<double>({3, 4});
+  const vector h = times(x, w), k = times(h, w);
+  const number y = dot(k, h);
+  w.detach() += 1;
+  CHECK_THROWS_AS(y.backward(), st::version_error);
+  const number z = dot(h, h);
+  z.backward();  // h's own statement is broken as well, but not what it collects
+  CHECK_FALSE(x.grad().defined());
+}

@@ -3,6 +3,7 @@
 // of a million statements is walked and destroyed in constant stack. Not here: what a node computes (statement.hpp).
 #pragma once
 #include "../cpu/operand.hpp"
+#include "../cpu/strided.hpp"
 #include "../tensor/storage.hpp"
 #include "mode.hpp"
 
@@ -11,6 +12,8 @@ namespace sinter::inline v0::detail {
 // What parts of a program with different flags exchange: fixed layouts, and calls through pointers.
 struct node_base;
 struct grad_slot;
+struct slot_extras;
+struct backward_walk;
 inline namespace SINTER_TARGET {
 void drop(grad_slot* s);
 }
@@ -41,36 +44,85 @@ struct any_variable {
   SINTER_INLINE bool defined() const { return static_cast<bool>(block); }
 };
 
+/// The elements of a gradient.
+struct gradient {
+  storage_ptr block;             ///< empty: a constant of the library
+  char* data = nullptr;          ///< null: no gradient yet
+  int64 strides[max_rank] = {};  ///< in elements
+};
+
+/// A function of a user's that sees the gradient of a slot.
+struct hook {
+  std::atomic<int64> refs{1};
+  hook* next = nullptr;
+  slot_extras* list = nullptr;  ///< the one that it is in, null: none
+  bool after = false;           ///< called once the gradient was added to the leaf's, and not before
+  /// May put another gradient in the place of g. In a recorded walk g is one.
+  void (*call)(hook& h, grad_slot& s, any_variable& g, bool recorded) = nullptr;
+  void (*destroy)(hook* h) = nullptr;
+  SINTER_INLINE void drop() {
+    if (refs.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy(this);
+  }
+};
+/// What few slots have.
+struct slot_extras {
+  hook* hooks = nullptr;  ///< in the order in which they were registered; counted
+  gradient kept;          ///< of a result that retains its gradient: the sum of all walks'
+  SINTER_INLINE ~slot_extras() {
+    while (hook* h = hooks) hooks = h->next, h->next = nullptr, h->list = nullptr, h->drop();
+  }
+};
+
 /// Where the gradient of one variable is collected. Shared by all handles of the variable and by the nodes that read it.
 struct grad_slot {
   std::atomic<int64> refs{1};
   node_base* producer = nullptr;   ///< the statement that made the variable; owned; null for leaves
   bool requires_grad = false;
   bool retain = false;             ///< keep the gradient of a non-leaf, too
+  bool inference = false;          ///< made in inference mode: cannot be saved for backward
   dtype type = dtype::f32;
   shape_value shape;
-  result grad;                     ///< `grad.block` empty: no gradient yet
+  gradient grad;                   ///< of a leaf: the sum of all walks'. Of a result: what the walk that owns `producer` has collected
+  std::atomic<const void*> held{nullptr};  ///< a leaf's: the thread that adds to `grad`
   storage_ptr home;                ///< where an optimizer wants the gradient: row-major at `home_data`; empty: anywhere
   char* home_data = nullptr;
-  grad_slot* next_dead = nullptr;  ///< for iterative destruction
+  slot_extras* extras = nullptr;   ///< owned; null: no hooks, nothing kept
+  grad_slot* next_dead = nullptr;  ///< for iterative destruction; of a leaf, while it is held: the next one that the walk holds
   void (*destroy)(grad_slot*) = nullptr;
-  any_variable* recorded = nullptr;  ///< the gradient while a recorded walk is under way
 
   SINTER_INLINE bool is_leaf() const { return producer == nullptr; }
+  /// The gradient that the user sees.
+  SINTER_INLINE const gradient* shown() const {
+    const gradient* g = is_leaf() ? &grad : extras ? &extras->kept : nullptr;
+    return g && g->data ? g : nullptr;
+  }
+  SINTER_INLINE void forget_gradient() {
+    if (is_leaf()) grad = gradient{};
+    else if (extras) extras->kept = gradient{};
+  }
+  SINTER_INLINE slot_extras& more() {
+    if (!extras) extras = new slot_extras;
+    return *extras;
+  }
+  SINTER_INLINE ~grad_slot() {
+    if (extras) delete extras;
+  }
 };
 
 /// One recorded statement.
 struct node_base {
   int64 number = 0;                ///< 1 + the largest of its inputs'
-  bool queued = false;
+  std::atomic<backward_walk*> owner{nullptr};  ///< the walk that collects the gradient of `output` in the slot, if one does
   bool spent = false;              ///< its saved values are gone
   grad_slot* output = nullptr;     ///< not owned: the slot owns the node
 
   virtual ~node_base() = default;
-  /// Adds this node's share to the gradients of its inputs; `dy` is the gradient of its output.
-  virtual void backward(const operand& dy) = 0;
-  /// The same as recorded statements: the gradient of input(i) goes to to[i]; it stays undefined if there is none.
-  virtual void backward_recorded(const any_variable& dy, any_variable* to) = 0;
+  /// Adds this node's share to the gradients of its inputs, at gradient_target(w, input); `dy` is the gradient of its output.
+  /// Several walks may be in it at a time: it changes nothing of its own.
+  virtual void backward(backward_walk& w, const operand& dy) = 0;
+  /// The same as recorded statements: the gradient of input(i) goes to to[i]; it stays undefined if there is none or if
+  /// w does not want it.
+  virtual void backward_recorded(backward_walk& w, const any_variable& dy, any_variable* to) = 0;
   /// Frees what was saved for backward. Was there anything, so that it cannot run again?
   virtual bool release() = 0;
   /// The slots it passes gradients to.
@@ -83,6 +135,136 @@ struct node_base {
     for (int i = 0; i < input_count(); ++i)
       if (const grad_slot* s = input(i); s && (s->grad.block == block || s->home == block)) return true;
     return false;
+  }
+};
+
+/// The gradient of one slot in one walk, where the slot itself does not serve.
+struct walk_entry {
+  grad_slot* slot = nullptr;
+  gradient sum;
+  any_variable recorded;
+  bool asked = false;   ///< wanted as a value
+  bool needed = false;  ///< its producer leads to one that is
+  bool queued = false;
+  walk_entry* next = nullptr;
+};
+
+/// One walk backward. It collects gradients in the slots, where it owns their producers, so that a chain of a million
+/// statements costs no memory; other walks at the same time through the same statements keep entries of their own. A walk
+/// towards given inputs only has entries for all that it may pass through.
+struct backward_walk {
+  bool selective = false;     ///< towards what is asked for alone, else to all leaves
+  bool recorded = false;      ///< gradients are recorded statements
+  bool retain_graph = false;
+  int size = 0, room = few;   ///< a heap of nodes, the youngest on top
+  int entries = 0, table_room = 0;
+  static constexpr int few = 8;
+  node_base* first[few];
+  node_base** heap = first;
+  walk_entry** table = nullptr;       ///< by slot
+  walk_entry* oldest = nullptr;
+  walk_entry* newest = nullptr;
+  grad_slot* held = nullptr;          ///< leaves whose gradients the running node adds to, linked
+  node_base* running = nullptr;
+  gradient* passing = nullptr;        ///< the gradient of the running node's output, if nobody looks at it afterwards
+
+  backward_walk() = default;
+  backward_walk(const backward_walk&) = delete;
+  backward_walk& operator=(const backward_walk&) = delete;
+  SINTER_INLINE ~backward_walk() {
+    let_leaves_go();
+    if (running) done_with(running);
+    for (int i = 0; i < size; ++i) done_with(heap[i]);
+    if (heap != first) delete[] heap;
+    for (walk_entry* e = oldest; e;) {
+      walk_entry* const after = e->next;
+      delete e;
+      e = after;
+    }
+    delete[] table;
+  }
+
+  SINTER_INLINE void push(node_base* n) {
+    if (size == room) {
+      room *= 2;
+      auto** more = new node_base*[static_cast<unsigned>(room)];
+      for (int i = 0; i < size; ++i) more[i] = heap[i];
+      if (heap != first) delete[] heap;
+      heap = more;
+    }
+    int i = size++;
+    for (int up; i > 0 && heap[up = (i - 1) / 2]->number < n->number; i = up) heap[i] = heap[up];
+    heap[i] = n;
+  }
+  SINTER_INLINE node_base* pop() {
+    node_base* const top = heap[0];
+    node_base* const last = heap[--size];
+    int i = 0;
+    for (int k; (k = 2 * i + 1) < size; i = k) {
+      if (k + 1 < size && heap[k]->number < heap[k + 1]->number) ++k;
+      if (heap[k]->number <= last->number) break;
+      heap[i] = heap[k];
+    }
+    heap[i] = last;
+    return top;
+  }
+  /// The gradient that it collected in n's slot is no longer needed.
+  SINTER_INLINE void done_with(node_base* n) {
+    if (n->owner.load(std::memory_order_relaxed) != this) return;
+    n->output->grad = gradient{};
+    n->owner.store(nullptr, std::memory_order_release);
+  }
+  SINTER_INLINE void let_leaves_go() {
+    while (grad_slot* s = held) {
+      held = s->next_dead;
+      s->next_dead = nullptr;
+      s->held.store(nullptr, std::memory_order_release);
+    }
+  }
+  SINTER_INLINE walk_entry* find(const grad_slot* s) const {
+    if (!entries) return nullptr;
+    for (unsigned i = place(s);; ++i) {
+      walk_entry* const e = table[i & static_cast<unsigned>(table_room - 1)];
+      if (!e || e->slot == s) return e;
+    }
+  }
+  /// The entry of s, made if there is none.
+  SINTER_INLINE walk_entry* entry(grad_slot* s) {
+    if (walk_entry* e = find(s)) return e;
+    auto* made = new walk_entry;
+    made->slot = s;
+    (newest ? newest->next : oldest) = made;
+    newest = made;
+    if (2 * ++entries > table_room) {
+      delete[] table;
+      table_room = table_room ? 2 * table_room : 16;
+      table = new walk_entry*[static_cast<unsigned>(table_room)]();
+      for (walk_entry* e = oldest; e; e = e->next) put(e);
+    } else {
+      put(made);
+    }
+    return made;
+  }
+  SINTER_INLINE void queue(walk_entry* e) {
+    if (e->queued || !e->slot->producer || (selective && !e->needed)) return;
+    e->queued = true;
+    push(e->slot->producer);
+  }
+  /// Does it want the gradient of s?
+  SINTER_INLINE bool wants(const grad_slot* s) const {
+    if (!selective) return true;
+    const walk_entry* const e = find(s);
+    return e && (e->asked || e->needed);
+  }
+
+ private:
+  SINTER_INLINE static unsigned place(const grad_slot* s) {
+    return static_cast<unsigned>(static_cast<uint64>(__builtin_bit_cast(std::uintptr_t, s)) * 0x9e3779b97f4a7c15u >> 33);
+  }
+  SINTER_INLINE void put(walk_entry* e) {
+    unsigned i = place(e->slot);
+    while (table[i & static_cast<unsigned>(table_room - 1)]) ++i;
+    table[i & static_cast<unsigned>(table_room - 1)] = e;
   }
 };
 
@@ -139,105 +321,285 @@ inline any_variable produced(node_base* n, const operand& value, const storage_p
   return out;
 }
 
-/// The gradient buffer of a slot as something that a program writes: its home, or allocated, on the first gradient
-/// (store); added to afterwards.
-template <class Arch> result gradient_target(grad_slot& s) {
-  result r;
-  r.shape = s.shape;
-  if (!s.grad.block) {
-    s.grad.shape = s.shape;
-    row_major_strides(s.shape, s.grad.strides);
-    s.grad.block = s.home ? s.home : allocate_cpu<Arch>(bytes_for<Arch>(s.shape, size_of(s.type)));
-    s.grad.data = s.home ? s.home_data : static_cast<char*>(s.grad.block->data);
-    if (s.home) s.home->version.fetch_add(1, std::memory_order_relaxed);  // who read the last gradient there may notice
-    r.mode = write_store;
-  } else {
-    s.grad.block->version.fetch_add(1, std::memory_order_relaxed);
-    r.mode = write_accumulate;
-  }
-  r.data = s.grad.data;
-  for (int d = 0; d < s.shape.rank; ++d) r.strides[d] = s.grad.strides[d];
-  return r;
-}
-inline operand gradient_operand(const grad_slot& s) {
+// --- gradients in memory ---------------------------------------------------------------------------------------------------
+
+inline operand gradient_operand(const gradient& g, const shape_value& shape) {
   operand o;
-  o.data = s.grad.data;
-  o.shape = s.shape;
-  for (int d = 0; d < s.shape.rank; ++d) o.strides[d] = s.grad.strides[d];
+  o.data = g.data;
+  o.shape = shape;
+  for (int d = 0; d < shape.rank; ++d) o.strides[d] = g.strides[d];
   return o;
 }
-/// The same to be added to in any case: to zeros at first.
-template <class Arch> operand gradient_sum(grad_slot& s) {
-  if (gradient_target<Arch>(s).mode == write_store) __builtin_memset(s.grad.data, 0, static_cast<std::size_t>(s.shape.numel() * size_of(s.type)));
-  return gradient_operand(s);
-}
-/// What a program writes for one part of a slot's elements, or for all of them.
-template <class Arch> result gradient_target(grad_slot& s, element_part part) {
-  if (part == element_part::whole) return gradient_target<Arch>(s);
-  const operand sum = part_of(gradient_sum<Arch>(s), s.type, part == element_part::im);
+/// The gradient g of s as something that a program writes: allocated, or at home, on the first time (store); added to afterwards.
+template <class Arch> result gradient_target(gradient& g, const grad_slot& s) {
   result r;
-  r.data = sum.data, r.shape = sum.shape, r.mode = write_accumulate;
+  r.shape = s.shape;
+  if (!g.data) {
+    const bool home = s.home && &g == &s.grad;
+    row_major_strides(s.shape, g.strides);
+    g.block = home ? s.home : allocate_cpu<Arch>(bytes_for<Arch>(s.shape, size_of(s.type)));
+    g.data = home ? s.home_data : static_cast<char*>(g.block->data);
+    if (home) s.home->version.fetch_add(1, std::memory_order_relaxed);  // who read the last gradient there may notice
+    r.mode = write_store;
+  } else {
+    g.block->version.fetch_add(1, std::memory_order_relaxed);
+    r.mode = write_accumulate;
+  }
+  r.data = g.data;
+  for (int d = 0; d < s.shape.rank; ++d) r.strides[d] = g.strides[d];
+  return r;
+}
+/// to += from, both gradients of s.
+template <class Arch> void add_gradient(gradient& to, const gradient& from, const grad_slot& s) {
+  const result r = gradient_target<Arch>(to, s);
+  sum_into<Arch>(s.type, from.data, s.shape, from.strides, r.data, s.shape, r.strides, r.mode == write_accumulate);
+}
+/// The same where `from` is not needed any more: memory that nobody else holds is taken over.
+template <class Arch> void move_gradient(gradient& to, gradient& from, const grad_slot& s) {
+  if (!to.data && from.block.use_count() == 1 && !(s.home && &to == &s.grad)) to = static_cast<gradient&&>(from);
+  else add_gradient<Arch>(to, from, s);
+}
+/// to += from; `to` may be somebody else's memory, too, and then is left alone.
+template <class Arch> void add_to_kept(gradient& to, const gradient& from, const grad_slot& s) {
+  if (!to.data && from.block.use_count() == 1) {  // the walk's own, which it lets go
+    to = from;
+    return;
+  }
+  gradient sum;
+  if (to.block.use_count() == 1) sum = static_cast<gradient&&>(to);
+  else if (to.data) add_gradient<Arch>(sum, to, s);
+  add_gradient<Arch>(sum, from, s);
+  to = static_cast<gradient&&>(sum);
+}
+/// Memory of its own for a constant of the library.
+template <class Arch> void own_memory(gradient& g, const grad_slot& s) {
+  if (g.block || !g.data) return;
+  gradient own;
+  add_gradient<Arch>(own, g, s);
+  g = static_cast<gradient&&>(own);
+}
+
+// --- gradients in a walk ---------------------------------------------------------------------------------------------------
+
+/// What tells threads apart.
+inline const void* this_thread() { return &grad_mode(); }
+
+/// Where w collects the gradient of s; null: it is not wanted.
+inline gradient* collected(backward_walk& w, grad_slot& s) {
+  if (w.selective) {
+    walk_entry* const e = w.find(&s);
+    if (!e || !(e->asked || e->needed)) return nullptr;
+    w.queue(e);
+    return &e->sum;
+  }
+  if (!(w.entries && w.find(&s))) {
+    if (node_base* n = s.producer) {
+      backward_walk* owner = n->owner.load(std::memory_order_relaxed);
+      if (owner == &w) return &s.grad;
+      if (!owner && n->owner.compare_exchange_strong(owner, &w, std::memory_order_acquire, std::memory_order_relaxed)) {
+        w.push(n);
+        return &s.grad;
+      }
+    } else if (!s.requires_grad) {
+      return nullptr;
+    } else if (!s.extras) {
+      const void* holder = s.held.load(std::memory_order_relaxed);
+      if (holder == this_thread()) return &s.grad;
+      if (!holder && s.held.compare_exchange_strong(holder, this_thread(), std::memory_order_acquire, std::memory_order_relaxed)) {
+        s.next_dead = w.held;
+        w.held = &s;
+        return &s.grad;
+      }
+    }
+  }
+  walk_entry* const e = w.entry(&s);
+  w.queue(e);
+  return &e->sum;
+}
+/// The gradient of s, or of one part of its complex elements, as something that a program writes. Mode write_skip: w does not want it.
+template <class Arch> result gradient_target(backward_walk& w, grad_slot& s) {
+  if (gradient* g = collected(w, s)) return gradient_target<Arch>(*g, s);
+  result r;
+  r.shape = s.shape;
+  r.mode = write_skip;
+  return r;
+}
+/// The same to be added to in any case: to zeros at first. Without data: w does not want it.
+template <class Arch> operand gradient_sum(backward_walk& w, grad_slot& s) {
+  const result r = gradient_target<Arch>(w, s);
+  if (r.mode == write_store) __builtin_memset(r.data, 0, static_cast<std::size_t>(s.shape.numel() * size_of(s.type)));
+  operand o;
+  o.data = r.data, o.shape = s.shape;
+  for (int d = 0; d < s.shape.rank; ++d) o.strides[d] = r.strides[d];
+  return o;
+}
+template <class Arch> result gradient_target(backward_walk& w, grad_slot& s, element_part part) {
+  if (part == element_part::whole) return gradient_target<Arch>(w, s);
+  const operand whole = gradient_sum<Arch>(w, s);
+  result r;
+  r.shape = s.shape;
+  r.mode = whole.data ? write_accumulate : write_skip;
+  if (!whole.data) return r;
+  const operand sum = part_of(whole, s.type, part == element_part::im);
+  r.data = sum.data, r.shape = sum.shape;
   for (int d = 0; d < s.shape.rank; ++d) r.strides[d] = sum.strides[d];
   return r;
 }
+/// Passes the running node's gradient on to s as it is, memory and all, so that the node may write into it; false if it cannot:
+/// it is somebody else's, too, or s has a gradient already.
+inline bool pass_on(backward_walk& w, grad_slot& s) {
+  if (!w.passing || !s.producer || w.passing->block.use_count() != 1) return false;
+  gradient* const g = collected(w, s);
+  if (!g || g->data) return false;
+  *g = static_cast<gradient&&>(*w.passing);
+  return true;
+}
 
-/// A heap of nodes, the youngest on top.
-class node_queue {
- public:
-  void push(node_base* n) {
-    if (n->queued) return;
-    n->queued = true;
-    heap_.push(n);
-    for (int i = size_++; i > 0 && older((i - 1) / 2, i); i = (i - 1) / 2) swap(i, (i - 1) / 2);
-  }
-  node_base* pop() {
-    node_base* top = heap_[0];
-    heap_[0] = heap_[--size_];
-    heap_.pop();
-    for (int i = 0;;) {
-      int k = 2 * i + 1;
-      if (k >= size_) break;
-      if (k + 1 < size_ && older(k, k + 1)) ++k;
-      if (!older(i, k)) break;
-      swap(i, k), i = k;
+// --- hooks -----------------------------------------------------------------------------------------------------------------
+
+SINTER_NOINLINE inline void call_hooks(grad_slot& s, any_variable& g, bool recorded, bool after) {
+  struct list {
+    vec<hook*> v;
+    ~list() {
+      for (int i = 0; i < v.size(); ++i) v[i]->drop();
     }
-    top->queued = false;
-    return top;
+  } all;  // hooks may remove hooks
+  for (hook* h = s.extras->hooks; h; h = h->next)
+    if (h->after == after) h->refs.fetch_add(1, std::memory_order_relaxed), all.v.push(h);
+  for (int i = 0; i < all.v.size(); ++i)
+    if (all.v[i]->list) all.v[i]->call(*all.v[i], s, g, recorded);
+}
+/// The hooks of s see, and may exchange, its gradient; then it is kept, if s retains it.
+template <class Arch> SINTER_NOINLINE void show_gradient(grad_slot& s, gradient& g) {
+  own_memory<Arch>(g, s);
+  if (s.extras->hooks) {
+    any_variable v(gradient_operand(g, s.shape), g.block, s.type, nullptr);
+    call_hooks(s, v, false, false);
+    g.block = v.block, g.data = v.value.data;
+    for (int d = 0; d < s.shape.rank; ++d) g.strides[d] = v.value.strides[d];
   }
-  bool empty() const { return size_ == 0; }
-  ~node_queue() {
-    for (int i = 0; i < size_; ++i) heap_[i]->queued = false;
+  if (s.retain && s.producer) add_to_kept<Arch>(s.extras->kept, g, s);
+}
+/// Adds what an entry has collected to its leaf.
+template <class Arch> void accumulate_in_leaf(walk_entry& e) {
+  grad_slot& s = *e.slot;
+  const bool mine = s.held.load(std::memory_order_relaxed) == this_thread();  // by a walk around this one
+  if (!mine) {
+    const void* nobody = nullptr;
+    for (int tries = 0; !s.held.compare_exchange_weak(nobody, this_thread(), std::memory_order_acquire, std::memory_order_relaxed); nobody = nullptr)
+      if (++tries > 64) let_others_run();
   }
+  struct unlock {
+    grad_slot* s;
+    ~unlock() {
+      if (s) s->held.store(nullptr, std::memory_order_release);
+    }
+  };
+  {
+    const unlock at_end{mine ? nullptr : &s};
+    move_gradient<Arch>(s.grad, e.sum, s);
+  }
+  if (!s.extras) return;
+  any_variable none;
+  call_hooks(s, none, false, true);
+}
 
- private:
-  bool older(int a, int b) const { return heap_[a]->number < heap_[b]->number; }
-  void swap(int a, int b) {
-    node_base* t = heap_[a];
-    heap_[a] = heap_[b], heap_[b] = t;
-  }
-  vec<node_base*> heap_;
-  int size_ = 0;
+// --- the walk --------------------------------------------------------------------------------------------------------------
+
+/// 1 in every dtype that has gradients.
+struct unit_elements {
+  double f64 = 1;
+  float f32 = 1;
+  unsigned short f16 = 0x3c00, bf16 = 0x3f80;
 };
+inline constexpr unit_elements units{};
+inline const void* unit_of(dtype t) {
+  return t == dtype::f64 ? static_cast<const void*>(&units.f64) : t == dtype::f32 ? &units.f32 : t == dtype::f16 ? static_cast<const void*>(&units.f16) : &units.bf16;
+}
 
-/// Walks backward from a slot whose gradient has been set. Frees gradients of intermediate values and, unless
-/// `retain_graph`, what the nodes saved, as it goes.
-template <class Arch> void run_backward(grad_slot& root, bool retain_graph) {
-  if (!root.producer) return;
-  node_queue queue;
-  queue.push(root.producer);
-  while (!queue.empty()) {
-    node_base* n = queue.pop();
-    grad_slot& out = *n->output;
-    if (n->spent)
-      fail<autograd_error, Arch>("backward through the same statement a second time: its saved values were freed by the first; "
-                                 "pass retain_graph to the first backward");
-    n->backward(gradient_operand(out));
-    if (!out.retain) out.grad = result{};
-    for (int i = 0; i < n->input_count(); ++i) {
-      grad_slot* s = n->input(i);
-      if (s && s->producer && s->grad.block) queue.push(s->producer);
+/// Gives s, from which w starts, its gradient: `seed`, or 1 if that has no data. `alone`: it is the only one to start from.
+template <class Arch> void start_from(backward_walk& w, grad_slot& s, const gradient& seed, bool alone) {
+  gradient one;
+  one.data = const_cast<char*>(static_cast<const char*>(unit_of(s.type)));
+  const gradient& from = seed.data ? seed : one;
+  gradient* const to = collected(w, s);
+  if (!to) return;
+  // read where it is, unless it is a gradient to which the statement that reads it adds, or is asked for itself
+  const bool seen = w.selective && w.find(&s)->asked;
+  if (alone && s.producer && !seen && !(from.block && s.producer->adds_to(from.block))) *to = from;
+  else add_gradient<Arch>(*to, from, s);
+  w.let_leaves_go();
+}
+
+/// Marks what leads from `from` to slots that were asked for, whose producers have numbers from `lowest` on.
+inline void mark_needed(backward_walk& w, grad_slot* from, int64 lowest) {
+  struct step {
+    grad_slot* slot;
+    int next;
+  };
+  if (w.find(from) && w.find(from)->queued) return;
+  vec<step> path;
+  auto enter = [&](grad_slot* s) {
+    w.entry(s)->queued = true;  // visited, as long as nothing is queued
+    path.push({s, 0});
+  };
+  enter(from);
+  while (path.size()) {
+    step& at = path[path.size() - 1];
+    const node_base* n = at.slot->producer;
+    walk_entry* const e = w.entry(at.slot);
+    if (!n || n->number <= lowest || at.next == n->input_count()) {
+      path.pop();
+      if (path.size() && (e->asked || e->needed)) w.entry(path[path.size() - 1].slot)->needed = true;
+      continue;
     }
-    if (!retain_graph) n->spent = n->release();
+    grad_slot* const in = n->input(at.next++);
+    if (!in) continue;
+    const walk_entry* const known = w.find(in);
+    if (!known || !known->queued) enter(in);
+    else if (known->asked || known->needed) e->needed = true;
+  }
+}
+/// Lets w walk towards `inputs` alone.
+inline void ask_for(backward_walk& w, const vec<grad_slot*>& roots, const vec<grad_slot*>& inputs) {
+  w.selective = true;
+  int64 lowest = __INT64_MAX__;
+  for (int i = 0; i < inputs.size(); ++i) {
+    w.entry(inputs[i])->asked = true;
+    const int64 number = inputs[i]->producer ? inputs[i]->producer->number : 0;
+    lowest = number < lowest ? number : lowest;
+  }
+  for (int i = 0; i < roots.size(); ++i) mark_needed(w, roots[i], lowest);
+  for (walk_entry* e = w.oldest; e; e = e->next) e->queued = false;
+}
+
+template <class Arch> SINTER_COLD void fail_spent() {
+  fail<autograd_error, Arch>("backward through the same statement a second time: its saved values were freed by the first; "
+                             "pass retain_graph to the first backward");
+}
+/// Walks backward from what start_from() was given, to the end. Frees gradients of intermediate values and, unless
+/// `retain_graph`, what the nodes saved, as it goes. Entries of what was asked for keep their gradients.
+template <class Arch> void run_backward(backward_walk& w) {
+  const grad_mode_guard unrecorded(false);
+  while (w.size) {
+    node_base* const n = w.running = w.pop();
+    grad_slot& out = *n->output;
+    if (n->spent) [[unlikely]] fail_spent<Arch>();
+    walk_entry* const e = n->owner.load(std::memory_order_relaxed) == &w ? nullptr : w.find(&out);
+    gradient& g = e ? e->sum : out.grad;
+    if (out.extras) [[unlikely]] show_gradient<Arch>(out, g);
+    w.passing = e && e->asked ? nullptr : &g;
+    n->backward(w, gradient_operand(g, out.shape));
+    w.let_leaves_go();
+    if (!w.retain_graph) n->spent = n->release();
+    if (e && !e->asked) g = gradient{};
+    w.done_with(n);
+    w.running = nullptr;
+  }
+  for (walk_entry* e = w.oldest; e; e = e->next) {
+    if (!e->sum.data) continue;
+    if (e->slot->extras && !e->queued) show_gradient<Arch>(*e->slot, e->sum);
+    if (!w.selective && e->slot->is_leaf()) accumulate_in_leaf<Arch>(*e);
   }
 }
 

@@ -1,164 +1,219 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// st::grad: gradients as values, and as variables that can be differentiated again. Next: autograd/gradcheck.hpp.
+// st::grad and st::backward from several results: gradients as values, and as variables that can be differentiated again.
+// Next: autograd/gradcheck.hpp.
 #pragma once
 #include "statement.hpp"
 
 namespace sinter::inline v0 {
 
 struct grad_options {
-  bool create_graph = false;   ///< the gradients are variables that can be differentiated again
-  bool retain_graph = false;   ///< keep what the statements saved (implied by create_graph)
-  bool allow_unused = false;   ///< an input that the output does not depend on gives an undefined variable, not an error
+  bool create_graph = false;       ///< the gradients are variables that can be differentiated again
+  bool retain_graph = false;       ///< keep what the statements saved (implied by create_graph)
+  bool allow_unused = false;       ///< an input that the outputs do not depend on gives an undefined variable, not an error
+  bool materialize_grads = false;  ///< such an input gives zeros
 };
 
 namespace detail::inline SINTER_TARGET {
 
-/// All slots that a backward walk from `root` can reach, root included.
-inline vec<grad_slot*> reachable(grad_slot* root) {
-  vec<grad_slot*> all, todo;
-  any_variable seen;
-  todo.push(root);
-  while (todo.size()) {
-    grad_slot* s = todo[todo.size() - 1];
-    todo.pop();
-    if (s->recorded) continue;
-    s->recorded = &seen;  // a mark for the time of this walk
-    all.push(s);
-    if (s->producer)
-      for (int i = 0; i < s->producer->input_count(); ++i)
-        if (grad_slot* in = s->producer->input(i)) todo.push(in);
-  }
-  for (int i = 0; i < all.size(); ++i) all[i]->recorded = nullptr;
-  return all;
-}
+/// A result from which a walk starts, and its gradient; undefined: 1.
+struct walk_root {
+  grad_slot* slot = nullptr;
+  any_variable seed;
+};
 
-/// Walks backward with recorded gradients; the gradient of each slot in `inputs` goes to `out`.
-template <class Arch> void run_recorded(const any_variable& seed, grad_slot& root, const vec<grad_slot*>& inputs, vec<any_variable>& out) {
-  vec<any_variable*> owned;
-  struct cleaner {
-    vec<any_variable*>& owned;
-    vec<grad_slot*> touched;
-    ~cleaner() {
-      for (int i = 0; i < touched.size(); ++i) touched[i]->recorded = nullptr;
-      for (int i = 0; i < owned.size(); ++i) delete owned[i];
-    }
-  } clean{owned, {}};
-  auto give = [&](grad_slot* s, const any_variable& g) {
-    if (s->recorded) {
-      *s->recorded = add_recorded<Arch>(*s->recorded, g);
-    } else {
-      s->recorded = new any_variable(g);
-      owned.push(s->recorded);
-      clean.touched.push(s);
-    }
+/// Walks backward with recorded gradients.
+template <class Arch> void run_recorded(backward_walk& w, const vec<walk_root>& roots) {
+  const grad_mode_guard recorded(true);
+  const auto give = [&](grad_slot* s, const any_variable& g) {
+    walk_entry* const e = w.find(s);
+    if (!e || !(e->asked || e->needed)) return;
+    e->recorded = e->recorded.defined() ? add_recorded<Arch>(e->recorded, g) : g;
+    w.queue(e);
   };
-  give(&root, seed);
-  node_queue queue;
-  if (root.producer) queue.push(root.producer);
-  while (!queue.empty()) {
-    node_base* n = queue.pop();
-    if (n->spent) fail<autograd_error, Arch>("grad: the saved values of a statement were freed by an earlier backward; pass retain_graph to it");
-    const any_variable dy = *n->output->recorded;
+  const auto show = [](walk_entry& e) {
+    grad_slot& s = *e.slot;
+    if (!s.extras) return;
+    if (s.extras->hooks) call_hooks(s, e.recorded, true, false);
+    if (!s.retain || s.is_leaf()) return;
+    gradient value;
+    value.block = e.recorded.block, value.data = e.recorded.value.data;
+    for (int d = 0; d < s.shape.rank; ++d) value.strides[d] = e.recorded.value.strides[d];
+    add_to_kept<Arch>(s.extras->kept, value, s);
+  };
+  for (int i = 0; i < roots.size(); ++i) give(roots[i].slot, roots[i].seed);
+  while (w.size) {
+    node_base* const n = w.pop();
+    walk_entry& e = *w.find(n->output);
+    if (n->spent) [[unlikely]] fail_spent<Arch>();
+    show(e);
     vec<any_variable> g(n->input_count() + 1, {});
-    n->backward_recorded(dy, &g[0]);
-    for (int i = 0; i < n->input_count(); ++i) {
-      grad_slot* s = n->input(i);
-      if (!s || !g[i].defined()) continue;
-      give(s, g[i]);
-      if (s->producer) queue.push(s->producer);
-    }
+    n->backward_recorded(w, e.recorded, &g[0]);
+    if (!e.asked) e.recorded = {};
+    for (int i = 0; i < n->input_count(); ++i)
+      if (grad_slot* s = n->input(i); s && g[i].defined()) give(s, g[i]);
   }
-  for (int i = 0; i < inputs.size(); ++i)
-    if (inputs[i]->recorded) out[i] = *inputs[i]->recorded;
+  for (walk_entry* e = w.oldest; e; e = e->next)
+    if (e->recorded.defined() && !e->queued) show(*e);
 }
 
-template <class Arch, class V> V plain_gradient(grad_slot* s) {
-  using T = typename V::value_type;
-  using E = typename V::extents_type;
-  index_list<E::rank> sizes, strides;
-  for (int d = 0; d < E::rank; ++d) sizes[d] = s->shape[d], strides[d] = s->grad.strides[d];
-  return V(tensor<T, E>(s->grad.block, reinterpret_cast<T*>(s->grad.data), sizes, strides), false);
+/// 1 for a result of one element.
+template <class Arch> any_variable unit_seed(const grad_slot& s) {
+  gradient one;
+  one.data = const_cast<char*>(static_cast<const char*>(unit_of(s.type)));
+  own_memory<Arch>(one, s);
+  return any_variable(gradient_operand(one, s.shape), one.block, s.type, nullptr);
+}
+
+/// d(roots)/d(inputs): found[i] stays undefined where no root depends on input i.
+template <class Arch> SINTER_NOINLINE void find_gradients(vec<walk_root>& roots, const vec<grad_slot*>& inputs, const grad_options& o, vec<any_variable>& found) {
+  backward_walk w;
+  w.recorded = o.create_graph;
+  w.retain_graph = o.retain_graph || o.create_graph;
+  vec<grad_slot*> from;
+  for (int i = 0; i < roots.size(); ++i) from.push(roots[i].slot);
+  ask_for(w, from, inputs);
+  if (o.create_graph) {
+    for (int i = 0; i < roots.size(); ++i)
+      if (!roots[i].seed.defined()) roots[i].seed = unit_seed<Arch>(*roots[i].slot);
+    run_recorded<Arch>(w, roots);
+  } else {
+    for (int i = 0; i < roots.size(); ++i) {
+      gradient g;
+      g.block = roots[i].seed.block, g.data = roots[i].seed.value.data;
+      for (int d = 0; d < roots[i].slot->shape.rank; ++d) g.strides[d] = roots[i].seed.value.strides[d];
+      start_from<Arch>(w, *from[i], g, roots.size() == 1);
+    }
+    run_backward<Arch>(w);
+  }
+  for (int i = 0; i < inputs.size(); ++i) {
+    walk_entry& e = *w.find(inputs[i]);
+    if (o.create_graph) found[i] = e.recorded;
+    else if (e.sum.data) found[i] = any_variable(gradient_operand(e.sum, e.slot->shape), e.sum.block, e.slot->type, nullptr);
+    if (found[i].defined()) continue;
+    if (o.materialize_grads) {
+      gradient zero;
+      __builtin_memset(gradient_target<Arch>(zero, *e.slot).data, 0, static_cast<std::size_t>(e.slot->shape.numel() * size_of(e.slot->type)));
+      found[i] = any_variable(gradient_operand(zero, e.slot->shape), zero.block, e.slot->type, nullptr);
+    } else if (!o.allow_unused) {
+      fail<autograd_error, Arch>("grad: input ", i, " was not used in the output; pass allow_unused to get an undefined gradient");
+    }
+  }
+}
+
+/// f of a variable, of each of a tuple, or of each in a container of them.
+template <class X, class F> void for_variables(X&& x, F f) {
+  using B = std::remove_cvref_t<X>;
+  if constexpr (is_variable<B>) f(x);
+  else if constexpr (requires { std::tuple_size<B>::value; }) std::apply([&](auto&&... v) { (f(v), ...); }, x);
+  else for (auto&& v : x) f(v);
+}
+/// The types of gradients of inputs of type X.
+template <class X> struct gradients_of_ { using type = X; };
+template <class T, class E, class D> struct gradients_of_<variable<T, E, D>> { using type = variable<T, E, D>; };
+template <class... V> struct gradients_of_<std::tuple<V...>> { using type = std::tuple<std::remove_cvref_t<V>...>; };
+template <class X> using gradients_of = typename gradients_of_<std::remove_cvref_t<X>>::type;
+
+/// Variables, as one argument.
+template <class X> concept variables = is_variable<std::remove_cvref_t<X>> || requires { std::tuple_size<std::remove_cvref_t<X>>::value; } ||
+                                       requires(const std::remove_cvref_t<X>& x) { requires is_variable<std::remove_cvref_t<decltype(*x.begin())>>; };
+struct no_seeds {};
+/// Tensors or variables, as one argument.
+template <class X> concept seeds = tensor_like<X> || variables<X> || std::is_same_v<std::remove_cvref_t<X>, no_seeds> ||
+                                   requires(const std::remove_cvref_t<X>& x) { requires tensor_like<decltype(*x.begin())>; };
+
+template <class Arch, class O> walk_root root_of(const O& output, const char* who) {
+  static_assert(is_variable<O>, "sinter: gradients are taken of variables: name the expression first, `st::variable y = ...`");
+  if (!output.requires_grad()) fail<autograd_error, Arch>(who, ": the output does not require a gradient: nothing was recorded");
+  return {output.slot(), {}};
+}
+/// The gradient that the caller gives for output number i: a tensor or variable; an undefined one stands for 1.
+template <class Arch, class S> void take_seed(walk_root& to, const S& seed, int i, const char* who) {
+  static_assert(tensor_like<S> || is_variable<S>, "sinter: the gradient of an output is a tensor or a variable of the output's shape");
+  if (!seed.defined()) return;
+  grad_slot* slot = nullptr;
+  if constexpr (is_variable<S>) slot = seed.requires_grad() ? seed.slot() : nullptr;
+  const auto& t = tensor_of(seed);
+  if (dtype_of<typename S::value_type> != to.slot->type)
+    fail<dtype_error, Arch>(who, ": the gradient of output ", i, " has elements of ", dtype_of<typename S::value_type>, ", the output of ", to.slot->type);
+  to.seed = any_variable(operand_of(t), t.storage_handle(), to.slot->type, slot);
+  if (!(to.seed.value.shape == to.slot->shape))
+    fail<shape_error, Arch>(who, ": the gradient of output ", i, " has shape ", shape_text{t.sizes().data(), S::rank}, ", the output has ",
+                            shape_text{to.slot->shape.e, to.slot->shape.rank});
+}
+template <class Arch, class O, class S> vec<walk_root> roots_of(const O& outputs, const S& given, const char* who) {
+  vec<walk_root> roots;
+  for_variables(outputs, [&](const auto& y) { roots.push(root_of<Arch>(y, who)); });
+  int count = 0;
+  if constexpr (!std::is_same_v<S, no_seeds>) {
+    const auto each = [&](const auto& s) {
+      if (count < roots.size()) take_seed<Arch>(roots[count], s, count, who);
+      ++count;
+    };
+    if constexpr (tensor_like<S>) each(given);
+    else for_variables(given, each);
+    if (count != roots.size()) fail<autograd_error, Arch>(who, ": ", count, " gradients were given for ", roots.size(), " outputs");
+  }
+  if (roots.size() == 0) fail<autograd_error, Arch>(who, ": there are no outputs");
+  for (int i = 0; i < roots.size(); ++i) {
+    const grad_slot& s = *roots[i].slot;
+    if (roots[i].seed.defined()) continue;
+    if (is_complex(s.type)) fail<autograd_error, Arch>(who, ": the output is complex; make it real first (abs, real, imag) or give its gradient");
+    if (s.shape.numel() != 1)
+      fail<autograd_error, Arch>(who, ": the output has shape ", shape_text{s.shape.e, s.shape.rank}, "; reduce it to one element first, or give its gradient");
+  }
+  return roots;
 }
 
 }  // namespace detail::inline SINTER_TARGET
+inline namespace SINTER_TARGET {
 
-/// d(output)/d(inputs) for an output of one element, as a tuple of variables of the inputs' shapes. Does not touch the
-/// inputs' grad(). With create_graph the gradients are recorded statements themselves: derivatives of any order.
+/// The sum over outputs of `seeds` . d(output)/d(inputs): one walk over all outputs. Outputs, inputs and seeds are each a variable (a
+/// seed also a tensor), a tuple or a container of such; the gradients come in the same form as the inputs. A seed has its output's
+/// shape; an undefined one stands for 1, for outputs of one element. Computes only what leads to the inputs, and does not touch
+/// grad(). An input may be the result of a statement, an output, or given twice. With create_graph the gradients are recorded
+/// statements themselves, also as functions of the seeds: derivatives of any order.
 /// Throws autograd_error if nothing was recorded or an input is not used (see grad_options).
 /// https://pytorch.org/docs/stable/generated/torch.autograd.grad.html
-template <class O, class... V, class Arch = native>
-std::tuple<std::remove_cvref_t<V>...> grad(const O& output, const std::tuple<V...>& inputs, grad_options options = {}) {
-  static_assert(detail::is_variable<O>, "sinter: grad needs a variable: name the expression first, `st::variable y = ...`");
-  if (!output.requires_grad()) fail<autograd_error, Arch>("grad: the output does not require a gradient: nothing was recorded");
-  if (is_complex_element<typename O::value_type>) fail<autograd_error, Arch>("grad: the output is complex; make it real first: abs, real, imag");
-  if (output.numel() != 1) fail<autograd_error, Arch>("grad: the output has shape ", shape_text{output.sizes().data(), O::rank}, "; reduce it to one element first");
-  constexpr int n = sizeof...(V);
+template <detail::variables O, detail::variables I, detail::seeds S, class Arch = native>
+detail::gradients_of<I> grad(const O& outputs, const I& inputs, const S& seeds, const grad_options& options = {}) {
+  auto roots = detail::roots_of<Arch>(outputs, seeds, "grad");
   detail::vec<detail::grad_slot*> slots;
-  std::apply([&](const auto&... v) { (slots.push(v.slot()), ...); }, inputs);
-  detail::vec<detail::any_variable> found(n, {});
-  std::tuple<std::remove_cvref_t<V>...> out;
-  auto unused = [&](int i) {
-    if (!options.allow_unused)
-      fail<autograd_error, Arch>("grad: input ", i, " was not used in the output; pass allow_unused to get an undefined gradient");
-  };
-  if (options.create_graph) {
-    auto one = tensor<typename O::value_type, extents<>>(allocate_cpu<Arch>(sizeof(typename O::value_type)), nullptr, {}, {});
-    auto* p = static_cast<typename O::value_type*>(one.storage_handle()->data);
-    *p = 1;
-    detail::operand seed;
-    seed.data = reinterpret_cast<char*>(p);
-    seed.shape = output.slot()->shape;
-    detail::run_recorded<Arch>(detail::any_variable(seed, one.storage_handle(), output.slot()->type, nullptr), *output.slot(), slots, found);
-    int i = 0;
-    std::apply([&](auto&... v) {
-      auto fill = [&]<class W>(W& to) {
-        if (found[i].defined()) to = detail::typed<typename W::value_type, typename W::extents_type>(found[i]);
-        else unused(i);
-        ++i;
-      };
-      (fill(v), ...);
-    }, out);
-    return out;
-  }
-  // the plain walk adds to slots: their own gradients are put aside for its time
-  const detail::vec<detail::grad_slot*> all = detail::reachable(output.slot());
-  struct aside_t {
-    const detail::vec<detail::grad_slot*>& all;
-    detail::vec<detail::result> kept;
-    detail::vec<bool> retained;
-    ~aside_t() {
-      for (int i = 0; i < all.size(); ++i) all[i]->grad = kept[i], all[i]->retain = retained[i];
-    }
-  } aside{all, {}, {}};
-  for (int i = 0; i < all.size(); ++i) {
-    aside.kept.push(all[i]->grad);
-    aside.retained.push(all[i]->retain);
-    all[i]->grad = {};
-    all[i]->retain = false;
-  }
-  for (int i = 0; i < slots.size(); ++i) slots[i]->retain = true;
-  output.template backward<Arch>(options.retain_graph);
+  detail::for_variables(inputs, [&](const auto& v) {
+    if (!v.defined()) fail<autograd_error, Arch>("grad: input ", slots.size(), " is an undefined variable");
+    slots.push(v.slot());
+  });
+  detail::gradients_of<I> out;
+  if constexpr (requires { out.resize(inputs.size()); }) out.resize(inputs.size());
+  if (slots.size() == 0) return out;
+  detail::vec<detail::any_variable> found(slots.size(), {});
+  detail::find_gradients<Arch>(roots, slots, options, found);
   int i = 0;
-  std::apply([&](auto&... v) {
-    auto fill = [&]<class W>(W& to) {
-      if (slots[i]->grad.block) to = detail::plain_gradient<Arch, W>(slots[i]);
-      else unused(i);
-      ++i;
-    };
-    (fill(v), ...);
-  }, out);
-  for (int k = 0; k < slots.size(); ++k) {
-    bool in_walk = false;
-    for (int j = 0; j < all.size(); ++j) in_walk = in_walk || all[j] == slots[k];
-    if (!in_walk) slots[k]->retain = false;
-  }
+  detail::for_variables(out, [&]<class W>(W& to) { to = detail::typed<typename W::value_type, typename W::extents_type>(found[i++]); });
   return out;
 }
-
-/// The same for one input.
-template <class O, class T, class E, class D, class Arch = native>
-variable<T, E, D> grad(const O& output, const variable<T, E, D>& input, grad_options options = {}) {
-  return std::get<0>(grad(output, std::tuple(input), options));
+template <detail::variables O, detail::variables I, class Arch = native>
+detail::gradients_of<I> grad(const O& outputs, const I& inputs, const grad_options& options = {}) {
+  return grad<O, I, detail::no_seeds, Arch>(outputs, inputs, detail::no_seeds{}, options);
 }
 
+/// Adds the gradients of the sum over outputs of `seeds` . output to the grad() of the leaves, or of `options.inputs` alone, in one walk.
+/// https://pytorch.org/docs/stable/generated/torch.autograd.backward.html
+template <detail::variables O, detail::seeds S, class Arch = native> void backward(const O& outputs, const S& seeds, const backward_options& options = {}) {
+  const auto roots = detail::roots_of<Arch>(outputs, seeds, "backward");
+  detail::vec<detail::grad_slot*> from;
+  detail::vec<detail::gradient> start;
+  for (int i = 0; i < roots.size(); ++i) {
+    from.push(roots[i].slot);
+    detail::gradient g;
+    g.block = roots[i].seed.block, g.data = roots[i].seed.value.data;
+    for (int d = 0; d < roots[i].slot->shape.rank; ++d) g.strides[d] = roots[i].seed.value.strides[d];
+    start.push(g);
+  }
+  detail::backward_from<Arch>(from, start, options.inputs.slots(), options.retain_graph);
+}
+template <detail::variables O, class Arch = native> void backward(const O& outputs, const backward_options& options = {}) {
+  backward<O, detail::no_seeds, Arch>(outputs, detail::no_seeds{}, options);
+}
+
+}  // namespace SINTER_TARGET
 }  // namespace sinter::inline v0

@@ -41,6 +41,16 @@ inline uint8 ones_of(const shape_value& s) {
 
 template <class Arch> any_variable record(graph g, const vec<any_variable>& in, const vec<dims_slot>& slots, const shape_value& summed_to);
 
+/// Copies o's elements and makes it the copy, whose memory is returned.
+template <class Arch> storage_ptr copy_of(operand& o, dtype t) {
+  const operand from = o;
+  const storage_ptr copy = allocate_cpu<Arch>(bytes_for<Arch>(o.shape, size_of(t)));
+  row_major_strides(o.shape, o.strides);
+  o.data = static_cast<char*>(copy->data);
+  copy_elements<Arch>(size_of(t), from.shape, from.data, from.strides, o.data, o.strides);
+  return copy;
+}
+
 /// A recorded statement over a run-time graph with output 0.
 template <class Arch> class graph_node final : public node_base {
  public:
@@ -50,26 +60,30 @@ template <class Arch> class graph_node final : public node_base {
       if (in_[i].slot && in_[i].slot->requires_grad) comes_after(*this, *in_[i].slot);
     }
   }
-  void backward(const operand& dy) override {
+  void backward(backward_walk& w, const operand& dy) override {
     vec<int16> grad_of;
     const graph b = gradients(grad_of);
     vec<operand> leaves(in_.size() + 1, {});
-    for (int i = 0; i < in_.size(); ++i) leaves[i] = in_[i].value;
+    vec<storage_ptr> copies;
+    for (int i = 0; i < in_.size(); ++i) {
+      leaves[i] = in_[i].value;
+      if (in_[i].block && adds_to(in_[i].block)) copies.push(copy_of<Arch>(leaves[i], in_[i].type));
+    }
     leaves[in_.size()] = dy;
     for (int i = 0; i < in_.size(); ++i) {  // one at a time: an input may be several operands
       if (grad_of[i] < 0) continue;
-      result to = gradient_target<Arch>(*in_[i].slot, in_[i].part);
-      interpret<Arch>(result_of(b, grad_of[i]), &leaves[0], slots_.size() ? &slots_[0] : nullptr, &to);
+      result to = gradient_target<Arch>(w, *in_[i].slot, in_[i].part);
+      if (to.mode != write_skip) interpret<Arch>(result_of(b, grad_of[i]), &leaves[0], slots_.size() ? &slots_[0] : nullptr, &to);
     }
   }
-  void backward_recorded(const any_variable& dy, any_variable* out) override {
+  void backward_recorded(backward_walk& w, const any_variable& dy, any_variable* out) override {
     vec<int16> grad_of;
     const graph b = gradients(grad_of);
     vec<any_variable> all(in_.size() + 1, {});
     for (int i = 0; i < in_.size(); ++i) all[i] = in_[i];
     all[in_.size()] = dy;
     for (int i = 0; i < in_.size(); ++i)
-      if (grad_of[i] >= 0) out[i] = gradient_of_whole(record<Arch>(result_of(b, grad_of[i]), all, slots_, in_[i].slot->shape), in_[i].part);
+      if (grad_of[i] >= 0 && w.wants(in_[i].slot)) out[i] = gradient_of_whole(record<Arch>(result_of(b, grad_of[i]), all, slots_, in_[i].slot->shape), in_[i].part);
   }
   bool release() override {
     bool any = false;

@@ -141,25 +141,25 @@ class recurrence_node final : public node_base {
     b_.block = {};
     for (int i = 0; i < 2; ++i) versions_[i] = version(i);
   }
-  void backward(const operand& dr) override {
+  void backward(backward_walk& w, const operand& dr) override {
     check_versions();
-    operand to[2];
-    for (int i = 0; i < 2; ++i) {
-      grad_slot* s = input(i);
-      if (!s || !s->requires_grad) continue;
-      to[i] = gradient_sum<native>(*s);
-    }
-    with_differentiable_type(a_.type, [&]<class T>(T) { add_recurrence_gradients<T>(c_, a_.value, r_.value, dr, to[0], to[1]); });
+    operand a = a_.value, r = r_.value, to[2];
+    storage_ptr copies[2];
+    if (a_.block && adds_to(a_.block)) copies[0] = copy_of<native>(a, a_.type);
+    if (r_.block && adds_to(r_.block)) copies[1] = copy_of<native>(r, r_.type);
+    for (int i = 0; i < 2; ++i)
+      if (grad_slot* s = input(i); s && s->requires_grad) to[i] = gradient_sum<native>(w, *s);
+    with_differentiable_type(a_.type, [&]<class T>(T) { add_recurrence_gradients<T>(c_, a, r, dr, to[0], to[1]); });
   }
-  void backward_recorded(const any_variable& dr, any_variable* to) override {
+  void backward_recorded(backward_walk& w, const any_variable& dr, any_variable* to) override {
     check_versions();
     const any_variable r(r_.value, r_.block, r_.type, output), l = record_recurrence(c_.transposed(), a_, dr);
-    if (a_.slot && a_.slot->requires_grad) {
+    if (a_.slot && a_.slot->requires_grad && w.wants(a_.slot)) {
       const any_variable f = c_.back ? r : recorded_previous(c_, r), g = c_.back ? recorded_previous(c_.transposed(), l) : l;
       const auto product = [](auto x, auto y) { return conj(x) * y; };
       to[0] = c_.conjugate ? record_formula<native>(g, f, product) : record_formula<native>(f, g, product);
     }
-    if (b_.slot && b_.slot->requires_grad) to[1] = l;
+    if (b_.slot && b_.slot->requires_grad && w.wants(b_.slot)) to[1] = l;
   }
   bool release() override {
     const bool any = a_.block || r_.block;

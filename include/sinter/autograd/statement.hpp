@@ -124,6 +124,10 @@ struct statement_entry {
   const bool* leaf_read;
 };
 
+template <class Arch> [[noreturn]] SINTER_COLD void fail_inference(const shape_value& s) {
+  fail<autograd_error, Arch>("a variable of shape ", shape_text{s.e, s.rank}, " that was made in inference mode cannot be saved for backward: make it under st::no_grad "
+                             "instead, or another variable of a clone() of its value");
+}
 /// A recorded statement. Its types are gone: one class serves all.
 template <class Arch> class statement_node final : public node_base {
  public:
@@ -138,16 +142,19 @@ template <class Arch> class statement_node final : public node_base {
   }
   /// Operand i: its shape always, its elements if backward reads them; `slot` if it is a variable that wants a gradient.
   void keep_operand(int i, const operand& o, const storage_ptr& block, grad_slot* slot, element_part part) {
+    if (block && slot && slot->inference) [[unlikely]] fail_inference<Arch>(o.shape);
     leaves_[i] = o;
-    kept_[i] = block;
+    kept_[i] = block && block.get() == overwritten ? copy_of<Arch>(leaves_[i], type_of(i)) : block;
     parts_[i] = part;
-    if (block) versions_[i] = block->version.load(std::memory_order_acquire);
+    if (block) versions_[i] = kept_[i]->version.load(std::memory_order_acquire);
     if (slot && slot->requires_grad) {
       slot->refs.fetch_add(1, std::memory_order_relaxed);
       inputs_[i] = slot;
       comes_after(*this, *slot);
     }
   }
+  /// Memory that is about to be written: what lies there is saved as a copy.
+  const storage* overwritten = nullptr;
   /// Saved value k behind the operands and dy.
   void keep_saved(int k, const result& r) {
     const int i = e_.operands + e_.results + k;
@@ -158,23 +165,21 @@ template <class Arch> class statement_node final : public node_base {
     if (r.block) versions_[i] = r.block->version.load(std::memory_order_acquire);
   }
 
-  void backward(const operand& dy) override {
+  void backward(backward_walk& w, const operand& dy) override {
     check_versions();
-    leaves_[e_.operands] = dy;
-    for (int r = 0; e_.results == 2 && r < 2; ++r) leaves_[e_.operands + r] = part_of(dy, output->type, r);
+    scratch_array<operand, 8> leaves(leaves_.size());
+    for (int i = 0; i < leaves_.size(); ++i) leaves[i] = leaves_[i];
+    leaves[e_.operands] = dy;
+    for (int r = 0; e_.results == 2 && r < 2; ++r) leaves[e_.operands + r] = part_of(dy, output->type, r);
     // kernels may read an operand after they have written: one that is a gradient is copied
-    vec<operand> own;
     vec<storage_ptr> copies;
-    for (int i = 0; i < e_.operands; ++i) {
-      if (!kept_[i] || !e_.leaf_read[i] || !adds_to(kept_[i])) continue;
-      if (!copies.size()) own = leaves_;
-      copies.push(copy_of(own[i], type_of(i)));
-    }
+    for (int i = 0; i < e_.operands; ++i)
+      if (kept_[i] && e_.leaf_read[i] && adds_to(kept_[i])) copies.push(copy_of<Arch>(leaves[i], type_of(i)));
     vec<result> to(e_.operands + 1, {});
     for (int i = 0; i < e_.operands; ++i) {
       const int k = e_.grad_of[i];
       if (k < 0) continue;
-      if (inputs_[i]) to[k] = gradient_target<Arch>(*inputs_[i], parts_[i]);
+      if (inputs_[i]) to[k] = gradient_target<Arch>(w, *inputs_[i], parts_[i]);
       else to[k].mode = write_skip;
     }
     // one variable as several operands: all of its gradients are added to zeros
@@ -185,9 +190,9 @@ template <class Arch> class statement_node final : public node_base {
           __builtin_memset(r.data, 0, static_cast<std::size_t>(r.shape.numel() * size_of(inputs_[i]->type)));
           r.mode = write_accumulate;
         }
-    cpu_run(*e_.backward, copies.size() ? &own[0] : &leaves_[0], slots_.size() ? &slots_[0] : nullptr, &to[0]).template run<Arch>();
+    cpu_run(*e_.backward, leaves.get(), slots_.size() ? &slots_[0] : nullptr, &to[0]).template run<Arch>();
   }
-  void backward_recorded(const any_variable& dy, any_variable* out) override {
+  void backward_recorded(backward_walk& w, const any_variable& dy, any_variable* out) override {
     check_versions();
     const int n = e_.operands;
     const graph again = e_.replay->restore();
@@ -203,7 +208,8 @@ template <class Arch> class statement_node final : public node_base {
       k += e_.saves_results >> r & 1;
     }
     for (int i = 0; i < n; ++i)
-      if (inputs_[i] && e_.grad_of[i] >= 0) out[i] = gradient_of_whole(record<Arch>(result_of(again, e_.grad_of[i]), in, slots_, inputs_[i]->shape), parts_[i]);
+      if (inputs_[i] && e_.grad_of[i] >= 0 && w.wants(inputs_[i]))
+        out[i] = gradient_of_whole(record<Arch>(result_of(again, e_.grad_of[i]), in, slots_, inputs_[i]->shape), parts_[i]);
   }
   bool release() override {
     bool any = false;
@@ -221,15 +227,6 @@ template <class Arch> class statement_node final : public node_base {
         fail<version_error, Arch>("backward: a value of shape ", shape_text{leaves_[i].shape.e, leaves_[i].shape.rank},
                                   " that a statement saved was written in place since (version ", versions_[i], ", now ",
                                   kept_[i]->version.load(std::memory_order_acquire), ")");
-  }
-  /// Copies o's elements and makes it the copy, whose memory is returned.
-  static storage_ptr copy_of(operand& o, dtype t) {
-    const operand from = o;
-    const storage_ptr copy = allocate_cpu<Arch>(bytes_for<Arch>(o.shape, size_of(t)));
-    row_major_strides(o.shape, o.strides);
-    o.data = static_cast<char*>(copy->data);
-    copy_elements<Arch>(size_of(t), from.shape, from.data, from.strides, o.data, o.strides);
-    return copy;
   }
   dtype type_of(int operand) const {
     for (int i = 0; i < e_.program->size(); ++i)
@@ -317,8 +314,8 @@ template <class P> bool broadcasts_unforeseen(const operand* leaves, const dims_
   return false;
 }
 
-/// Evaluates an expression over variables and records it.
-template <class X, class Arch = native> SINTER_HIDDEN auto evaluate_variable(const X& x) {
+/// Evaluates an expression over variables and records it. `overwritten`: memory that the result will be written to.
+template <class X, class Arch = native> SINTER_HIDDEN auto evaluate_variable(const X& x, const storage* overwritten = nullptr) {
   using L = lowered<X>;
   L::check();
   using P = typename L::program;
@@ -337,7 +334,10 @@ template <class X, class Arch = native> SINTER_HIDDEN auto evaluate_variable(con
     if (record && broadcasts_unforeseen<P>(ops.leaves, ops.slots)) {
       vec<any_variable> in;
       for_operands_of(x, [&](const auto& l, int i, element_part part) {
-        in.push(any_variable(ops.leaves[i], block_of(l), dtype_of_leaf(l), slot_of(l), part));
+        any_variable v(ops.leaves[i], block_of(l), dtype_of_leaf(l), slot_of(l), part);
+        if (v.slot && v.slot->inference) [[unlikely]] fail_inference<Arch>(v.value.shape);
+        if (v.block && v.block.get() == overwritten) v.block = copy_of<Arch>(v.value, v.type);
+        in.push(v);
       });
       vec<dims_slot> slots;
       for (int i = 0; i < ops.slot_count; ++i) slots.push(ops.slots[i]);
@@ -356,6 +356,7 @@ template <class X, class Arch = native> SINTER_HIDDEN auto evaluate_variable(con
   if (!record) return out;
   auto* n = new statement_node<Arch>(statement_of<P, typename marks_of<X>::type, Arch>);
   attach(n, *out.slot());
+  n->overwritten = overwritten;
   n->keep_slots(ops.slots, ops.slot_count);
   for_operands_of(x, [&](const auto& l, int i, element_part part) {
     n->keep_operand(i, ops.leaves[i], Dv::tables.leaf_kept[i] ? block_of(l) : storage_ptr{}, slot_of(l), part);

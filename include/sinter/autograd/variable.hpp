@@ -8,28 +8,166 @@ namespace sinter::inline v0 {
 
 namespace detail {
 
+struct view_record;
+struct state_base;
+/// What is done with the elements of a variable of unknown type.
+struct state_elements {
+  void (*release)(state_base*);
+  const storage* (*where)(const state_base*, operand& to);
+};
+/// What all handles of one variable share, without its type. Nodes hold slots alone, so an intermediate value is freed with its
+/// last handle even while a graph still passes gradients through it.
+struct state_base : grad_slot {
+  std::atomic<int64> handles{1};
+  grad_slot* current = this;       ///< the slot of the value as it is: another one once a recorded statement wrote it in place; then counted
+  view_record* view = nullptr;     ///< owned; null: no view
+  std::atomic<uint64> history{0};  ///< how often a recorded statement wrote the elements, itself or through a view of it
+  const state_elements* elements = nullptr;
+};
+/// Of which variable's elements a variable is a view.
+struct view_record {
+  state_base* base = nullptr;      ///< no view itself; the record is one of its handles
+  std::atomic<uint64> seen{0};     ///< the history of the base that the view's slot knows
+  bool unrecorded = false;         ///< made where nothing was recorded
+  std::atomic<bool> busy{false};
+  grad_slot* (*slot)(state_base*) = nullptr;  ///< the view's slot, after what was written since
+};
+
 inline namespace SINTER_TARGET {
-/// The last handle of a variable goes: its value is freed, its slot when no node reads it.
-template <class State> SINTER_NOINLINE void let_go(State* s) {
-  s->value = {};
-  drop(s);
+/// The last handle of a variable goes: its value is freed, its slots when no node reads them.
+SINTER_NOINLINE inline void let_go(state_base* s) {
+  while (s) {
+    s->elements->release(s);
+    state_base* base = nullptr;
+    if (view_record* v = s->view) {
+      if (v->base->handles.fetch_sub(1, std::memory_order_acq_rel) == 1) base = v->base;
+      s->view = nullptr;
+      delete v;
+    }
+    if (s->current != s) {
+      grad_slot* const now = s->current;
+      s->current = s;
+      drop(now);
+    }
+    drop(s);
+    s = base;
+  }
 }
 }  // namespace SINTER_TARGET
 
-/// What all handles of one variable share. Nodes hold the slot alone, so an intermediate value is freed with its last
-/// handle even while a graph still passes gradients through it.
-template <class T, class E, class D> struct variable_state final : grad_slot {
-  std::atomic<int64> handles{1};
+template <class T, class E, class D> struct variable_state final : state_base {
   tensor<T, E, D> value;
   SINTER_INLINE explicit variable_state(tensor<T, E, D> v) : value(static_cast<tensor<T, E, D>&&>(v)) {
     destroy = &destroy_state<variable_state>;
+    elements = &elements_of;
     type = dtype_of<std::remove_const_t<T>>;
+    inference = is_inference_mode_enabled();
     shape.rank = E::rank;
     for (int d = 0; d < E::rank; ++d) shape[d] = value.sizes()[d];
   }
+  static constexpr state_elements elements_of{[](state_base* s) { static_cast<variable_state*>(s)->value = {}; },
+                                              [](const state_base* s, operand& to) -> const storage* {
+                                                const auto& t = static_cast<const variable_state*>(s)->value;
+                                                to.data = reinterpret_cast<char*>(const_cast<std::remove_const_t<T>*>(t.data()));
+                                                to.shape = s->shape;
+                                                for (int d = 0; d < E::rank; ++d) to.strides[d] = t.strides()[d];
+                                                return t.storage_handle().get();
+                                              }};
 };
 
+inline namespace SINTER_TARGET {
+template <class T, class E, class D> SINTER_INLINE gradient gradient_of(const tensor<T, E, D>& t) {
+  gradient g;
+  g.block = t.storage_handle();
+  g.data = reinterpret_cast<char*>(const_cast<std::remove_const_t<T>*>(t.data()));
+  for (int d = 0; d < E::rank; ++d) g.strides[d] = t.strides()[d];
+  return g;
+}
+/// Walks backward from several roots, where seeds[i] without data stands for 1: towards all leaves, or `inputs` alone.
+template <class Arch> SINTER_NOINLINE void backward_from(const vec<grad_slot*>& roots, const vec<gradient>& seeds, const vec<grad_slot*>& inputs, bool retain_graph) {
+  backward_walk w;
+  w.retain_graph = retain_graph;
+  if (inputs.size()) ask_for(w, roots, inputs);
+  for (int i = 0; i < roots.size(); ++i) start_from<Arch>(w, *roots[i], seeds[i], roots.size() == 1);
+  run_backward<Arch>(w);
+  for (walk_entry* e = w.oldest; e; e = e->next) {
+    if (!e->asked || !e->sum.data) continue;
+    if (e->slot->is_leaf()) {
+      accumulate_in_leaf<Arch>(*e);
+    } else {
+      const bool kept = e->slot->retain;  // then it was added when it was shown
+      e->slot->retain = true;
+      if (!kept) add_to_kept<Arch>(e->slot->more().kept, e->sum, *e->slot);
+    }
+  }
+}
+template <class Arch> void backward_from(grad_slot& root, const gradient& seed, const vec<grad_slot*>& inputs, bool retain_graph) {
+  backward_from<Arch>(vec<grad_slot*>(1, &root), vec<gradient>(1, seed), inputs, retain_graph);
+}
+
+/// Variables of any types, as slots.
+class slot_list {
+ public:
+  slot_list() = default;
+  template <class... T, class... E, class... D> SINTER_INLINE slot_list(const variable<T, E, D>&... v) requires(sizeof...(T) > 0) { (add(v.slot()), ...); }
+  slot_list(const slot_list& o) {
+    for (int i = 0; i < o.slots_.size(); ++i) add(o.slots_[i]);
+  }
+  slot_list& operator=(const slot_list&) = delete;
+  ~slot_list() {
+    for (int i = 0; i < slots_.size(); ++i) drop(slots_[i]);
+  }
+  void add(grad_slot* s) {
+    if (!s) fail<autograd_error>("backward: one of the inputs is an undefined variable");
+    s->refs.fetch_add(1, std::memory_order_relaxed);
+    slots_.push(s);
+  }
+  const vec<grad_slot*>& slots() const { return slots_; }
+
+ private:
+  vec<grad_slot*> slots_;
+};
+
+}  // namespace SINTER_TARGET
 }  // namespace detail
+
+inline namespace SINTER_TARGET {
+struct backward_options {
+  bool retain_graph = false;        ///< keep what the statements saved, for another backward
+  detail::slot_list inputs = {};    ///< `{x, w}`: only these collect gradients, results of statements retain them; empty: all leaves
+};
+}  // namespace SINTER_TARGET
+
+/// What register_hook returns: remove() ends the calls. Copies stand for the same hook; it needs no handle to live.
+class hook_handle {
+ public:
+  hook_handle() = default;
+  SINTER_INLINE explicit hook_handle(detail::hook* h) : hook_(h) {}
+  SINTER_INLINE hook_handle(const hook_handle& o) noexcept : hook_(o.hook_) {
+    if (hook_) hook_->refs.fetch_add(1, std::memory_order_relaxed);
+  }
+  SINTER_INLINE hook_handle(hook_handle&& o) noexcept : hook_(o.hook_) { o.hook_ = nullptr; }
+  SINTER_INLINE hook_handle& operator=(const hook_handle& o) noexcept { return *this = hook_handle(o); }
+  SINTER_INLINE hook_handle& operator=(hook_handle&& o) noexcept {
+    detail::hook* h = hook_;
+    hook_ = o.hook_, o.hook_ = h;
+    return *this;
+  }
+  SINTER_INLINE ~hook_handle() {
+    if (hook_) hook_->drop();
+  }
+  SINTER_INLINE void remove() const {
+    if (!hook_ || !hook_->list) return;
+    detail::hook** at = &hook_->list->hooks;
+    while (*at != hook_) at = &(*at)->next;
+    *at = hook_->next;
+    hook_->next = nullptr, hook_->list = nullptr;
+    hook_->drop();
+  }
+
+ private:
+  detail::hook* hook_ = nullptr;
+};
 
 /// A tensor that takes part in differentiation. Copies share value and gradient, as in PyTorch.
 template <class V, class E, class D = cpu_t> class variable {
@@ -50,17 +188,28 @@ template <class V, class E, class D = cpu_t> class variable {
     if (state_) state_->handles.fetch_add(1, std::memory_order_relaxed);
   }
   SINTER_INLINE variable(variable&& o) noexcept : state_(o.state_) { o.state_ = nullptr; }
-  SINTER_INLINE variable& operator=(const variable& o) noexcept { return *this = variable(o); }
-  SINTER_INLINE variable& operator=(variable&& o) noexcept {
+  /// `v = w` makes v another handle of w.
+  SINTER_INLINE variable& operator=(const variable& o) & noexcept { return *this = variable(o); }
+  SINTER_INLINE variable& operator=(variable&& o) & noexcept {
     state* t = state_;
     state_ = o.state_, o.state_ = t;
     return *this;
   }
+  /// `v(0) = e`, `v(slice(0, 2)) = e`: assignment to a view writes through.
+  template <class X, class Arch = native> requires detail::assignable<X> void operator=(X&& e) &&;
+  /// Writes e (a number, tensor, variable or expression that broadcasts to this shape) into the elements, recorded: handles and views see
+  /// it, and statements that saved the elements for backward will notice. Throws autograd_error for a leaf that requires a gradient
+  /// (unless under no_grad) and for views of one. https://pytorch.org/docs/stable/generated/torch.Tensor.copy_.html
+  template <class X, class Arch = native> requires detail::assignable<X> const variable& copy_(X&& e) const;
+  template <number N> const variable& fill_(N n) const { return copy_(n); }
+  const variable& zero_() const { return copy_(0); }
   SINTER_INLINE ~variable() {
     if (state_ && state_->handles.fetch_sub(1, std::memory_order_acq_rel) == 1) detail::let_go(state_);
   }
   /// Evaluates an expression as one recorded statement; one without variables makes a leaf.
   template <detail::formula X, class Arch = native> variable(const X& x);
+  /// Another handle of the variable whose state this is.
+  SINTER_INLINE explicit variable(state* s) noexcept : state_(s) { state_->handles.fetch_add(1, std::memory_order_relaxed); }
   SINTER_INLINE const variable& handle() const& { return *this; }
   SINTER_INLINE variable&& handle() && { return static_cast<variable&&>(*this); }
 
@@ -79,38 +228,67 @@ template <class V, class E, class D = cpu_t> class variable {
   }
   /// Sum of what backward() has found so far; undefined before.
   SINTER_INLINE tensor<V, E, D> grad() const {
-    if (!state_ || !state_->grad.block) return {};
+    const detail::grad_slot* const s = slot();
+    const detail::gradient* const g = s ? s->shown() : nullptr;
+    if (!g) return {};
     index_list<rank> sizes, strides;
-    for (int d = 0; d < rank; ++d) sizes[d] = state_->shape[d], strides[d] = state_->grad.strides[d];
-    return {state_->grad.block, reinterpret_cast<V*>(state_->grad.data), sizes, strides};
+    for (int d = 0; d < rank; ++d) sizes[d] = s->shape[d], strides[d] = g->strides[d];
+    return {g->block, reinterpret_cast<V*>(g->data), sizes, strides};
   }
   /// Forgets the gradient; the next backward() allocates a new one.
-  SINTER_INLINE void zero_grad() const { if (state_) state_->grad = detail::result{}; }
-  SINTER_INLINE bool requires_grad() const { return state_ && state_->requires_grad; }
-  /// Switches recording of this leaf on or off. Throws autograd_error on a recorded result.
+  SINTER_INLINE void zero_grad() const { if (state_) slot()->forget_gradient(); }
+  SINTER_INLINE bool requires_grad() const {
+    const detail::grad_slot* const s = slot();
+    return s && s->requires_grad;
+  }
+  /// Switches recording of this leaf on or off. Throws autograd_error on a recorded result, and where it was made in inference mode.
   template <class Arch = native> const variable& requires_grad_(bool on = true) const {
     if (!is_leaf()) fail<autograd_error, Arch>("requires_grad_: only for leaves; use detach() on the result of a statement");
-    state_->requires_grad = on;
+    if (on && is_inference() && !is_inference_mode_enabled())
+      fail<autograd_error, Arch>("requires_grad_: this variable was made in inference mode and cannot be recorded outside; make another one of a clone() of its value");
+    slot()->requires_grad = on;
     return *this;
   }
-  SINTER_INLINE bool is_leaf() const { return !state_ || state_->is_leaf(); }
-  /// Keeps the gradient of this intermediate result after backward().
-  SINTER_INLINE void retain_grad() const { state_->retain = true; }
+  SINTER_INLINE bool is_leaf() const { return !state_ || slot()->is_leaf(); }
+  /// Was it made in inference mode?
+  SINTER_INLINE bool is_inference() const { return state_ && state_->inference; }
+  /// Keeps the gradient of this intermediate result after backward(), as its hooks leave it. Throws autograd_error where none is recorded.
+  template <class Arch = native> void retain_grad() const {
+    if (!requires_grad()) fail<autograd_error, Arch>("retain_grad: this variable does not require a gradient");
+    if (is_leaf()) return;
+    slot()->retain = true;
+    slot()->more();
+  }
+  /// Calls f(g) with the gradient g of this variable, a tensor, whenever one has been computed, before it is used any further; what
+  /// f returns, unless that is void, is used in its place. Hooks are called in the order in which they were registered. In a recorded walk
+  /// (create_graph) f is given a variable, if it takes one; else it may only look. Of a leaf they see the whole gradient of a walk.
+  /// Throws autograd_error where no gradient is wanted. https://pytorch.org/docs/stable/generated/torch.Tensor.register_hook.html
+  template <class F> hook_handle register_hook(F f) const;
+  /// Calls f(v) with this variable, a leaf, whenever a walk has added to its gradient.
+  /// https://pytorch.org/docs/stable/generated/torch.Tensor.register_post_accumulate_grad_hook.html
+  template <class F> hook_handle register_post_accumulate_grad_hook(F f) const;
 
   /// d(this)/d(leaves), added to the leaves' grad(). For a result of one element.
   /// Throws autograd_error if it has more, or nothing was recorded.
   template <class Arch = native> void backward(bool retain_graph = false) const {
-    if (is_complex_element<V>) fail<autograd_error, Arch>("backward: a complex result needs a gradient to start from: backward(g)");
-    if (value().numel() != 1)
-      fail<autograd_error, Arch>("backward: a result of shape ", shape_text{value().sizes().data(), rank}, " needs a gradient to start from: backward(g)");
-    start_backward<Arch>(nullptr, retain_graph);
+    check_backward<Arch>();
+    detail::backward_walk w;
+    w.retain_graph = retain_graph;
+    detail::start_from<Arch>(w, *slot(), {}, true);
+    detail::run_backward<Arch>(w);
+  }
+  template <class Arch = native> void backward(const backward_options& options) const {
+    check_backward<Arch>();
+    detail::backward_from<Arch>(*slot(), {}, options.inputs.slots(), options.retain_graph);
   }
   /// The same for any shape, from the given gradient of this result.
-  template <class Arch = native> void backward(const tensor<V, E, D>& seed, bool retain_graph = false) const {
+  template <class Arch = native> void backward(const tensor<V, E, D>& seed, bool retain_graph = false) const { backward<Arch>(seed, backward_options{retain_graph, {}}); }
+  template <class Arch = native> void backward(const tensor<V, E, D>& seed, const backward_options& options) const {
+    if (!requires_grad()) fail_unrecorded<Arch>();
     if (!(seed.sizes() == value().sizes()))
       fail<shape_error, Arch>("backward: the gradient's shape ", shape_text{seed.sizes().data(), rank}, " is not that of the result, ",
                               shape_text{value().sizes().data(), rank});
-    start_backward<Arch>(&seed, retain_graph);
+    detail::backward_from<Arch>(*slot(), detail::gradient_of(seed), options.inputs.slots(), options.retain_graph);
   }
 
   static constexpr int dim() { return rank; }
@@ -125,56 +303,26 @@ template <class V, class E, class D = cpu_t> class variable {
   template <class... A> auto operator()(A... a) const;
   /// The transposed view of a matrix.
   auto T() const requires(E::rank == 2);
-  SINTER_INLINE detail::grad_slot* slot() const { return state_; }
+  /// What recorded statements know of it.
+  SINTER_INLINE detail::grad_slot* slot() const {
+    if (!state_) return nullptr;
+    return state_->view ? state_->view->slot(state_) : state_->current;
+  }
+  SINTER_INLINE state* state_handle() const { return state_; }
 
  private:
-  template <class Arch> void start_backward(const tensor<V, E, D>* seed, bool retain_graph) const {
-    if (!requires_grad()) fail<autograd_error, Arch>("backward: this variable does not require a gradient: nothing was recorded");
-    const bool accumulates = is_leaf() || state_->retain;
-    if (!accumulates) state_->grad = detail::result{};
-    // read where it is, unless it is a gradient to which the statement that reads it adds
-    if (seed && !accumulates && !(state_->producer && state_->producer->adds_to(seed->storage_handle()))) {
-      detail::result& g = state_->grad;
-      g.block = seed->storage_handle(), g.shape = state_->shape;
-      g.data = reinterpret_cast<char*>(const_cast<V*>(seed->data()));
-      for (int d = 0; d < rank; ++d) g.strides[d] = seed->strides()[d];
-      return detail::run_backward<Arch>(*state_, retain_graph);
-    }
-    const detail::result to = detail::gradient_target<Arch>(*state_);
-    V* p = reinterpret_cast<V*>(to.data);
-    const int64 n = value().numel();
-    if (seed) {
-      detail::operand from;
-      from.shape = state_->shape;
-      for (int d = 0; d < rank; ++d) from.strides[d] = seed->strides()[d];
-      detail::sum_into<Arch>(dtype_of<value_type>, reinterpret_cast<const char*>(seed->data()), from.shape, from.strides, to.data, to.shape,
-                             to.strides, to.mode == detail::write_accumulate);
-    } else {
-      for (int64 i = 0; i < n; ++i) p[i] = to.mode == detail::write_accumulate ? static_cast<V>(p[i] + V(1)) : V(1);
-    }
-    detail::run_backward<Arch>(*state_, retain_graph);
+  template <class Arch> [[noreturn]] static void fail_unrecorded() {
+    fail<autograd_error, Arch>("backward: this variable does not require a gradient: nothing was recorded");
+  }
+  template <class Arch> void check_backward() const {
+    if (is_complex_element<V>) fail<autograd_error, Arch>("backward: a complex result needs a gradient to start from: backward(g)");
+    if (value().numel() != 1)
+      fail<autograd_error, Arch>("backward: a result of shape ", shape_text{value().sizes().data(), rank}, " needs a gradient to start from: backward(g)");
+    if (!requires_grad()) fail_unrecorded<Arch>();
   }
 
   state* state_ = nullptr;
 };
-
-// Only to say what is meant instead.
-template <class T, class E, class D, class X> const variable<T, E, D>& operator+=(const variable<T, E, D>& w, X&&) {
-  static_assert(detail::never<X>, "sinter: a variable is not changed in place: write its value, `w.detach() += ...;`");
-  return w;
-}
-template <class T, class E, class D, class X> const variable<T, E, D>& operator-=(const variable<T, E, D>& w, X&&) {
-  static_assert(detail::never<X>, "sinter: a variable is not changed in place: write its value, `w.detach() -= ...;`");
-  return w;
-}
-template <class T, class E, class D, class X> const variable<T, E, D>& operator*=(const variable<T, E, D>& w, X&&) {
-  static_assert(detail::never<X>, "sinter: a variable is not changed in place: write its value, `w.detach() *= ...;`");
-  return w;
-}
-template <class T, class E, class D, class X> const variable<T, E, D>& operator/=(const variable<T, E, D>& w, X&&) {
-  static_assert(detail::never<X>, "sinter: a variable is not changed in place: write its value, `w.detach() /= ...;`");
-  return w;
-}
 
 template <class T, class E, class D> variable(const tensor<T, E, D>&) -> variable<T, E, D>;
 template <class Op, class... A> variable(const node<Op, A...>&)

@@ -4,7 +4,8 @@
 #pragma once
 #include <vector>
 
-#include "linear.hpp"
+#include "hooks.hpp"
+#include "in_place.hpp"
 
 namespace sinter::inline v0 {
 namespace detail::inline SINTER_TARGET {

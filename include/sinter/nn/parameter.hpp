@@ -36,7 +36,7 @@ template <class T> class parameter {
   any_tensor grad() const { return table_->grad(handle_); }
   int64 numel() const { return slot()->shape.numel(); }
   bool requires_grad() const { return slot()->requires_grad; }
-  void zero_grad() const { slot()->grad = detail::result{}; }
+  void zero_grad() const { slot()->forget_gradient(); }
   /// Lets the variable, through all its handles, hold the row-major elements at `data` in `block`.
   void set_data(const storage_ptr& block, T* data) const { table_->set_data(handle_, block, data); }
   /// What is the same for all handles of one variable, and different for different ones.

@@ -44,6 +44,55 @@ template <class T, class E, int R> struct selection : tensor<std::remove_const_t
   tensor<T, E, cpu_t> t_;
   index_map_ptr m_;
 };
+/// base, in which what m names was replaced by (or, `add`, increased by) the elements of src.
+template <bool Add, class X, class S> auto scattered(const X& base, const S& src, const index_map_ptr& m) {
+  using V = typename X::value_type;
+  constexpr int R = X::rank;
+  tensor<V, rank<R>> value = clone(contiguous(tensor_of(base)));
+  const auto from = contiguous(tensor_of(src));
+  m->for_elements([&](int64 i, int64 k) {
+    if constexpr (Add) add_to(value.data()[i], from.data()[k]);
+    else value.data()[i] = from.data()[k];
+  });
+  if constexpr (tensor_like<X> && tensor_like<S>) {
+    return value;
+  } else {
+    vec<linear_term> terms;
+    // without Add base keeps what was not written, and of several writes to one place the last counts
+    auto rest = new_map<index_map>(m->in, m->in, value.numel(), 1), last = new_map<index_map>(m->in, m->out, m->rows * m->width, 1);
+    for (int64 i = 0; i < rest->rows; ++i) rest->row(i) = -1;
+    m->for_elements([&](int64 i, int64 k) { rest->row(i) = k; });  // who wrote it
+    m->for_elements([&](int64 i, int64 k) { last->row(k) = Add || rest->row(i) == k ? i : -1; });
+    for (int64 i = 0; i < rest->rows; ++i) rest->row(i) = Add || rest->row(i) < 0 ? i : -1;
+    if constexpr (!tensor_like<X>) terms.push({rest, false, base.slot()});
+    if constexpr (!tensor_like<S>) terms.push({last, true, src.slot()});
+    return linear_variable<V, rank<R>>(value, terms);
+  }
+}
+/// The same of a variable; what is assigned is recorded.
+template <class T, class E, int R> struct variable_selection : variable<T, rank<R>> {
+  using values = variable<T, rank<R>>;
+  variable_selection(const variable<T, E, cpu_t>& x, const index_map_ptr& m) : values(map_linear<rank<R>>(x, m)), x_(x), m_(m) {}
+  template <class X> requires assignable<X> void operator=(X&& x) && { copy_(static_cast<X&&>(x)); }
+  template <class X> requires assignable<X> void copy_(X&& x) {
+    mine().copy_(static_cast<X&&>(x));
+    write();
+  }
+#define SINTER_SELECTION_ASSIGN(sign)                                                   \
+  template <class X> requires assignable<X> void operator sign##=(X&& x) && {           \
+    mine() sign##= static_cast<X&&>(x);                                                 \
+    write();                                                                            \
+  }
+  SINTER_SELECTION_ASSIGN(+) SINTER_SELECTION_ASSIGN(-) SINTER_SELECTION_ASSIGN(*) SINTER_SELECTION_ASSIGN(/)
+#undef SINTER_SELECTION_ASSIGN
+
+ private:
+  const values& mine() const { return *this; }
+  void write() const { x_.copy_(scattered<false>(x_, mine(), m_)); }
+  variable<T, E, cpu_t> x_;
+  index_map_ptr m_;
+};
+template <class T, class E, int R> inline constexpr bool is_variable<variable_selection<T, E, R>> = true;
 /// x's elements as m says, for a tensor or a variable.
 template <int R, class X> auto selected(const X& x, const index_map_ptr& m) { return map_linear<rank<R>>(x, m); }
 
@@ -226,7 +275,7 @@ template <class X, class... A> auto select_elements(const X& x, const A&... inde
     }();
     constexpr int R = decltype(map.second)::value;
     if constexpr (tensor_like<X>) return detail::selection<typename X::element_type, typename X::extents_type, R>(x, map.first);
-    else return detail::selected<R>(x, map.first);
+    else return detail::variable_selection<typename X::value_type, typename X::extents_type, R>(x, map.first);
   }
 }
 

@@ -26,6 +26,8 @@ struct linear_map {
   virtual void adjoint(dtype t, const operand& y, const operand& x) const = 0;  ///< x += M^T y
   /// Of complex elements: does M treat the parts alike, so that it is run on each, or is it between complex and real ones?
   virtual bool by_parts() const { return true; }
+  /// Does it take complex elements as they are?
+  virtual bool takes_complex() const { return false; }
 };
 using linear_map_ptr = std::shared_ptr<const linear_map>;
 /// A map of kind M. (std::make_shared leaves a symbol in a library that keeps it from unloading.)

@@ -7,31 +7,6 @@
 #pragma GCC visibility push(hidden)
 namespace sinter::inline v0 {
 namespace detail::inline SINTER_TARGET {
-/// base, in which what m names was replaced by (or, `add`, increased by) the elements of src.
-template <bool Add, class X, class S> auto scattered(const X& base, const S& src, const index_map_ptr& m) {
-  using V = typename X::value_type;
-  constexpr int R = X::rank;
-  tensor<V, rank<R>> value = clone(contiguous(tensor_of(base)));
-  const auto from = contiguous(tensor_of(src));
-  m->for_elements([&](int64 i, int64 k) {
-    if constexpr (Add) add_to(value.data()[i], from.data()[k]);
-    else value.data()[i] = from.data()[k];
-  });
-  if constexpr (tensor_like<X> && tensor_like<S>) {
-    return value;
-  } else {
-    vec<linear_term> terms;
-    // without Add base keeps what was not written, and of several writes to one place the last counts
-    auto rest = new_map<index_map>(m->in, m->in, value.numel(), 1), last = new_map<index_map>(m->in, m->out, m->rows * m->width, 1);
-    for (int64 i = 0; i < rest->rows; ++i) rest->row(i) = -1;
-    m->for_elements([&](int64 i, int64 k) { rest->row(i) = k; });  // who wrote it
-    m->for_elements([&](int64 i, int64 k) { last->row(k) = Add || rest->row(i) == k ? i : -1; });
-    for (int64 i = 0; i < rest->rows; ++i) rest->row(i) = Add || rest->row(i) < 0 ? i : -1;
-    if constexpr (!tensor_like<X>) terms.push({rest, false, base.slot()});
-    if constexpr (!tensor_like<S>) terms.push({last, true, src.slot()});
-    return linear_variable<V, rank<R>>(value, terms);
-  }
-}
 template <class X, class S> void check_source(const X&, const S&) {
   static_assert(std::is_same_v<typename X::value_type, typename S::value_type>, "sinter: source and tensor have different element types");
 }
