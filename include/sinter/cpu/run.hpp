@@ -36,26 +36,29 @@ class SINTER_HIDDEN cpu_run : convolve_runner {
     return true;
   }
   template <class Arch> void execute() {
-    for (int h = 0; h < halos_.size(); ++h)
-      if (e_.memory[halos_[h].value]) fill_halo<Arch>(halos_[h]);
-    for (int s = 0; s < e_.stage_count; ++s) {
-      const stage_entry& st = e_.stages[s];
-      if (idle(st)) continue;
-      const traffic t = traffic_of(p_, e_.stages, e_.stage_count, st, &shapes_[0], [&](int id) { return memory_[id].mode == write_skip; });
-      count_launch(t.reads + t.writes);
-      if (st.kind == kernel_kind::contract) st.multiply(*this, st);
-      else if (st.kind == kernel_kind::loop) st.iterate(*this, st);
-      else run_loops<Arch>(st);
-      for (int r = 0; r < st.root_count && halos_.size(); ++r)
-        if (const uint16 h = memory_[st.roots[r]].halo) fill_halo<Arch>(halos_[h - 1]);
-    }
+    for (int s = 0; s < e_.stage_count; ++s)
+      if (!idle(e_.stages[s])) run_stage<Arch>(e_.stages[s]);
     deliver<Arch>();
   }
   /// The same again, with operands and results at other places.
   template <class Arch> void execute_again() {
     if (e_.check_bounds) e_.check_bounds(leaves_, slots_, &shapes_[0]);
     for (int k = 0; k < direct_.size(); ++k) memory_[direct_[k].value].data = results_[direct_[k].result].data;
-    execute<Arch>();
+    for (int s = 0; s < e_.stage_count; ++s) {
+      const stage_entry& st = e_.stages[s];
+      if (idle(st)) continue;
+      if (st.kind == kernel_kind::loop) {
+        st.iterate(*this, st);
+      } else if (st.kind == kernel_kind::contract || (!runs_in_boxes(st) && reads_rolled(st))) {
+        run_stage<Arch>(st);
+      } else {
+        if (!moved_.size()) moved_ = vec<int64>(e_.stage_count, -1);
+        if (moved_[s] < 0) moved_[s] = bytes_moved(st);
+        count_launch(moved_[s]);
+        run_planned<Arch>(s);
+      }
+    }
+    deliver<Arch>();
   }
 
   const program_view& program() const { return p_; }
@@ -69,6 +72,24 @@ class SINTER_HIDDEN cpu_run : convolve_runner {
     return o;
   }
   bool wanted(int id) const { return memory_[id].mode != write_skip; }
+
+ private:
+  vec<int64> moved_;  ///< bytes of each stage, for execute_again
+
+  int64 bytes_moved(const stage_entry& st) const {
+    const traffic t = traffic_of(p_, e_.stages, e_.stage_count, st, &shapes_[0], [&](int id) { return memory_[id].mode == write_skip; });
+    return t.reads + t.writes;
+  }
+  template <class Arch> void run_stage(const stage_entry& st) {
+    count_launch(bytes_moved(st));
+    if (st.kind == kernel_kind::loop) return st.iterate(*this, st);
+    const bool rolls = reads_rolled(st);
+    if (rolls && !runs_in_boxes(st)) copy_rolled<Arch>(st);
+    if (st.kind == kernel_kind::contract) st.multiply(*this, st);
+    else if (rolls && runs_in_boxes(st)) run_boxes<Arch>(st);
+    else run_loops<Arch>(st);
+    forget_rolled();
+  }
 };
 
 template <class P, int Id, class Arch> void iterate(cpu_run& run, const stage_entry& st);  // cpu/iterate.hpp

@@ -77,7 +77,7 @@ template <class P, int Number> class extraction {
 
   static constexpr bool is_input(int i) {
     const instruction x = p.at(i);
-    return x.is_source() || x.op == code::index || x.op == code::extent || st.contract == i || plan.readable(i, Number);
+    return x.is_source() || x.op == code::index || x.op == code::extent || x.op == code::roll || st.contract == i || plan.readable(i, Number);
   }
   static constexpr int seen_from(int i) { return plan.spaces[i] == space::row; }
 
