@@ -8,12 +8,8 @@
 
 namespace sinter::inline v0 {
 
-/// What a loop without stacked operands runs over: a number of steps.
-struct step_count {
-  int64 value;
-};
 /// `scan(f, init, steps(200))`: 200 steps; the step's number takes the place of the stacked operand's slice.
-constexpr step_count steps(int64 n) { return {n}; }
+constexpr step_count steps(int64 n) { return {{n < 2147483648 ? static_cast<int32>(n) : -1}}; }
 
 /// Stacked operands from the last slice to the first.
 template <class X> struct reversed_operands {
@@ -170,7 +166,7 @@ template <class F, class C, class X, class... K> class scan_builder {
         return structure<X>::of(slice);
       }
     }();
-    auto constant = [&] {
+    [[maybe_unused]] auto constant = [&] {
       const int i = number++;
       return body.constant(g_, constants_[i - carried_.size() - stacked_.size()], i);
     };
@@ -186,13 +182,13 @@ template <class F, class C, class X, class... K> class scan_builder {
 };
 
 template <class F, class C, class X, class... K> constexpr auto scan_symbols(graph& g, F f, C init, X xs, K... constants) {
-  if constexpr (requires { xs.value; } && !same<X, step_count>) {
+  if constexpr (requires { xs.value; }) {
     scan_builder<F, C, decltype(xs.value), K...> b(g, f, init, xs.value, constants...);
     return b.loop(f, init, xs.value, constants..., scan_mode{scan_mode::of_stacked, true, 0});
   } else {
     scan_builder<F, C, X, K...> b(g, f, init, xs, constants...);
     scan_mode mode;
-    if constexpr (same<X, step_count>) mode = {scan_mode::literal, false, static_cast<uint16>(g.pool(static_cast<uint64>(xs.value)))};
+    if constexpr (same<X, step_count>) mode = {scan_mode::literal, false, static_cast<uint16>(g.pool(static_cast<uint64>(static_cast<int64>(xs.v[0]))))};
     if constexpr (same<X, axes>) mode = {scan_mode::slot, false, static_cast<uint16>(xs.tag - run_time_dims)};
     return b.loop(f, init, xs, constants..., mode);
   }
