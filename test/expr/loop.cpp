@@ -56,3 +56,46 @@ TEST_CASE("a recurrent network over time is one program: its value and its deriv
   INFO(second.text);
   CHECK(second);
 }
+
+namespace {
+constexpr st::fn<[](auto x, auto w) {
+  return sum(w * st::cond(sum(x) > 0, [](auto a, auto b) { return tanh(a * b); }, [](auto a, auto b) { return a * a + b; }, x, w));
+}> branches;
+// Newton's iteration for the square root, until the step is small
+constexpr st::fn<[](auto a) {
+  auto [root, step] = st::while_loop([](auto c) { return amax(abs(std::get<1>(c))) > 1e-3; },
+                                     [=](auto c) {
+                                       auto x = std::get<0>(c);
+                                       auto next = 0.5 * (x + a / x);
+                                       return std::tuple(next, next - x);
+                                     },
+                                     std::tuple(a + 1, a + 1));
+  return sum(root * root * root) + 0 * sum(step);
+}> roots;
+}  // namespace
+
+TEST_CASE("cond runs one of its branches, and the adjoint of that one") {
+  for (const double sign : {1.0, -1.0}) {
+    st::variable x = st::tensor(sign * (numbers({3}) * numbers({3})));
+    const st::variable w = numbers({3}, 2);
+    const st::variable y = branches(x, w);
+    double s = 0;
+    for (int i = 0; i < 3; ++i) {
+      const double a = x.value()(i), b = w.value()(i);
+      s += b * (sign > 0 ? std::tanh(a * b) : a * a + b);
+    }
+    CHECK(y.item() == Approx(s));
+    CHECK(st::gradcheck([](auto... v) { return branches(v...); }, std::tuple(x, w)));
+    CHECK(st::gradgradcheck([](auto... v) { return branches(v...); }, std::tuple(x, w)));
+  }
+}
+
+TEST_CASE("while_loop runs as long as its condition says, and back through all its steps") {
+  st::variable a = st::tensor(numbers({4}) * numbers({4}) + 0.5);
+  const st::variable y = roots(a);
+  double s = 0;
+  for (int i = 0; i < 4; ++i) s += std::pow(a.value()(i), 1.5);
+  CHECK(y.item() == Approx(s).epsilon(1e-5));
+  CHECK(st::gradcheck([](auto v) { return roots(v); }, a));
+  CHECK(st::gradgradcheck([](auto v) { return roots(v); }, a));
+}

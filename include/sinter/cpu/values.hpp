@@ -37,6 +37,7 @@ class SINTER_HIDDEN run_values {
   const dims_slot* slots_;
   result* results_;
   vec<shape_value> shapes_;
+  vec<int64> steps_run_;    ///< of while_loops
   vec<shape_value> loops_;  ///< of each stage
   vec<memory> memory_;
   vec<direct> direct_;
@@ -99,6 +100,12 @@ class SINTER_HIDDEN run_values {
 
   /// Decides where every written value lives.
   template <class Arch> void place() {
+    late_ = vec<uint16>();
+    const auto is_known = [&](int v) {
+      for (int d = 0; d < shapes_[v].rank; ++d)
+        if (shapes_[v][d] < 0) return false;
+      return true;
+    };
     for (int s = 0; s < e_.stage_count; ++s) {
       const stage_entry& st = e_.stages[s];
       for (int k = 0; k < st.input_count; ++k)
@@ -118,7 +125,7 @@ class SINTER_HIDDEN run_values {
       if (p_.at(i).op != code::output) continue;
       const int v = p_.at(i).a;
       result& r = results_[p_.at(i).b];
-      if (r.mode == write_skip) continue;
+      if (r.mode == write_skip || !is_known(v)) continue;
       if (!r.data) {  // allocate it
         r.shape = shapes_[v];
         fresh_strides(r.shape, r.strides);
@@ -135,7 +142,7 @@ class SINTER_HIDDEN run_values {
     }
     for (int v = 0; v < p_.size(); ++v) {
       memory& m = memory_[v];
-      if (m.data || !e_.written[v] || (!m.read && uses[v] == 0)) continue;
+      if (m.data || !e_.written[v] || (!m.read && uses[v] == 0) || !is_known(v)) continue;
       m.bytes = bytes_for<Arch>(shapes_[v], size_of(p_.at(v).type));
       m.data = static_cast<char*>(host_alloc<Arch>(m.bytes));
       fresh_strides(shapes_[v], m.strides);

@@ -43,7 +43,7 @@ constexpr vec<uint16> adjoint(graph& g, const vec<uint16>& roots, const vec<uint
       case code::expand: case code::cast: case code::squeeze: case code::unsqueeze: case code::reduce: case code::roll: case code::element:
         on = on || active[x.a];
         break;
-      case code::list: case code::scan: on = active[x.a] || (x.op == code::list && x.c && active[x.b]), number = true; break;
+      case code::list: case code::scan: case code::cond: case code::while_loop: on = active[x.a] || (x.op == code::list && x.c && active[x.b]), number = true; break;
       case code::contract: case code::convolve: on = on || active[x.a] || active[x.b]; break;
       default: {
         const int k = g.descr(i)->arity;

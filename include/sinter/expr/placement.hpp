@@ -167,7 +167,7 @@ class placement {
         read_back(i, at[x.a].depth + !at[x.a].memory);
         if (x.c && at[x.b].depth > at[i].depth) at[i].depth = at[x.b].depth;
         break;
-      case code::scan: read_back(i, at[x.a].depth); break;
+      case code::scan: case code::cond: case code::while_loop: read_back(i, at[x.a].depth); break;
       case code::element: read_back(i, at[x.a].depth + 1), written[i] = true; break;
       case code::reduce: locate_reduction(i); break;
       case code::contract: case code::convolve:
