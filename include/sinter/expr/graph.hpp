@@ -118,9 +118,10 @@ class graph {
       if (x.op == code::output) x.b = static_cast<uint16>(result(x)), x.c = static_cast<uint16>(1 + operand(x.c - 1));
     }
   }
-  /// Gives leaf or scalar i another operand number; nothing if i is negative.
-  constexpr void set_operand(int i, int number) {
-    if (i >= 0) items_[i].ins.a = static_cast<uint16>(number);
+  /// Gives run-time numbers that are operand `from` another operand number.
+  constexpr void move_scalar(int from, int to) {
+    for (int i = 0; i < items_.size(); ++i)
+      if (items_[i].ins.op == code::scalar && items_[i].ins.a == from) items_[i].ins.a = static_cast<uint16>(to);
   }
 
   constexpr graph() { for (auto& h : heads_) h = 0xffff; }
