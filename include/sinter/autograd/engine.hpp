@@ -291,14 +291,30 @@ class node_queue {
   int size_ = 0;
 };
 
+/// After an error in a walk: gradients on their way are forgotten, so that the next walk does not add to them.
+struct walk_guard {
+  node_queue& queue;
+  node_base* now = nullptr;
+  static void forget(grad_slot* s) {
+    if (s && s->producer && !s->retain) s->grad = result{};
+  }
+  ~walk_guard() {
+    if (!now) return;
+    forget(now->output);
+    for (int i = 0; i < now->input_count(); ++i) forget(now->input(i));
+    while (!queue.empty()) forget(queue.pop()->output);
+  }
+};
+
 /// Walks backward from a slot whose gradient has been set. Frees gradients of intermediate values and, unless
 /// `retain_graph`, what the nodes saved, as it goes.
 template <class Arch> void run_backward(grad_slot& root, bool retain_graph) {
   if (!root.producer) return;
   node_queue queue;
+  walk_guard guard{queue};
   queue.push(root.producer);
   while (!queue.empty()) {
-    node_base* n = queue.pop();
+    node_base* n = guard.now = queue.pop();
     grad_slot& out = *n->output;
     if (n->spent)
       fail<autograd_error, Arch>("backward through the same statement a second time: its saved values were freed by the first; "
@@ -310,6 +326,7 @@ template <class Arch> void run_backward(grad_slot& root, bool retain_graph) {
       if (s && s->producer && s->grad.block) queue.push(s->producer);
     }
     if (!retain_graph) n->spent = release_saved(*n);
+    guard.now = nullptr;
   }
 }
 
