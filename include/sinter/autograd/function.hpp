@@ -4,12 +4,10 @@
 // Next: autograd/gradcheck.hpp, which checks it.
 #pragma once
 #include <memory>
-#include <tuple>
 
 #include "../tensor/any_tensor.hpp"
 #include "../tensor/complex.hpp"
-#include "../tensor/view.hpp"
-#include "statement.hpp"
+#include "erased.hpp"
 
 namespace sinter::inline v0 {
 namespace detail::inline SINTER_TARGET {
@@ -29,42 +27,6 @@ inline any_variable kept_gradient(const operand& dy, const grad_slot& slot) {
   copy_elements<native>(size_of(slot.type), dy.shape, dy.data, dy.strides, own.data, own.strides);
   return any_variable(own, block, slot.type, nullptr);
 }
-inline any_variable zero_value(dtype t, const shape_value& shape) {
-  operand o;
-  o.shape = shape;
-  row_major_strides(shape, o.strides);
-  const int64 bytes = bytes_for(shape, size_of(t));
-  const storage_ptr block = allocate_cpu(bytes);
-  o.data = static_cast<char*>(block->data);
-  __builtin_memset(o.data, 0, static_cast<std::size_t>(bytes));
-  return any_variable(o, block, t, nullptr);
-}
-/// g summed to `shape`, recorded.
-inline any_variable summed_to(const any_variable& g, const shape_value& shape) {
-  vec<any_variable> in;
-  push_parts(in, g);
-  graph program;
-  for (int i = 0; i < in.size(); ++i) program.output(program.leaf(i, in[i].type, in[i].value.shape.rank), i);
-  return record_value<native>(program, in, {}, shape);
-}
-template <class T, class E, class D> any_variable any_variable_of(const tensor<T, E, D>& t) {
-  return t.defined() ? any_variable(operand_of(t), t.storage_handle(), dtype_of<T>, nullptr) : any_variable();
-}
-template <class T, class E, class D> any_variable any_variable_of(const variable<T, E, D>& v) {
-  return v.defined() ? any_variable(operand_of(v.value()), v.value().storage_handle(), dtype_of<T>, v.slot()) : any_variable();
-}
-template <class T, class E> tensor<T, E> tensor_of_any(const any_variable& v) {
-  if (!v.defined()) return {};
-  index_list<E::rank> sizes, strides;
-  for (int d = 0; d < E::rank; ++d) sizes[d] = v.value.shape[d], strides[d] = v.value.strides[d];
-  return {v.block, reinterpret_cast<T*>(v.value.data), sizes, strides};
-}
-/// A variable for v, connected to where v came from if that is recorded here.
-template <class T, class E> variable<T, E> variable_of_any(const any_variable& v) {
-  if (!v.defined()) return {};
-  return v.slot && v.slot->requires_grad && is_grad_enabled() ? typed<T, E>(v) : variable<T, E>(tensor_of_any<T, E>(v), false);
-}
-
 /// The slot behind which a function of several results stands: its gradient are theirs.
 struct joint_slot final : grad_slot {
   vec<any_variable> gradients, recorded_gradients;
@@ -400,10 +362,6 @@ template <class F> constexpr bool is_once_differentiable() {
 }
 template <class F> struct context_of { using type = function_context; };
 template <class F> requires requires { typename F::state; } struct context_of<F> { using type = function_context_with<typename F::state>; };
-
-template <class X> struct is_tuple : std::false_type {};
-template <class... X> struct is_tuple<std::tuple<X...>> : std::true_type {};
-template <class A, class B> struct is_tuple<std::pair<A, B>> : std::true_type {};
 
 /// What forward returned as a tensor.
 template <class X> auto result_tensor(const X& x) {
