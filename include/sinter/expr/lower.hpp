@@ -27,6 +27,27 @@ template <class X> struct lower_source {
 /// The program of an expression.
 template <class X> using program_of = make_program<lower_source<X>>;
 
+/// Why a transform of functions has no result in P, if one has not.
+template <class P> constexpr misuse misuse_of() {
+  for (int i = 0; i < P::ops_type::size; ++i)
+    if (const misuse why = bare_table<typename P::ops_type>::value[i]->info.reason; why != misuse::none) return why;
+  return misuse::none;
+}
+/// Explains what in P has no meaning for its operands.
+template <class P> constexpr void check_ops() {
+  static_assert(complex_fits<P>(), SINTER_REAL_NEEDED);
+  constexpr misuse why = misuse_of<P>();
+  static_assert(why != misuse::scalar, "sinter: func: the function to differentiate returns a value with dims: sum it, or take func::jacrev, func::vjp");
+  static_assert(why != misuse::floating, "sinter: func: derivatives are of real floating-point results by floating-point arguments; leave others out of argnums");
+  static_assert(why != misuse::rank, "sinter: func: a value with its batch dims has more than 8 dims");
+  static_assert(why != misuse::labels, "sinter: func: a product with its batch dims has more than 8 different dims, or 7 in one operand");
+  static_assert(why != misuse::run_time, "sinter: func: dims of a batched value are known at compile time: st::dim<...>");
+  static_assert(why != misuse::window, "sinter: func: vmap of a convolution is not supported: give it the batch as its own batch dim");
+  static_assert(why != misuse::random, "sinter: func: vmap of random numbers: say which, vmap(f, in_dims<0>{}, out_dims<0>{}, randomness::different)");
+  static_assert(why != misuse::dim, "sinter: func: vmap: an in_dims or out_dims names a dim that the argument or the result has not");
+  static_assert(why != misuse::tangent, "sinter: func: tangents and cotangents have the rank and kind of the values they belong to");
+}
+
 /// The static extents of the operands of an expression, in order.
 template <class X> struct operand_shapes {
   static constexpr void collect(shape_value*&) {}
@@ -80,7 +101,7 @@ template <class X> struct lowered {
   }();
   /// Explains at compile time what does not fit. Not in the class itself: what follows from a mistake would be errors, too.
   static constexpr void check() {
-    static_assert(complex_fits<program>(), SINTER_REAL_NEEDED);
+    check_ops<program>();
     static_assert(whole_fits, "sinter: bitwise operations need integer or bool operands");
     static_assert(result.fault.kind != shape_fault::broadcast,
                   "sinter: shapes do not broadcast: two static extents differ and neither is 1; transpose, slice or unsqueeze one");

@@ -148,7 +148,7 @@ template <class T, class E, class D> bool overlaps_itself(const tensor<T, E, D>&
 template <class Arch, std::size_t... I, class... Y, class... X>
 SINTER_HIDDEN void run_update(std::index_sequence<I...>, const assignment<Y, X>&... a) {
   using P = make_program<joined_source<std::tuple<Y...>, X...>>;
-  static_assert(complex_fits<P>(), SINTER_REAL_NEEDED);
+  check_ops<P>();
   using first_type = std::tuple_element_t<0, std::tuple<Y...>>;
   using S = short_way<P, typename first_type::extents_type, typename first_type::value_type, Arch, leaf<first_type>, X...>;
   if constexpr (S::possible) {

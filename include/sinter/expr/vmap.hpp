@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A graph copied into another, with batch dims put to the values that depend on batched ones: vmap as a transform of graphs.
+// With nothing batched it is the plain copy of a function's body. Next: func/func.hpp.
+#pragma once
+#include "../op/random.hpp"
+#include "../op/reduction.hpp"
+#include "sym.hpp"
+
+namespace sinter::inline v0 {
+
+/// What a batched function's random ops are: not allowed, of numbers of their own for each sample, or of the same for all.
+enum class random_kind : uint8 { error, different, same };
+
+namespace op {
+/// Stands where a transform of functions has no result: lowered::check() explains by `Why`.
+template <misuse Why> struct misused {
+  static constexpr op_info info{.name = "misused", .integers = true, .reason = Why};
+  static constexpr auto value(lane auto x) { return x; }
+  static constexpr auto grad(auto, auto, auto) { return no_gradient; }
+};
+}  // namespace op
+
+namespace detail::inline SINTER_TARGET {
+
+/// The marker of a misuse, a value without dims.
+constexpr sym misused(graph& g, misuse why) {
+  const sym x = g.literal(0, dtype::f32, false);
+  switch (why) {
+#define SINTER_MISUSE(name) case misuse::name: return apply_primitive<op::misused<misuse::name>>(x);
+    SINTER_MISUSE(scalar) SINTER_MISUSE(floating) SINTER_MISUSE(rank) SINTER_MISUSE(labels) SINTER_MISUSE(run_time)
+    SINTER_MISUSE(window) SINTER_MISUSE(random) SINTER_MISUSE(dim) SINTER_MISUSE(tangent)
+#undef SINTER_MISUSE
+    default: return x;
+  }
+}
+
+/// x with its dims in another order: dim k of the result is dim order[k] of x. A product with 1, whose labels say the order.
+constexpr sym permute(sym x, const int* order) {
+  graph& g = *x.g;
+  const instruction in = g.at(x.id);
+  contraction c;
+  c.rank_a = c.rank_c = in.rank;
+  for (int k = 0; k < in.rank; ++k) c.a(k) = static_cast<uint8>(k);
+  for (int k = 0; k < in.rank; ++k) c.c(k) = static_cast<uint8>(order[k]);
+  return g.contract(x, g.literal(1, in.type, false), c);
+}
+/// x with dim `from` as dim `to`.
+constexpr sym move_dim(sym x, int from, int to) {
+  const int rank = rank_of(x);
+  if (from == to) return x;
+  int order[max_rank] = {};
+  for (int k = 0, d = 0; k < rank; ++k) {
+    if (k == to) order[k] = from;
+    else order[k] = d == from ? ++d : d, ++d;
+  }
+  return permute(x, order);
+}
+/// Only to name a shape: that to which x and y broadcast.
+constexpr sym joint_shape(sym x, sym y) {
+  const sym a = x.g->index(x, {0, 0}), b = x.g->index(y, {0, 0});
+  return apply_sym<op::add>(a, b);
+}
+
+/// Copies what is asked for from one graph to another. Operands are given first, each as it is there.
+/// Batched values have `dims` dims more, in front of all others or, `trailing`, behind them.
+class batched_copy {
+ public:
+  constexpr batched_copy(const graph& from, graph& to, int dims = 0, bool trailing = false, random_kind random = random_kind::error)
+      : from_(from), to_(to), map_(from.size(), 0xffff), batched_(from.size(), false), dims_(dims), trailing_(trailing), random_(random) {}
+
+  constexpr void give(int id, sym value, bool batched = false) {
+    map_[id] = value.id;
+    batched_[id] = batched;
+    if (batched && batch_.none()) batch_ = value, batch_rank_ = from_.at(id).rank;
+  }
+  constexpr misuse fault() const { return fault_; }
+  /// The copy of value `id`; after a fault a value without meaning.
+  constexpr sym value(int id) {
+    vec<bool> need(id + 1, false);
+    need[id] = true;
+    for (int i = id; i >= 0; --i)
+      if (need[i] && map_[i] == 0xffff) for_operands(from_.at(i), arity(i), [&](uint16 o) { need[o] = true; });
+    for (int i = 0; i <= id && fault_ == misuse::none; ++i)
+      if (need[i] && map_[i] == 0xffff) copy(i);
+    return fault_ == misuse::none ? to_.at_sym(map_[id]) : to_.literal(0, from_.at(id).type, false);
+  }
+  constexpr bool batched(int id) const { return batched_[id]; }
+  /// The same with batch dims, be it batched or not.
+  constexpr sym batched_value(int id) {
+    const sym x = value(id);
+    return fault_ != misuse::none || batched_[id] || !dims_ ? x : spread(id);
+  }
+
+ private:
+  const graph& from_;
+  graph& to_;
+  vec<uint16> map_;
+  vec<bool> batched_;
+  int dims_;
+  bool trailing_;
+  random_kind random_;
+  sym batch_;           ///< some batched value, for the extents of the batch dims
+  int batch_rank_ = 0;  ///< its rank without them
+  misuse fault_ = misuse::none;
+
+  constexpr int arity(int i) const { return from_.at(i).is_op() ? from_.descr(i)->arity : 1; }
+  constexpr sym at(int i) const { return to_.at_sym(map_[i]); }
+  constexpr int rank(int i) const { return from_.at(i).rank; }
+  constexpr axes mask(uint32 m) const { return {m, count_bits(m)}; }
+  constexpr uint32 dims_mask() const { return (1u << dims_) - 1; }
+  /// Batch dims of a batched value of this rank without them, and its other dims.
+  constexpr axes batch_axes(int rank) const { return {trailing_ ? dims_mask() << rank : dims_mask(), dims_}; }
+  constexpr axes own_axes(int rank) const { return {trailing_ ? (1u << rank) - 1 : ((1u << rank) - 1) << dims_, rank}; }
+  /// Dims named in a value without batch dims, in the batched one.
+  constexpr uint32 shifted(uint32 tag) const { return trailing_ ? tag : tag << dims_; }
+
+  /// Value i of rank at most `target`, fit to be an operand beside batched values of rank `target`.
+  constexpr sym aligned(int i, int target) const {
+    const int r = rank(i);
+    if (batched_[i]) return trailing_ || r == target ? at(i) : to_.unsqueeze(at(i), mask(((1u << (target - r)) - 1) << dims_));
+    return trailing_ && r > 0 ? to_.unsqueeze(at(i), mask(dims_mask() << r)) : at(i);
+  }
+  /// The value i, which is not batched, for each of the batch.
+  constexpr sym spread(int i) {
+    const int r = rank(i);
+    if (r + dims_ > max_rank) return fail_with(misuse::rank);
+    sym b = to_.index(batch_, {0, 0});
+    b = to_.squeeze(reduce_sym<op::sum>(b, own_axes(batch_rank_)), own_axes(batch_rank_));  // [batch dims]
+    if (!trailing_) b = to_.unsqueeze(b, own_axes(r));
+    const sym x = aligned(i, r);
+    return to_.expand(x, joint_shape(b, x));
+  }
+  constexpr sym fail_with(misuse why) {
+    fault_ = why;
+    return to_.literal(0, dtype::f32, false);
+  }
+
+  constexpr void copy(int i) {
+    const instruction x = from_.at(i);
+    bool on = false;
+    for_operands(x, arity(i), [&](uint16 o) { on = on || batched_[o]; });
+    if (x.op == code::extent) {
+      batched_[i] = false;
+      map_[i] = on ? to_.extent(at(x.a), mask(shifted(x.b)), x.type).id : again(i);
+      if (on && x.b >= run_time_dims) fault_ = misuse::run_time;
+      return;
+    }
+    const bool random = x.is_op() && dims_ && from_.descr(i)->id == bare_descr_of<op::random_bits>.id && !batch_.none();
+    if (random && random_ == random_kind::error) return static_cast<void>(fail_with(misuse::random));
+    if (random && random_ == random_kind::different) on = true;
+    if (x.is_op() && dims_ && from_.descr(i)->info.bounds && !on) on = bound_of_batched(x);
+    batched_[i] = on;
+    map_[i] = on ? in_batch(i, random).id : again(i);
+  }
+  /// An index that is looked up in a batched value is batched, too: there is one for each row.
+  constexpr bool bound_of_batched(const instruction& x) const {
+    const instruction bound = from_.at(x.b);
+    return bound.op == code::extent && batched_[bound.a];
+  }
+  /// Instruction i over the copies of its operands.
+  constexpr uint16 again(int i) {
+    graph::item it = from_[i];
+    instruction& x = it.ins;
+    if (x.op == code::literal) x.a = static_cast<uint16>(to_.pool(from_.pool()[x.a]));
+    if (x.is_source()) return to_.add(it).id;
+    const op_descr* const d = from_.descr(i);
+    const int n = x.op == code::expand || x.op == code::contract ? 2 : x.op == code::convolve ? 3 : arity(i);
+    if (x.op == code::contract) x.c = static_cast<uint16>(to_.pool(from_.pool()[x.c]));
+    if (x.op == code::reduce) x.c = static_cast<uint16>(to_.op_number(d));
+    if (x.is_op()) x.op = static_cast<code>(static_cast<int>(code::first_op) + to_.op_number(d));
+    x.a = map_[x.a];
+    if (n > 1) x.b = map_[x.b];
+    if (n > 2) x.c = map_[x.c];
+    return to_.add(it).id;
+  }
+  /// Instruction i over operands of which one is batched.
+  constexpr sym in_batch(int i, bool random) {
+    const instruction x = from_.at(i);
+    const bool names_dims = x.op == code::index || x.op == code::reduce || x.op == code::squeeze || x.op == code::unsqueeze;
+    if (names_dims && x.b >= run_time_dims) return fail_with(misuse::run_time);
+    if (x.rank + dims_ > max_rank) return fail_with(misuse::rank);
+    switch (x.op) {
+      case code::index: return to_.index(at(x.a), mask(shifted(x.b)));
+      case code::reduce: return to_.reduce(from_.descr(i), at(x.a), mask(shifted(x.b)));
+      case code::squeeze: return to_.squeeze(at(x.a), mask(shifted(x.b)));
+      case code::unsqueeze: return to_.unsqueeze(at(x.a), mask(shifted(x.b)));
+      case code::cast: return to_.cast(at(x.a), x.type);
+      case code::expand: {
+        const sym a = aligned(x.a, x.rank);
+        return to_.expand(a, batched_[x.b] ? at(x.b) : joint_shape(a, aligned(x.b, x.rank)));
+      }
+      case code::contract: return product(i);
+      case code::window: case code::convolve: return fail_with(misuse::window);
+      default: break;
+    }
+    const op_descr* const op = from_.descr(i);
+    sym in[3];
+    for_operands(x, op->arity, [&, k = 0](uint16 o) mutable { in[k++] = aligned(o, x.rank); });
+    if (random && random_ == random_kind::different) in[0] = number_of_sample(x.a, in[0]);
+    if (op->info.bounds && !batched_[x.a]) in[0] = spread(x.a);
+    return to_.apply(op, in, op->arity);
+  }
+  /// Element i of sample number s of the batch is element s * (elements of a sample) + i of all.
+  constexpr sym number_of_sample(int i, sym x) {
+    const sym all = batched_[i] ? at(i) : spread(i);
+    const sym sample = to_.index(all, batch_axes(rank(i))), count = to_.extent(all, own_axes(rank(i)), dtype::i64);
+    return apply_sym<op::add>(apply_sym<op::mul>(sample, count), x);
+  }
+  /// A product: the batch dims are one label more each, of the operands that have them and of the result.
+  constexpr sym product(int i) {
+    const instruction x = from_.at(i);
+    const contraction s = contraction::decode(from_.pool()[x.c]);
+    bool used[8] = {};
+    for (int k = 0; k < s.rank_a + s.rank_b + s.rank_c; ++k) used[s.labels[k]] = true;
+    uint8 more[max_rank] = {};
+    for (int k = 0, label = 0; k < dims_; ++k, ++label) {
+      while (label < 8 && used[label]) ++label;
+      if (label >= 8) return fail_with(misuse::labels);
+      more[k] = static_cast<uint8>(label);
+    }
+    const int a = s.rank_a + (batched_[x.a] ? dims_ : 0), b = s.rank_b + (batched_[x.b] ? dims_ : 0), c = s.rank_c + dims_;
+    if (a > 7 || b > 7 || c > 7 || a + b + c > 18) return fail_with(misuse::labels);
+    contraction t;
+    t.rank_a = static_cast<uint8>(a), t.rank_b = static_cast<uint8>(b), t.rank_c = static_cast<uint8>(c);
+    int to = 0, of = 0;
+    const auto labels = [&](int n, bool with) {
+      for (int k = 0; with && !trailing_ && k < dims_; ++k) t.labels[to++] = more[k];
+      for (int k = 0; k < n; ++k) t.labels[to++] = s.labels[of++];
+      for (int k = 0; with && trailing_ && k < dims_; ++k) t.labels[to++] = more[k];
+    };
+    labels(s.rank_a, batched_[x.a]), labels(s.rank_b, batched_[x.b]), labels(s.rank_c, true);
+    return to_.contract(at(x.a), at(x.b), t);
+  }
+};
+
+}  // namespace detail::inline SINTER_TARGET
+}  // namespace sinter::inline v0
