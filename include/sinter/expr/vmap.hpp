@@ -123,6 +123,7 @@ class batched_copy {
   /// The value i, which is not batched, for each of the batch.
   constexpr sym spread(int i) {
     const int r = rank(i);
+    if (batch_.none()) return fail_with(misuse::dim);
     if (r + dims_ > max_rank) return fail_with(misuse::rank);
     sym b = to_.index(batch_, {0, 0});
     b = to_.squeeze(reduce_sym<op::sum>(b, own_axes(batch_rank_)), own_axes(batch_rank_));  // [batch dims]

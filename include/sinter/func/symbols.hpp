@@ -117,8 +117,25 @@ template <class F, class... X> struct traced {
       const sym found = own.at_sym(d[v.id]);
       const instruction& i = own.at(found.id);
       // what is broadcast along a dim of 1 not known to be one is found out here: it is a sum that is not in the program
-      return rank_of(v) == 0 || (i.op == code::expand && i.b == v.id) ? found : own.expand(found, v);
+      return guarded(rank_of(v) == 0 || (i.op == code::expand && i.b == v.id) ? found : own.expand(found, v));
     });
+  }
+  /// The tangents of the results, given those of all instructions.
+  constexpr auto tangents(const vec<uint16>& t) {
+    return map_symbols(y, [&](sym v) { return t[v.id] == 0xffff ? zero_as(v) : guarded(own.at_sym(t[v.id])); });
+  }
+  /// x, which is NaN where an index in the function is out of bounds: a derivative alone does not ask.
+  constexpr sym guarded(sym v) {
+    if (!looked_) {
+      looked_ = true;
+      for (int i = own.size() - 1; i >= 0; --i) {
+        if (!own.at(i).is_op() || !own.descr(i)->info.bounds) continue;
+        const sym in = own.at_sym(i), fault = sum_sym(apply_sym<op::where>(in, 0.0, __builtin_nan("")), all_axes(in));
+        const sym any = own.squeeze(fault, all_axes(in));
+        out_of_bounds_ = out_of_bounds_.none() ? any : apply_sym<op::add>(out_of_bounds_, any);
+      }
+    }
+    return out_of_bounds_.none() ? v : apply_sym<op::add>(v, own.cast(out_of_bounds_, own.at(v.id).type));
   }
   template <int... I> constexpr vec<uint16> pull(const vec<uint16>& roots, const vec<uint16>& seeds) {
     vec<bool> wanted(own.size(), false);
@@ -127,6 +144,8 @@ template <class F, class... X> struct traced {
   }
 
  private:
+  bool looked_ = false;
+  sym out_of_bounds_;
   template <int N, std::size_t... K> constexpr traced(const int (&dims)[N], std::index_sequence<K...>, X... in)
       : x{batch_argument(in, dims[N == 1 ? 0 : K])...}, y(as_symbols(own, std::apply(F{}, x))) {}
   /// The argument with its batch dim d in front.
@@ -234,7 +253,7 @@ template <class F, std::size_t N> struct pushforward {
     };
     (add(std::get<I>(f.x), std::get<N + I>(in)), ...);
     const vec<uint16> t = forward_mode(f.own, primals, seeds);
-    const auto tangent = map_symbols(f.y, [&](sym y) { return t[y.id] == 0xffff ? zero_as(y) : f.own.at_sym(t[y.id]); });
+    const auto tangent = f.tangents(t);
     batched_copy c = f.copier(g);
     return copied_result(g, c, std::tuple{f.y, tangent}, f.fault);
   }
@@ -331,7 +350,7 @@ template <class F, int... N> struct forward_jacobian<F, argnums_t<N...>> {
     vec<uint16> primals, seeds;
     primals.push(x.id), seeds.push(seed.id);
     const vec<uint16> t = forward_mode(f.own, primals, seeds);
-    const auto tangent = map_symbols(f.y, [&](sym y) { return t[y.id] == 0xffff ? zero_as(y) : f.own.at_sym(t[y.id]); });
+    const auto tangent = f.tangents(t);
     batched_copy c = f.copier(g, dims, true);
     const sym at = c.value(x.id);
     if (dims) c.give(seed.id, one_hot(at, wide, true), true);
@@ -361,7 +380,7 @@ template <class F, int... D, int... O, random_kind R> struct mapped<F, in_dims_t
   }
 
  private:
-  static constexpr int to[] = {O...};
+  static constexpr int to[sizeof...(O)] = {O...};
   template <class Y> static constexpr Y placed(graph& g, const Y& y, misuse fault) {
     if (fault != misuse::none) return y;
     if constexpr (is_tuple<Y>) {
