@@ -63,7 +63,10 @@ constexpr vec<uint16> adjoint(graph& g, const vec<uint16>& roots, const vec<uint
       case code::leaf: case code::scalar: case code::literal: case code::index: case code::extent: case code::window: case code::output: break;
       case code::cast: give(x.a, dy); break;
       case code::expand: give(x.a, sum_to_operand(g, dy, g.at_sym(x.a), y)); break;
-      case code::squeeze: give(x.a, g.unsqueeze(dy, {x.b, g.at(x.a).rank - x.rank})); break;
+      case code::squeeze:  // a number stays one: it needs no memory
+        if (g.at(dy.id).op == code::literal) give(x.a, g.expand(dy, g.at_sym(x.a)));
+        else give(x.a, g.unsqueeze(dy, {x.b, g.at(x.a).rank - x.rank}));
+        break;
       case code::unsqueeze: give(x.a, g.squeeze(dy, {x.b, x.rank - g.at(x.a).rank})); break;
       case code::reduce: {
         const sym in = g.at_sym(x.a);

@@ -73,6 +73,11 @@ class batched_copy {
     batched_[id] = batched;
     if (batched && batch_.none()) batch_ = value, batch_rank_ = from_.at(id).rank;
   }
+  /// The value is 1 where its dims in `kept` have the position of the batch, in order, else 0; its other dims have extent 1.
+  constexpr void give_one_hot(int id, sym value, uint32 kept) {
+    give(id, value, true);
+    hot_ = id, kept_ = kept;
+  }
   constexpr misuse fault() const { return fault_; }
   /// The copy of value `id`; after a fault a value without meaning.
   constexpr sym value(int id) {
@@ -101,6 +106,8 @@ class batched_copy {
   random_kind random_;
   sym batch_;           ///< some batched value, for the extents of the batch dims
   int batch_rank_ = 0;  ///< its rank without them
+  int hot_ = -1;        ///< the one-hot value, and its dims
+  uint32 kept_ = 0;
   misuse fault_ = misuse::none;
 
   constexpr int arity(int i) const { return from_.at(i).is_op() ? from_.descr(i)->arity : 1; }
@@ -211,6 +218,7 @@ class batched_copy {
   constexpr sym product(int i) {
     const instruction x = from_.at(i);
     const contraction s = contraction::decode(from_.pool()[x.c]);
+    if (const sym picked = picked_by_one_hot(x, s); !picked.none()) return picked;
     bool used[8] = {};
     for (int k = 0; k < s.rank_a + s.rank_b + s.rank_c; ++k) used[s.labels[k]] = true;
     uint8 more[max_rank] = {};
@@ -231,6 +239,43 @@ class batched_copy {
     };
     labels(s.rank_a, batched_[x.a]), labels(s.rank_b, batched_[x.b]), labels(s.rank_c, true);
     return to_.contract(at(x.a), at(x.b), t);
+  }
+  /// A product with the one-hot value picks elements of the other operand: that operand itself, where all dims in `kept_` are summed.
+  /// Its labels for these are those of the batch dims. None: no such product.
+  constexpr sym picked_by_one_hot(const instruction& x, const contraction& s) {
+    const bool first = x.a == hot_;
+    const int other = first ? x.b : x.a, rank_hot = first ? s.rank_a : s.rank_b, rank_other = first ? s.rank_b : s.rank_a;
+    if ((!first && x.b != hot_) || batched_[other]) return {};
+    const uint8* const hot = s.labels + (first ? 0 : s.rank_a);
+    const uint8* const of = s.labels + (first ? s.rank_a : 0);
+    const auto has = [](const uint8* labels, int n, int label) {
+      for (int k = 0; k < n; ++k)
+        if (labels[k] == label) return true;
+      return false;
+    };
+    const uint8* const result = s.labels + s.rank_a + s.rank_b;
+    contraction t;
+    t.rank_a = static_cast<uint8>(rank_other);
+    for (int k = 0; k < rank_other; ++k) t.labels[k] = of[k];
+    uint8* const c = t.labels + rank_other;
+    int n = 0;
+    const auto batch = [&] {
+      for (int k = 0; k < rank_hot; ++k)
+        if (kept_ >> k & 1) c[n++] = hot[k];
+    };
+    for (int k = 0; k < rank_hot; ++k)
+      if (kept_ >> k & 1 && (has(result, s.rank_c, hot[k]) || !has(of, rank_other, hot[k]) || has(hot, k, hot[k]))) return {};
+    if (!trailing_) batch();
+    uint32 ones = 0;  // dims of the result that the one-hot value alone has, of extent 1
+    for (int k = 0; k < s.rank_c; ++k)
+      if (has(of, rank_other, result[k])) c[n++] = result[k];
+      else ones |= 1u << k;
+    if (trailing_) batch();
+    t.rank_c = static_cast<uint8>(n);
+    bool whole = n == rank_other;
+    for (int k = 0; k < n && whole; ++k) whole = c[k] == of[k];
+    const sym picked = whole ? at(other) : to_.contract(at(other), to_.literal(1, x.type, false), t);
+    return to_.unsqueeze(to_.cast(picked, x.type), mask(shifted(ones)));
   }
 };
 

@@ -65,9 +65,9 @@ template <class F, class... X> struct traced {
   vec<sym> outer;     ///< the arguments' real values outside; there, batch dims are in front
   vec<uint16> leaf;   ///< and in the graph
   vec<bool> batched;
+  misuse fault = misuse::none;
   std::tuple<X...> x;
   decltype(as_symbols(own, std::apply(F{}, x))) y;
-  misuse fault = misuse::none;
 
   constexpr explicit traced(X... in) : x{enter(in)...}, y(as_symbols(own, std::apply(F{}, x))) {}
   template <int N> constexpr traced(const int (&dims)[N], X... in) : traced(dims, std::make_index_sequence<sizeof...(X)>(), in...) {}
@@ -130,8 +130,8 @@ template <class F, class... X> struct traced {
       looked_ = true;
       for (int i = own.size() - 1; i >= 0; --i) {
         if (!own.at(i).is_op() || !own.descr(i)->info.bounds) continue;
-        const sym in = own.at_sym(i), fault = sum_sym(apply_sym<op::where>(in, 0.0, __builtin_nan("")), all_axes(in));
-        const sym any = own.squeeze(fault, all_axes(in));
+        const sym in = own.at_sym(i), sum = sum_sym(apply_sym<op::where>(in, 0.0, __builtin_nan("")), all_axes(in));
+        const sym any = own.squeeze(sum, all_axes(in));
         out_of_bounds_ = out_of_bounds_.none() ? any : apply_sym<op::add>(out_of_bounds_, any);
       }
     }
@@ -185,6 +185,11 @@ constexpr sym one_hot(sym y, uint32 kept, bool trailing) {
   const sym both = joint_shape(positions, elements);
   const sym of = g.index(both, mask(trailing ? rank : 0, more)), at = g.index(both, mask(trailing ? 0 : more, rank));
   return g.cast(apply_sym<op::eq>(of, at), g.at(y.id).type);
+}
+/// 1 everywhere.
+constexpr sym one_as(sym x) {
+  const sym one = x.g->literal(1, x.g->at(x.id).type, false);
+  return rank_of(x) ? x.g->expand(one, x) : one;
 }
 /// Dims of v not known to be 1.
 constexpr uint32 wide_dims(const graph& g, sym v) { return ((1u << g.at(v.id).rank) - 1) & ~static_cast<uint32>(g[v.id].ones); }
@@ -308,16 +313,14 @@ template <class F, int... N> struct reverse_jacobian<F, argnums_t<N...>> {
     const int dims = count_bits(wide);
     if (!same<decltype(f.y), sym> || !is_floating(f.own.at(y.id).type)) f.fault = misuse::floating;
     if (rank + dims > max_rank) f.fault = misuse::rank;
-    const sym seed = f.enter_like(y);
+    const sym seed = dims ? f.enter_like(y) : one_as(y);
     vec<uint16> roots, seeds;
     roots.push(y.id), seeds.push(seed.id);
     const vec<uint16> d = f.template pull<N...>(roots, seeds);
     const auto gradients = pack_results(std::tuple{f.template gradient<N>(d)...});
     if (f.fault != misuse::none) return misused_result(g, gradients, f.fault);
     batched_copy c = f.copier(g, dims);
-    const sym at = c.value(y.id);
-    if (dims) c.give(seed.id, one_hot(at, wide, false), true);
-    else c.give(seed.id, rank ? g.expand(g.literal(1, g.at(at.id).type, false), at) : g.literal(1, g.at(at.id).type, false));
+    if (dims) c.give_one_hot(seed.id, one_hot(c.value(y.id), wide, false), wide);
     const auto jacobian = copied_result(g, c, gradients, misuse::none);
     bool fits = true;
     map_symbols(jacobian, [&](sym v) { return fits = fits && rank_of(v) + rank - dims <= max_rank, v; });
@@ -346,15 +349,13 @@ template <class F, int... N> struct forward_jacobian<F, argnums_t<N...>> {
     if (xs.size() > 1 || !is_floating(f.own.at(x.id).type)) f.fault = misuse::floating;
     map_symbols(f.y, [&](sym y) { return f.fault = rank + dims > max_rank || rank_of(y) + rank > max_rank ? misuse::rank : f.fault, y; });
     if (f.fault != misuse::none) return misused_result(g, f.y, f.fault);
-    const sym seed = f.enter_like(x);
+    const sym seed = dims ? f.enter_like(x) : one_as(x);
     vec<uint16> primals, seeds;
     primals.push(x.id), seeds.push(seed.id);
     const vec<uint16> t = forward_mode(f.own, primals, seeds);
     const auto tangent = f.tangents(t);
     batched_copy c = f.copier(g, dims, true);
-    const sym at = c.value(x.id);
-    if (dims) c.give(seed.id, one_hot(at, wide, true), true);
-    else c.give(seed.id, rank ? g.expand(g.literal(1, g.at(at.id).type, false), at) : g.literal(1, g.at(at.id).type, false));
+    if (dims) c.give_one_hot(seed.id, one_hot(c.value(x.id), wide, true), wide);
     const auto jacobian = copied_result(g, c, tangent, misuse::none);
     if (c.fault() != misuse::none) return jacobian;
     return map_symbols(jacobian, [&](sym v) {
