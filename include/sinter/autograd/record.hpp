@@ -3,7 +3,7 @@
 // take. Evaluated by the interpreter; their gradients are again such statements. Next: autograd/grad.hpp.
 #pragma once
 #include "../cpu/interpret.hpp"
-#include "derive.hpp"
+#include "../expr/derive.hpp"
 #include "linear.hpp"
 
 namespace sinter::inline v0::detail::inline SINTER_TARGET {
@@ -130,10 +130,7 @@ template <class Arch> any_variable record(graph g, const vec<any_variable>& in, 
     for (int i = 0; i < g.size(); ++i) {
       const instruction x = g.at(i);
       if (x.op == code::output) { exact.output(exact.at_sym(map[x.a]), x.b); continue; }
-      const uint64 w = x.op == code::literal ? g.pool()[x.a] : x.op == code::contract ? g.pool()[x.c] : 0;
-      instruction y = x;
-      if (x.op == code::leaf) y.c = 0;
-      map[i] = replay(exact, y, w, g.descr(i), map, x.op == code::leaf ? ones_of(in[x.a].value.shape) : 0).id;
+      map[i] = replay(exact, g, i, map, x.op == code::leaf ? ones_of(in[x.a].value.shape) : 0).id;
     }
     g = static_cast<graph&&>(exact);
   }

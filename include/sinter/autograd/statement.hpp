@@ -2,7 +2,7 @@
 // One recorded statement: evaluates forward, saves what backward needs, and runs the backward program.
 // Not here: which programs these are (derive.hpp), the walk over statements (engine.hpp).
 #pragma once
-#include "derive.hpp"
+#include "../expr/derive.hpp"
 #include "record.hpp"
 #include "variable.hpp"
 
@@ -278,7 +278,7 @@ template <class P> struct known_ones {
     const graph g = view_of<P>.restore();
     for (int i = 0; i < P::size; ++i) {
       out.v[i] = {g[i].ones, g[i].tag};
-      out.barrier = out.barrier || g.at(i).op == code::reduce || g.at(i).is_product();
+      out.barrier = out.barrier || g.at(i).op == code::reduce || g.at(i).is_product() || g.at(i).is_loop();
     }
     return out;
   }();
@@ -302,7 +302,7 @@ template <class P> bool broadcasts_unforeseen(const operand* leaves, const dims_
   bool through[P::size] = {};
   for (int i = 0; i < P::size; ++i) {
     const instruction x = P::at(i);
-    through[i] = x.op == code::reduce || x.is_product();
+    through[i] = x.op == code::reduce || x.is_product() || x.op == code::element;
     bool unforeseen = false;
     for_operands(x, p.descr(i), [&](uint16 o) {
       through[i] = through[i] || through[o];

@@ -121,7 +121,7 @@ template <class X> struct lowered {
 template <class X> constexpr bool holds_barrier() {
   using P = program_of<X>;
   for (int i = 0; i < P::size; ++i)
-    if (P::at(i).op == code::reduce || P::at(i).is_product()) return true;
+    if (P::at(i).op == code::reduce || P::at(i).is_product() || P::at(i).is_loop()) return true;
   return false;
 }
 

@@ -197,12 +197,17 @@ template <int N> struct dims {
 template <int N> struct window_parameters {
   int32 v[4 * N + 1];
 };
+/// A number of steps for a loop to run, given when it runs.
+struct step_count {
+  int32 v[1];
+};
 /// As a padding: what keeps the extents, dilation * (kernel - 1) / 2 in front.
 inline constexpr int32 same_padding = -2147483647;
 
 namespace detail::inline SINTER_TARGET {
 template <class D> struct dims_of_;
 template <int N> struct dims_of_<window_parameters<N>> { using type = window_parameters<N>; };
+template <> struct dims_of_<step_count> { using type = step_count; };
 template <> struct dims_of_<int> { using type = dims<1>; };
 template <> struct dims_of_<axes> { using type = axes; };
 template <> struct dims_of_<all_dims_t> { using type = all_dims_t; };

@@ -22,6 +22,7 @@ template <class P> constexpr bool overwritable(int k) {
     const instruction x = P::at(i);
     if ((x.op == code::squeeze || x.op == code::unsqueeze) && x.a == leaf_id) return false;
     if (x.is_product() && (x.a == leaf_id || x.b == leaf_id)) return false;
+    if ((x.op == code::roll || x.op == code::list) && x.a == leaf_id) return false;
     if (x.op == code::output && x.a == leaf_id) return false;
   }
   for (int s = 0; s < sched.count; ++s)
