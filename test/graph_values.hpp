@@ -76,4 +76,36 @@ struct formula {
 /// How a value comes of operands, in one type: what checks it is compiled once.
 using builder = std::function<st::sym(formula&, const std::vector<st::sym>&)>;
 
+/// Functions with loops and branches: what they are called, the shapes of their operands, how they are built.
+struct looped {
+  const char* name;
+  std::vector<sizes> shapes;
+  builder build;
+};
+inline std::vector<looped> loops() {
+  using list = std::vector<st::sym>;
+  const auto step = [](auto c, auto x, auto w) { return std::pair(st::tanh(st::matmul(c, w) + x), c * c); };
+  return {
+      {"roll", {{3, 4}, {4}}, [](formula&, const list& x) { return st::roll(st::sum(st::expand_as(x[1], x[0]) * x[0], 0), 1, 0) * x[1] + st::roll(st::roll(x[0], 2, 1), 1, 0); }},
+      {"scan", {{3}, {5, 3}, {3, 3}}, [=](formula&, const list& x) {
+         const auto [last, all] = st::scan(step, x[0], x[1], x[2]);
+         return last * st::sum(all, 0) + st::sum(all, 0);
+       }},
+      {"scan, all steps", {{3}, {5, 3}, {3, 3}}, [=](formula&, const list& x) { return st::scan(step, x[0], st::reversed(x[1]), x[2]).second; }},
+      {"steps", {{2}, {2}}, [](formula&, const list& x) {
+         return std::get<0>(st::scan([](auto c, auto k, auto w) { return std::tuple(std::get<1>(c) * w, std::get<0>(c) + 0.1 * k); }, std::tuple(x[0], x[0] * 0 + 1), st::steps(3), x[1]));
+       }},
+      {"cond, true", {{2, 3}, {3}}, [](formula& f, const list& x) {
+         return st::cond(f.g.cast(f.leaf({}, std::vector<double>{1}), st::dtype::b8), [](auto a, auto b) { return a * b; }, [](auto a, auto) { return st::exp(a); }, x[0], x[1]);
+       }},
+      {"cond, false", {{2, 3}, {3}}, [](formula& f, const list& x) {
+         return st::cond(f.g.cast(f.leaf({}, std::vector<double>{0}), st::dtype::b8), [](auto a, auto b) { return a * b; }, [](auto a, auto) { return st::exp(a); }, x[0], x[1]);
+       }},
+      {"while", {{2}, {2}}, [](formula& f, const list& x) {
+         return std::get<0>(st::while_loop([](auto c, auto) { return std::get<1>(c) < 4; }, [](auto c, auto w) { return std::tuple(std::get<0>(c) * w + 0.1, std::get<1>(c) + 1); },
+                                           std::tuple(x[0], f.leaf({}, std::vector<double>{0})), x[1]));
+       }},
+  };
+}
+
 }  // namespace graph_values

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include <sinter/expr/derive.hpp>
 #include <sinter/expr/forward_mode.hpp>
 #include <sinter/op/registry.hpp>
 
@@ -155,6 +156,20 @@ TEST_CASE("forward mode: all faces of a convolution") {
       f.slots = {{{2, 1, 1, 0, 1, 2, 0, 0, 2}, 9}};  // strides, paddings, dilations, output paddings, groups
       return st::convolve_images(x[0], x[1], st::axes{st::run_time_dims, 2}, transposed);
     });
+}
+TEST_CASE("forward mode: loops and branches") {
+  for (const looped& l : loops()) check_tangent(l.name, l.shapes, {-1, 1}, l.build);
+}
+TEST_CASE("forward mode: of the gradient of a loop") {
+  const looped l = loops()[1];
+  check_tangent(l.name, l.shapes, {-1, 1}, [&](formula& f, const std::vector<st::sym>& x) {
+    const st::sym loss = st::sum(l.build(f, x), 0);
+    st::detail::vec<bool> wanted(f.g.size(), false);
+    wanted[x[2].id] = true;
+    st::detail::vec<st::uint16> roots, seeds;
+    roots.push(loss.id), seeds.push(f.g.literal(1, st::dtype::f64, false).id);
+    return f.g.at_sym(st::detail::adjoint(f.g, roots, seeds, wanted)[x[2].id]);
+  });
 }
 TEST_CASE("forward mode over reverse: the Hessian times a vector") {
   check_tangent("gradient of a loss", {{3, 4}, {2, 4}}, {-1, 1}, [](formula& f, const std::vector<st::sym>& x) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include <sinter/expr/adjoint.hpp>
+#include <sinter/expr/derive.hpp>
 #include <sinter/expr/vmap.hpp>
 #include <sinter/op/registry.hpp>
 
@@ -149,6 +149,26 @@ TEST_CASE("vmap: products, of which one or both operands are batched") {
   each_way("batches of matrices", {{2, 3, 4}, {2, 4, 2}}, matmul);
   each_way("linear", {{5, 4}, {3, 4}}, [](formula&, const std::vector<st::sym>& x) { return st::linear(x[0], x[1]); });
   check_batch("a square", {{3, 3}}, {true}, {-1, 1}, [](formula&, const std::vector<st::sym>& x) { return st::matmul(x[0], x[0]); });
+}
+TEST_CASE("vmap: loops and branches, of which some operands are batched") {
+  for (const looped& l : loops())
+    for (int m = 1; m < 1 << l.shapes.size(); ++m) {
+      list on;
+      for (std::size_t k = 0; k < l.shapes.size(); ++k) on.push_back(m >> k & 1);
+      check_batch(l.name, l.shapes, on, {-1, 1}, l.build);
+    }
+  check_batch("a condition of each sample's own", {{}, {2, 3}}, {true, false}, {-1, 1}, [](formula&, const std::vector<st::sym>& x) {
+    return st::cond(x[0] > 0, [](auto a, auto b) { return a + b; }, [](auto, auto b) { return st::exp(b); }, x[0], x[1]);
+  });
+  check_batch("the gradient of a loop", {{3}, {4, 3}, {3, 3}}, {true, true, false}, {-1, 1}, [](formula& f, const std::vector<st::sym>& x) {
+    const st::sym loss = st::sum(loops()[1].build(f, x), 0);
+    st::detail::vec<bool> wanted(f.g.size(), false);
+    wanted[x[2].id] = true;
+    st::detail::vec<st::uint16> roots, seeds;
+    roots.push(loss.id), seeds.push(f.g.literal(1, st::dtype::f64, false).id);
+    return f.g.at_sym(st::detail::adjoint(f.g, roots, seeds, wanted)[x[2].id]);
+  });
+  CHECK(fault_of({}, [](formula&, st::sym x) { return st::while_loop([](auto c) { return c < 4; }, [](auto c) { return c + 1; }, x); }) == st::misuse::loop);
 }
 TEST_CASE("vmap of gradients: the gradient of each sample by what all share") {
   check_batch("a loss by its weights", {{4}, {2, 4}, {2}}, {true, false, true}, {-1, 1}, [](formula& f, const std::vector<st::sym>& x) {

@@ -118,7 +118,8 @@ template <class F, class C, class X, class... K> class scan_builder {
     loop_body counts;
     counts.carries = static_cast<uint16>(carried_.size()), counts.stacked = static_cast<uint16>(stacked_.size());
     counts.constants = static_cast<uint16>(constants_.size() + lifted_.size()), counts.slices = static_cast<uint16>(slices.size());
-    body.set_operand(step_, counts.operand_count());
+    for (int k = 0; k < body.size(); ++k)  // in each dtype in which the step's number is used
+      if (body.at(k).op == code::scalar && body.at(k).a == bad_dims) body.set_operand(k, counts.operand_count());
     for (int i = 0; i < next.size(); ++i) body.output(body.cast(next[i], types_[i]), i);
     for (int i = 0; i < slices.size(); ++i) body.output(slices[i], next.size() + i);
     vec<sym> operands = carried_;
@@ -169,9 +170,7 @@ template <class F, class C, class X, class... K> class scan_builder {
     };
     const auto x = [&] {
       if constexpr (counts_steps<X>) {
-        const sym step = body.scalar(bad_dims, dtype::i64);
-        step_ = step.id;
-        return step;
+        return body.scalar(bad_dims, dtype::i64);
       } else {
         (void)xs;
         return structure<X>::of(slice);
@@ -183,7 +182,6 @@ template <class F, class C, class X, class... K> class scan_builder {
   graph& g_;
   vec<sym> carried_, stacked_, constants_, lifted_;
   vec<dtype> types_;
-  int step_ = -1;
 };
 
 template <class F, class C, class X, class... K> constexpr auto scan_symbols(graph& g, F f, C init, X xs, K... constants) {

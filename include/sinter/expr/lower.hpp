@@ -45,6 +45,7 @@ template <class P> constexpr void check_ops() {
   static_assert(why != misuse::window, "sinter: func: vmap of a convolution is not supported: give it the batch as its own batch dim");
   static_assert(why != misuse::random, "sinter: func: vmap of random numbers: say which, vmap(f, in_dims<0>{}, out_dims<0>{}, randomness::different)");
   static_assert(why != misuse::dim, "sinter: func: vmap: an in_dims or out_dims names a dim that the argument or the result has not");
+  static_assert(why != misuse::loop, "sinter: func: vmap of a while_loop whose condition differs from sample to sample: let it be of what all share, or scan a number of steps");
   static_assert(why != misuse::tangent, "sinter: func: tangents and cotangents have the rank and kind of the values they belong to");
 }
 

@@ -4,7 +4,7 @@
 #pragma once
 #include "../op/random.hpp"
 #include "../op/reduction.hpp"
-#include "sym.hpp"
+#include "loop.hpp"
 
 namespace sinter::inline v0 {
 
@@ -29,6 +29,7 @@ constexpr sym misused(graph& g, misuse why) {
 #define SINTER_MISUSE(name) case misuse::name: return apply_primitive<op::misused<misuse::name>>(x);
     SINTER_MISUSE(scalar) SINTER_MISUSE(floating) SINTER_MISUSE(rank) SINTER_MISUSE(labels) SINTER_MISUSE(run_time)
     SINTER_MISUSE(window) SINTER_MISUSE(random) SINTER_MISUSE(dim) SINTER_MISUSE(tangent)
+    SINTER_MISUSE(loop)
 #undef SINTER_MISUSE
     default: return x;
   }
@@ -90,6 +91,27 @@ class batched_copy {
     return fault_ == misuse::none ? to_.at_sym(map_[id]) : to_.literal(0, from_.at(id).type, false);
   }
   constexpr bool batched(int id) const { return batched_[id]; }
+  /// Gives operands, numbered anew, to a body: leaf k the number[k], batched where on[k].
+  constexpr void give_operands(const vec<int>& number, const vec<bool>& on) {
+    for (int i = 0; i < from_.size(); ++i) {
+      graph::item it = from_[i];
+      if (it.ins.op != code::leaf && it.ins.op != code::scalar) continue;
+      const bool with_batch = on[it.ins.a];
+      it.ins.a = static_cast<uint16>(number[it.ins.a]), it.ins.c = 0;
+      if (with_batch) widen(it);
+      give(i, to_.add(it), with_batch);
+    }
+  }
+  /// Some batched value, for the extents of the batch, where none is given.
+  constexpr void give_batch(sym value, int rank) {
+    if (batch_.none()) batch_ = value, batch_rank_ = rank;
+  }
+  /// An item as that of a batched value.
+  constexpr void widen(graph::item& it) const {
+    it.ins.rank = static_cast<uint8>(it.ins.rank + dims_);
+    if (!trailing_) it.ones = static_cast<uint8>(it.ones << dims_);
+    it.tag = 0, it.weak = false;
+  }
   /// The same with batch dims, be it batched or not.
   constexpr sym batched_value(int id) {
     const sym x = value(id);
@@ -147,6 +169,17 @@ class batched_copy {
     const instruction x = from_.at(i);
     bool on = false;
     for_operands(x, arity(i), [&](uint16 o) { on = on || batched_[o]; });
+    if (x.op == code::list) {  // of a batched loop, its operands themselves are read
+      batched_[i] = on;
+      map_[i] = on ? uint16{0} : again(i);
+      return;
+    }
+    if (x.op == code::element && on) return copy_element(i);
+    if (x.is_loop() && on) {
+      batched_[i] = true;
+      map_[i] = 0;
+      return copy_loop(i);
+    }
     if (x.op == code::extent) {
       batched_[i] = false;
       map_[i] = on ? to_.extent(at(x.a), mask(shifted(x.b)), x.type).id : again(i);
@@ -172,7 +205,8 @@ class batched_copy {
     if (x.op == code::literal) x.a = static_cast<uint16>(to_.pool(from_.pool()[x.a]));
     if (x.is_source()) return to_.add(it).id;
     const op_descr* const d = from_.descr(i);
-    const int n = x.op == code::expand || x.op == code::contract ? 2 : x.op == code::convolve ? 3 : arity(i);
+    const int n = operands_read(x, arity(i));
+    if (x.is_loop()) move_body(from_, x, [&](const vec<uint64>& run) { return to_.pool(run); }, [&](const op_descr* op) { return to_.op_number(op); });
     if (x.op == code::contract) x.c = static_cast<uint16>(to_.pool(from_.pool()[x.c]));
     if (x.op == code::reduce) x.c = static_cast<uint16>(to_.op_number(d));
     if (x.is_op()) x.op = static_cast<code>(static_cast<int>(code::first_op) + to_.op_number(d));
@@ -193,6 +227,7 @@ class batched_copy {
       case code::squeeze: return to_.squeeze(at(x.a), mask(shifted(x.b)));
       case code::unsqueeze: return to_.unsqueeze(at(x.a), mask(shifted(x.b)));
       case code::cast: return to_.cast(at(x.a), x.type);
+      case code::roll: return to_.roll(at(x.a), count_bits(shifted(x.b) - 1u), roll_amount(x.c));
       case code::expand: {
         const sym a = aligned(x.a, x.rank);
         return to_.expand(a, batched_[x.b] ? at(x.b) : joint_shape(a, aligned(x.b, x.rank)));
@@ -207,6 +242,142 @@ class batched_copy {
     if (random && random_ == random_kind::different) in[0] = number_of_sample(x.a, in[0]);
     if (op->info.bounds && !batched_[x.a]) in[0] = spread(x.a);
     return to_.apply(op, in, op->arity);
+  }
+  /// A loop over batched operands: a loop whose body is batched. What it carries is so from the first step on if it is in any.
+  struct looped {
+    int loop = -1;
+    sym made;           ///< none: `results` are the values themselves
+    vec<bool> on = {};  ///< which results are batched
+    vec<uint16> results = {};  ///< the values
+  };
+  vec<looped> loops_;
+
+  constexpr void copy_loop(int i) {
+    const instruction x = from_.at(i);
+    const loop_body counts = loop_body::decode(from_.pool()[x.b]);
+    const int operands = counts.operand_count();
+    vec<int> in, number(operands + 1, 0);
+    vec<bool> on(operands + 1, false);
+    for (int cell = x.a;; cell = from_.at(cell).b) {
+      on[in.size()] = batched_[from_.at(cell).a];
+      in.push(from_.at(cell).a);
+      if (!from_.at(cell).c) break;
+    }
+    for (int k = 0; k <= operands; ++k) number[k] = k;
+    const int bodies = x.has_two_bodies() ? 2 : 1;
+    graph body[2] = {body_of(from_, i), bodies == 2 ? body_of(from_, i, true) : graph()};
+    spread_carries(body[0], counts, on);
+    if (x.op == code::cond && on[0]) return choose_each(i, body, counts, in, on);
+    graph made[2];
+    looped result{i, {}};
+    result.on = vec<bool>(counts.result_count(), false);
+    const auto each_output = [](const graph& b, auto f) {
+      for (int k = 0; k < b.size(); ++k)
+        if (b.at(k).op == code::output) f(b.at(k));
+    };
+    for (int pass = 0; pass < 2; ++pass)  // first to learn which results are batched
+      for (int b = 0; b < bodies && fault_ == misuse::none; ++b) {
+        const bool test = x.op == code::while_loop && b == 1;
+        made[b] = graph();
+        batched_copy c(body[b], made[b], dims_, trailing_, random_);
+        c.give_operands(number, on);
+        for (int k = 0; k < operands && c.batch_.none(); ++k) {
+          if (!on[k]) continue;
+          graph::item it = to_[map_[in[k]]];
+          const int rank = from_.at(in[k]).rank - (k >= counts.carries && k < counts.carries + counts.stacked);
+          it.ins = graph::make(code::leaf, it.ins.type, rank, k), it.ones = 0;
+          widen(it);
+          c.give_batch(made[b].add(it), rank);
+        }
+        each_output(body[b], [&](const instruction& y) {
+          const bool carry = y.b < counts.carries && !test;
+          if (carry && on[y.b]) result.on[y.b] = true;
+          const sym one = !test && result.on[y.b] ? c.batched_value(y.a) : c.value(y.a);
+          const bool wide = c.batched(y.a) || (!test && result.on[y.b]);
+          if (test && c.batched(y.a)) fault_ = misuse::loop;  // each sample would stop at a step of its own
+          if (!test) result.on[y.b] = wide;
+          const int summed_to = y.c && (!wide || on[y.c - 1]) ? y.c - 1 : -1;
+          if (c.fault() == misuse::none) made[b].output(one, y.b, summed_to);
+        });
+        if (c.fault() != misuse::none) fault_ = c.fault();
+      }
+    if (fault_ != misuse::none) return;
+    vec<sym> given;
+    for (int k = 0; k < operands; ++k) {
+      sym v = on[k] && !batched_[in[k]] ? spread(in[k]) : at(in[k]);
+      if (on[k] && k >= counts.carries && k < counts.carries + counts.stacked && !trailing_) v = move_dim(v, dims_, 0);
+      given.push(v);
+    }
+    if (fault_ != misuse::none) return;
+    int more = x.c;
+    if (bodies == 2) {
+      loop_body of_test = counts;
+      if (x.op == code::while_loop) of_test = loop_body::decode(from_.pool()[x.c]);
+      more = add_body(to_, of_test, made[1]);
+    } else if (scan_mode mode = scan_mode::decode(x.c); mode.length == scan_mode::literal) {
+      mode.number = static_cast<uint16>(to_.pool(from_.pool()[mode.number]));
+      more = mode.encode();
+    }
+    result.made = to_.loop(x.op, list_of(to_, given), add_body(to_, counts, made[0]), more);
+    loops_.push(result);
+  }
+  /// Marks the carried values that become batched on the way.
+  constexpr void spread_carries(const graph& body, const loop_body& counts, vec<bool>& on) const {
+    for (bool grows = true; grows;) {
+      grows = false;
+      vec<bool> wide(body.size(), false);
+      for (int k = 0; k < body.size(); ++k) {
+        const instruction& x = body.at(k);
+        wide[k] = x.op == code::leaf && on[x.a];
+        if (x.op != code::extent) for_operands(x, x.is_op() ? body.descr(k)->arity : 1, [&](uint16 o) { wide[k] = wide[k] || wide[o]; });
+        if (x.op == code::output && x.b < counts.carries && wide[k] && !on[x.b]) on[x.b] = grows = true;
+      }
+    }
+  }
+  /// A branch whose condition is each sample's own: both, and a choice.
+  constexpr void choose_each(int i, const graph (&body)[2], const loop_body& counts, const vec<int>& in, const vec<bool>& on) {
+    looped result{i, {}};
+    result.on = vec<bool>(counts.result_count(), true);
+    const sym truth = to_.squeeze(at(in[0]), own_axes(rank(in[0])));
+    vec<uint16> values[2] = {vec<uint16>(counts.result_count(), 0), vec<uint16>(counts.result_count(), 0)};
+    vec<int> ranks(counts.result_count(), 0);
+    for (int b = 0; b < 2; ++b) {
+      batched_copy c(body[b], to_, dims_, trailing_, random_);
+      for (int k = 0; k < body[b].size(); ++k) {
+        const instruction& x = body[b].at(k);
+        if (x.op == code::leaf) c.give(k, at(in[x.a]), on[x.a]);
+      }
+      c.give_batch(at(in[0]), rank(in[0]));
+      for (int k = 0; k < body[b].size(); ++k) {
+        const instruction& y = body[b].at(k);
+        if (y.op == code::output) values[b][y.b] = c.batched_value(y.a).id, ranks[y.b] = y.rank;
+      }
+      if (c.fault() != misuse::none) fault_ = c.fault();
+    }
+    if (fault_ != misuse::none) return;
+    for (int r = 0; r < counts.result_count(); ++r) {
+      const sym each = trailing_ ? truth : to_.unsqueeze(truth, own_axes(ranks[r]));
+      result.results.push(apply_sym<op::where>(each, to_.at_sym(values[0][r]), to_.at_sym(values[1][r])).id);
+    }
+    loops_.push(result);
+  }
+  constexpr void copy_element(int i) {
+    const instruction x = from_.at(i);
+    const loop_output which = loop_output::decode(x.b);
+    const int r = which.result(loop_body::decode(from_.pool()[from_.at(x.a).b]));
+    for (int k = 0; k < loops_.size(); ++k) {
+      const looped& l = loops_[k];
+      if (l.loop != x.a) continue;
+      batched_[i] = l.on[r];
+      if (x.rank + dims_ > max_rank && l.on[r]) return static_cast<void>(fail_with(misuse::rank));
+      if (l.made.none()) {
+        map_[i] = l.results[r];
+        return;
+      }
+      const sym e = to_.element(l.made, which, x.type, x.rank + (l.on[r] ? dims_ : 0));
+      map_[i] = (which.kind == loop_output::slice && l.on[r] && !trailing_ ? move_dim(e, 0, dims_) : e).id;
+      return;
+    }
   }
   /// Element i of sample number s of the batch is element s * (elements of a sample) + i of all.
   constexpr sym number_of_sample(int i, sym x) {

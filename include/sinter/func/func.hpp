@@ -34,7 +34,7 @@ template <class X> struct results_source {
   static constexpr int operands_before_results(graph& g) {
     cursor c{g};
     int results = 0;
-    map_symbols(X::build(c), [&](sym s) { return g.output(s, results++), s; });
+    map_symbols(X::build(c), [&](sym v) { return g.output(v, results++), v; });
     return c.operands;
   }
   template <int Room> static constexpr auto make() {

@@ -71,6 +71,7 @@ enum class misuse : uint8 {
   window,    ///< a batch of convolutions
   random,    ///< random numbers in a batch
   dim,       ///< a batch dim that the operand or the result has not
+  loop,      ///< a while_loop that would end at another step for each of a batch
   tangent    ///< a tangent or cotangent of other rank than its value
 };
 
