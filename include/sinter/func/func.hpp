@@ -12,6 +12,9 @@
 // Functions are lambdas that capture nothing, st::fn, or transforms; they take real or complex values and return one or a
 // std::tuple of them. Inside they name dims as rules do: `sum(x, 1)`.
 #pragma once
+#include "../expr/node.hpp"
+#include "../expr/lower.hpp"
+#include "../tensor/assign.hpp"
 #include "../autograd/statement.hpp"
 #include "symbols.hpp"
 
@@ -43,7 +46,7 @@ template <class X> struct results_source {
     return flatten<Room>(g, operands);
   }
 };
-template <class X> struct several {
+template <class X> struct several : explained<several<X>> {
   using program = make_program<results_source<X>>;
   using value = decltype(X::build(std::declval<cursor&>()));
   static constexpr int count = program::result_count;
@@ -51,7 +54,7 @@ template <class X> struct several {
     shape_value shape[count + 1] = {};
     dtype type[count + 1] = {};
     shape_fault fault;
-  } known = [] {
+  } result = [] {
     shape_value leaves[program::operand_count + 1] = {}, shapes[program::size + 1] = {};
     shape_value* to = leaves;
     operand_shapes<X>::collect(to);
@@ -61,12 +64,8 @@ template <class X> struct several {
       if (const instruction x = program::at(i); x.op == code::output) r.shape[x.b] = shapes[i], r.type[x.b] = x.type;
     return r;
   }();
-  static constexpr void check() {
-    check_ops<program>();
-    static_assert(known.fault.kind == shape_fault::none, "sinter: func: shapes of the arguments do not fit each other");
-  }
-  template <int K, int... I> static extents<known.shape[K][I]...> extents_at(std::integer_sequence<int, I...>);
-  template <int K> using extents_of = decltype(extents_at<K>(std::make_integer_sequence<int, known.shape[K].rank>{}));
+  template <int K, int... I> static extents<result.shape[K][I]...> extents_at(std::integer_sequence<int, I...>);
+  template <int K> using extents_of = decltype(extents_at<K>(std::make_integer_sequence<int, result.shape[K].rank>{}));
 };
 template <class Y> inline constexpr int symbols_in = 1;
 template <> inline constexpr int symbols_in<complex_sym> = 2;
@@ -76,7 +75,7 @@ template <class... Y> inline constexpr int symbols_in<std::tuple<Y...>> = (symbo
 template <class S, class Y, int K> struct take_results {
   static void prepare(result* r) { r[K].complex = symbols_in<Y> == 2; }
   static auto take_from(result* r) {
-    constexpr dtype t = S::known.type[K];
+    constexpr dtype t = S::result.type[K];
     return take<cpp_type<symbols_in<Y> == 2 ? complex_type(t) : t>, typename S::template extents_of<K>>(r[K]);
   }
 };
@@ -133,16 +132,17 @@ template <class T> struct transform {
   }
 };
 
-/// A function that a transform may have: it captures nothing.
-template <class F> constexpr void check_function() {
+/// After an error: what needs no second one.
+struct first_argument {
+  static constexpr const char* name = "fn";
+  static constexpr auto on(auto x, auto...) { return x; }
+};
+template <class F, class T> struct transform_of_ {
   static_assert(std::is_empty_v<F>, "sinter: func: the function must not capture; pass what it needs as arguments");
-}
-
-template <class F, class T> constexpr transform<T> transform_of() {
-  check_function<F>();
-  return {};
-}
-template <class F, class Args, bool Aux, with_value Value> constexpr auto differentiated() { return transform_of<F, gradient_of<F, Args, Aux, Value>>(); }
+  using type = std::conditional_t<std::is_empty_v<F>, transform<T>, transform<first_argument>>;
+};
+/// The transform T of a function F, which captures nothing.
+template <class F, class T> using transform_of = typename transform_of_<F, T>::type;
 template <class F, class I> struct all_gradients_;
 template <class F, std::size_t... I> struct all_gradients_<F, std::index_sequence<I...>> {
   using type = transform<gradient_of<F, argnums_t<static_cast<int>(I)...>, false, with_value::no>>;
@@ -164,7 +164,7 @@ template <class F> struct plain {
 template <class F, class... X> constexpr auto value_of_function(const X&... x) {
   if constexpr ((symbol<X> || ...)) return F{}(x...);
   else {
-    auto y = transform<plain<F>>{}(x...);
+    auto y = transform_of<F, plain<F>>{}(x...);
     if constexpr (is_tuple<decltype(y)>) return y;
     else if constexpr (has_variable<decltype(y)>::value) return y;
     else return evaluate_tensor(y);
@@ -178,30 +178,30 @@ template <class F, class... X> constexpr auto value_of_function(const X&... x) {
 /// gradient and that. Errors at compile time: a result with dims, derivatives by integers. Throws shape_error where an argument is
 /// broadcast along a dim whose extent of 1 its type does not say.
 /// https://pytorch.org/docs/stable/generated/torch.func.grad.html
-template <class F, int... N> constexpr auto grad(F, argnums_t<N...>) { return detail::differentiated<F, argnums_t<N...>, false, detail::with_value::no>(); }
-template <class F> constexpr auto grad(F f) { return grad(f, argnums<0>); }
-template <class F, int... N> constexpr auto grad(F, argnums_t<N...>, has_aux_t) { return detail::differentiated<F, argnums_t<N...>, true, detail::with_value::no>(); }
-template <class F> constexpr auto grad(F f, has_aux_t) { return grad(f, argnums<0>, has_aux); }
+template <class F> constexpr auto grad(F) { return typename detail::transform_of_<F, detail::gradient_of<F, argnums_t<0>, false, detail::with_value::no>>::type{}; }
+template <class F, int... N> constexpr auto grad(F, argnums_t<N...>) { return typename detail::transform_of_<F, detail::gradient_of<F, argnums_t<N...>, false, detail::with_value::no>>::type{}; }
+template <class F> constexpr auto grad(F, has_aux_t) { return typename detail::transform_of_<F, detail::gradient_of<F, argnums_t<0>, true, detail::with_value::no>>::type{}; }
+template <class F, int... N> constexpr auto grad(F, argnums_t<N...>, has_aux_t) { return typename detail::transform_of_<F, detail::gradient_of<F, argnums_t<N...>, true, detail::with_value::no>>::type{}; }
 
 /// The tuple of grad(f)'s result and f's, by one program.
 /// https://pytorch.org/docs/stable/generated/torch.func.grad_and_value.html
-template <class F, int... N> constexpr auto grad_and_value(F, argnums_t<N...>) { return detail::differentiated<F, argnums_t<N...>, false, detail::with_value::after>(); }
-template <class F> constexpr auto grad_and_value(F f) { return grad_and_value(f, argnums<0>); }
-template <class F, int... N> constexpr auto grad_and_value(F, argnums_t<N...>, has_aux_t) { return detail::differentiated<F, argnums_t<N...>, true, detail::with_value::after>(); }
-template <class F> constexpr auto grad_and_value(F f, has_aux_t) { return grad_and_value(f, argnums<0>, has_aux); }
+template <class F> constexpr auto grad_and_value(F) { return typename detail::transform_of_<F, detail::gradient_of<F, argnums_t<0>, false, detail::with_value::after>>::type{}; }
+template <class F, int... N> constexpr auto grad_and_value(F, argnums_t<N...>) { return typename detail::transform_of_<F, detail::gradient_of<F, argnums_t<N...>, false, detail::with_value::after>>::type{}; }
+template <class F> constexpr auto grad_and_value(F, has_aux_t) { return typename detail::transform_of_<F, detail::gradient_of<F, argnums_t<0>, true, detail::with_value::after>>::type{}; }
+template <class F, int... N> constexpr auto grad_and_value(F, argnums_t<N...>, has_aux_t) { return typename detail::transform_of_<F, detail::gradient_of<F, argnums_t<N...>, true, detail::with_value::after>>::type{}; }
 /// The same with f's result in front, as JAX has it.
-template <class F, int... N> constexpr auto value_and_grad(F, argnums_t<N...>) { return detail::differentiated<F, argnums_t<N...>, false, detail::with_value::before>(); }
-template <class F> constexpr auto value_and_grad(F f) { return value_and_grad(f, argnums<0>); }
-template <class F, int... N> constexpr auto value_and_grad(F, argnums_t<N...>, has_aux_t) { return detail::differentiated<F, argnums_t<N...>, true, detail::with_value::before>(); }
-template <class F> constexpr auto value_and_grad(F f, has_aux_t) { return value_and_grad(f, argnums<0>, has_aux); }
+template <class F> constexpr auto value_and_grad(F) { return typename detail::transform_of_<F, detail::gradient_of<F, argnums_t<0>, false, detail::with_value::before>>::type{}; }
+template <class F, int... N> constexpr auto value_and_grad(F, argnums_t<N...>) { return typename detail::transform_of_<F, detail::gradient_of<F, argnums_t<N...>, false, detail::with_value::before>>::type{}; }
+template <class F> constexpr auto value_and_grad(F, has_aux_t) { return typename detail::transform_of_<F, detail::gradient_of<F, argnums_t<0>, true, detail::with_value::before>>::type{}; }
+template <class F, int... N> constexpr auto value_and_grad(F, argnums_t<N...>, has_aux_t) { return typename detail::transform_of_<F, detail::gradient_of<F, argnums_t<N...>, true, detail::with_value::before>>::type{}; }
 
 /// dy/dx of y = f(..., x, ...), shape y's dims then x's, by reverse mode: as many backward passes as y has elements, as one batch.
 /// https://pytorch.org/docs/stable/generated/torch.func.jacrev.html
-template <class F, int... N> constexpr auto jacrev(F, argnums_t<N...>) { return detail::transform_of<F, detail::reverse_jacobian<F, argnums_t<N...>>>(); }
+template <class F, int... N> constexpr auto jacrev(F, argnums_t<N...>) { return detail::transform_of<F, detail::reverse_jacobian<F, argnums_t<N...>>>{}; }
 template <class F> constexpr auto jacrev(F f) { return jacrev(f, argnums<0>); }
 /// The same by forward mode: one pass for each element of x, as one batch; for functions with more results than arguments.
 /// https://pytorch.org/docs/stable/generated/torch.func.jacfwd.html
-template <class F, int... N> constexpr auto jacfwd(F, argnums_t<N...>) { return detail::transform_of<F, detail::forward_jacobian<F, argnums_t<N...>>>(); }
+template <class F, int... N> constexpr auto jacfwd(F, argnums_t<N...>) { return detail::transform_of<F, detail::forward_jacobian<F, argnums_t<N...>>>{}; }
 template <class F> constexpr auto jacfwd(F f) { return jacfwd(f, argnums<0>); }
 /// All second derivatives of f: jacfwd(jacrev(f)), shape y's dims, then x's twice.
 /// https://pytorch.org/docs/stable/generated/torch.func.hessian.html
@@ -213,7 +213,7 @@ template <class F> constexpr auto hessian(F f) { return hessian(f, argnums<0>); 
 /// Random numbers in f need a `randomness`. Errors at compile time: a dim that an argument has not, a value of over 8 dims, convolutions.
 /// https://pytorch.org/docs/stable/generated/torch.func.vmap.html
 template <class F, int... I, int... O, random_kind R> constexpr auto vmap(F, in_dims_t<I...>, out_dims_t<O...>, randomness_t<R>) {
-  return detail::transform_of<F, detail::mapped<F, in_dims_t<I...>, out_dims_t<O...>, R>>();
+  return detail::transform_of<F, detail::mapped<F, in_dims_t<I...>, out_dims_t<O...>, R>>{};
 }
 template <class F, int... I, int... O> constexpr auto vmap(F f, in_dims_t<I...> in, out_dims_t<O...> out) { return vmap(f, in, out, randomness::error); }
 template <class F, int... I> constexpr auto vmap(F f, in_dims_t<I...> in) { return vmap(f, in, out_dims<0>); }
@@ -223,7 +223,7 @@ template <class F> constexpr auto vmap(F f) { return vmap(f, in_dims<0>); }
 /// https://pytorch.org/docs/stable/generated/torch.func.jvp.html
 template <class F, class... P, class... T> constexpr auto jvp(F, const std::tuple<P...>& primals, const std::tuple<T...>& tangents) {
   static_assert(sizeof...(P) == sizeof...(T), "sinter: func::jvp: one tangent for each primal");
-  return std::apply(detail::transform_of<F, detail::pushforward<F, sizeof...(P)>>(), std::tuple_cat(primals, tangents));
+  return std::apply(detail::transform_of<F, detail::pushforward<F, sizeof...(P)>>{}, std::tuple_cat(primals, tangents));
 }
 template <class F, class P, class T> requires(!detail::is_tuple<P>) constexpr auto jvp(F f, const P& primal, const T& tangent) {
   return jvp(f, std::tuple(primal), std::tuple(tangent));
@@ -232,13 +232,11 @@ template <class F, class P, class T> requires(!detail::is_tuple<P>) constexpr au
 /// are several. The function evaluates f again, in one program with the gradients.
 /// https://pytorch.org/docs/stable/generated/torch.func.vjp.html
 template <class F, class... P> constexpr auto vjp(F, const P&... primals) {
-  detail::check_function<F>();
   return std::pair{detail::value_of_function<F>(primals...), detail::with_arguments<detail::pullback<F, sizeof...(P)>, P...>{{primals...}}};
 }
 /// f(primals...) and the function of the primals' tangents that returns the tangent of the result.
 /// https://pytorch.org/docs/stable/generated/torch.func.linearize.html
 template <class F, class... P> constexpr auto linearize(F, const P&... primals) {
-  detail::check_function<F>();
   using tangent = detail::element_of<detail::pushforward<F, sizeof...(P)>, 1>;
   return std::pair{detail::value_of_function<F>(primals...), detail::with_arguments<tangent, P...>{{primals...}}};
 }
@@ -246,7 +244,7 @@ template <class F, class... P> constexpr auto linearize(F, const P&... primals) 
 /// them (then a tuple). Costs about two gradients.
 template <class F, class... P, class... T> constexpr auto hvp(F, const std::tuple<P...>& primals, const std::tuple<T...>& tangents) {
   static_assert(sizeof...(P) == sizeof...(T), "sinter: func::hvp: one tangent for each primal");
-  return std::apply(detail::transform_of<F, detail::element_of<detail::pushforward<detail::all_gradients<F, sizeof...(P)>, sizeof...(P)>, 1>>(),
+  return std::apply(detail::transform_of<F, detail::element_of<detail::pushforward<detail::all_gradients<F, sizeof...(P)>, sizeof...(P)>, 1>>{},
                     std::tuple_cat(primals, tangents));
 }
 template <class F, class P, class T> requires(!detail::is_tuple<P>) constexpr auto hvp(F f, const P& primal, const T& tangent) {
