@@ -60,6 +60,21 @@ struct domain {
   double low = -4, high = 4;
 };
 
+/// Why a transform of functions (func/func.hpp) has no result.
+enum class misuse : uint8 {
+  none,
+  scalar,    ///< the gradient of a value with dims
+  floating,  ///< the derivative by, or of, a value that is not floating
+  rank,      ///< more than 8 dims with those of the batch
+  labels,    ///< more dims in a product than its labels number
+  run_time,  ///< dims known at run time
+  window,    ///< a batch of convolutions
+  random,    ///< random numbers in a batch
+  dim,       ///< a batch dim that the operand or the result has not
+  loop,      ///< a while_loop that would end at another step for each of a batch
+  tangent    ///< a tangent or cotangent of other rank than its value
+};
+
 /// What an op says about itself.
 struct op_info {
   const char* name;
@@ -76,6 +91,8 @@ struct op_info {
   /// Asks whether operand 0, an index, is in [0, operand 1) or equal to operand 2, numbers: an error before a run on the CPU.
   bool bounds = false;
   const char* cost = "";
+  /// Not an op but the mark of a misuse, for the compiler to explain.
+  misuse reason = misuse::none;
 };
 
 inline namespace SINTER_TARGET {
