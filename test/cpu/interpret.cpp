@@ -211,6 +211,17 @@ TEST_CASE("the reference evaluator agrees with fused element-wise kernels, whate
   check_fused(st::where(a > b, st::sigmoid(c), st::log(b * b + 1)), 1e-5);
   check_fused(st::pow(st::abs(a) + 0.5, b) + st::rsqrt(st::abs(c) + 1), 1e-5);
 }
+TEST_CASE("rows shorter and longer than a block, read where they lie or copied") {
+  auto check = [](auto one) {
+    using T = decltype(one);
+    for (const int64 n : {1, 31, 32, 33, 256, 257, 600}) {
+      INFO("rows of " << n);
+      const auto a = st::randn<T>({3, 1, n}), b = st::randn<T>({5, n}), c = st::randn<T>({n, 5}).T();
+      check_fused(a * b - c / 3, 1e-6);
+    }
+  };
+  check(1.0f), check(1.0);
+}
 TEST_CASE("comparisons and integers keep their dtype") {
   const auto a = st::randint<int64>(-9, 9, {4, 33});
   const auto b = st::randint<st::int32>(1, 9, {33});
