@@ -3,7 +3,7 @@
 // take. Evaluated by the interpreter; their gradients are again such statements. Next: autograd/grad.hpp.
 #pragma once
 #include "../cpu/interpret.hpp"
-#include "derive.hpp"
+#include "../expr/derive.hpp"
 #include "linear.hpp"
 
 namespace sinter::inline v0::detail::inline SINTER_TARGET {
@@ -127,11 +127,8 @@ inline graph with_known_ones(const graph& g, const vec<any_variable>& in) {
   vec<uint16> map(g.size(), 0xffff);
   for (int i = 0; i < g.size(); ++i) {
     const instruction x = g.at(i);
-    if (x.op == code::output) { exact.output(exact.at_sym(map[x.a]), x.b); continue; }
-    const uint64 w = x.op == code::literal ? g.pool()[x.a] : x.op == code::contract ? g.pool()[x.c] : 0;
-    instruction y = x;
-    if (x.op == code::leaf) y.c = 0;
-    map[i] = replay(exact, y, w, g.descr(i), map, x.op == code::leaf ? ones_of(in[x.a].value.shape) : 0).id;
+    if (x.op == code::output) exact.output(exact.at_sym(map[x.a]), x.b);
+    else map[i] = replay(exact, g, i, map, x.op == code::leaf ? ones_of(in[x.a].value.shape) : 0).id;
   }
   return exact;
 }

@@ -2,7 +2,7 @@
 // One recorded statement: evaluates forward, saves what backward needs, and runs the backward program.
 // Not here: which programs these are (derive.hpp), the walk over statements (engine.hpp).
 #pragma once
-#include "derive.hpp"
+#include "../expr/derive.hpp"
 #include "record.hpp"
 #include "variable.hpp"
 

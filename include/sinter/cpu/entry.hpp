@@ -7,6 +7,7 @@
 namespace sinter::inline v0::detail::inline SINTER_TARGET {
 
 class contract_runner;
+class cpu_run;
 
 /// A stage as tables and entries: all that the code below needs of its types.
 struct stage_entry {
@@ -29,6 +30,7 @@ struct stage_entry {
   void (*finish)(const geometry&, char* const* totals, int64 first, int64 n, const uint64* at, const int64* lane);
   int64 (*total_size)(int k);
   void (*multiply)(contract_runner&, const stage_entry&);  ///< for contract stages
+  void (*iterate)(cpu_run&, const stage_entry&);           ///< for loop stages
   uint16 prologue_of;   ///< the contraction that computes this stage on its way, or no_value
 };
 

@@ -82,13 +82,16 @@ template <class Arch> class SINTER_HIDDEN interpreter {
         for_values(i, [&](uint16 o) { last[o] = x.op == code::output ? n : last[o] ? last[o] : i; });
     }
     values_ = vec<strided_value>(n, {});
+    loops_ = vec<vec<strided_value>>(n, {});
     for (int i = 0; i < n; ++i) {
       if (!last[i]) continue;
       values_[i].shape = shapes_[i], values_[i].type = p_.at(i).type;
       evaluate(i, values_[i]);
       if (p_.at(i).is_op() && p_.descr(i)->info.bounds) require_true(i);
       for_values(i, [&](uint16 o) {
-        if (last[o] == i) values_[o].block = storage_ptr();  // not {}: clang 14 forgets to destroy it
+        if (last[o] != i) return;
+        values_[o].block = storage_ptr();  // not {}: clang 14 forgets to destroy it
+        loops_[o] = vec<strided_value>();
       });
     }
     for (int i = 0; i < n; ++i)
@@ -115,6 +118,7 @@ template <class Arch> class SINTER_HIDDEN interpreter {
   const dims_slot* slots_;
   vec<shape_value> shapes_;
   vec<strided_value> values_;
+  vec<vec<strided_value>> loops_;  ///< the results of loops, by instruction
 
   void find_shapes() {
     vec<shape_value> leaf_shapes(p_.operand_count(), {});
@@ -138,9 +142,10 @@ template <class Arch> class SINTER_HIDDEN interpreter {
   /// f(o) for every instruction whose value, not only its shape, instruction i reads.
   template <class F> void for_values(int i, F f) const {
     const instruction x = p_.at(i);
-    if (x.reads_shape() || x.is_source()) return;
+    if (x.reads_shape() || x.is_source() || x.op == code::list) return;
     if (x.op == code::expand) return f(x.a);
     if (x.op == code::convolve) return f(x.a), f(x.b);
+    if (x.is_loop()) return for_loop_operands(p_, i, [&](int o) { f(static_cast<uint16>(o)); });
     for_operands(x, p_.descr(i), f);
   }
   static void row_major(const shape_value& s, int64* strides) {
@@ -209,6 +214,15 @@ template <class Arch> class SINTER_HIDDEN interpreter {
         return;
       }
       case code::cast: allocate(v); return copy(values_[x.a], v);
+      case code::roll: allocate(v); return roll(values_[x.a], count_bits(x.b - 1u), roll_amount(x.c), v);
+      case code::list: return;
+      case code::scan: return scan(i);
+      case code::element: {
+        const strided_value& from = loops_[x.a][loop_output::decode(x.b).result(p_.body_counts(x.a))];
+        view(from, v);
+        for (int d = 0; d < v.shape.rank; ++d) v.strides[d] = from.strides[d];
+        return;
+      }
       case code::reduce: return counts(values_[x.a].type) && p_.descr(i)->integer_fold ? reduce(x, p_.descr(i)->integer_fold, v)
                                                                                        : reduce(x, p_.descr(i)->fold, v);
       case code::contract: return contract(x, v);
@@ -220,6 +234,89 @@ template <class Arch> class SINTER_HIDDEN interpreter {
         else map(in, op->arity, op->values, v);
       }
     }
+  }
+
+  /// to = from rolled by `amount` along dim d.
+  static void roll(const strided_value& from, int d, int64 amount, const strided_value& to) {
+    const int64 n = from.shape[d];
+    if (from.shape.numel() == 0) return;
+    amount = (amount % n + n) % n;
+    strided_value source = from, target = to;
+    source.block = target.block = {};
+    const auto part = [&](int64 source_at, int64 target_at, int64 count) {
+      source.shape[d] = target.shape[d] = count;
+      source.data = from.data + source_at * from.strides[d] * size_of(from.type);
+      target.data = to.data + target_at * to.strides[d] * size_of(to.type);
+      if (count) copy(source, target);
+    };
+    part(0, amount, n - amount), part(n - amount, 0, amount);
+  }
+  /// Runs scan i step by step.
+  void scan(int i) {
+    const loop_body counts = p_.body_counts(i);
+    const program_view body = p_.body(i);
+    const int64 steps = steps_of(p_, i, slots_, &shapes_[0]);
+    const bool reverse = scan_mode::decode(p_.at(i).c).reverse;
+    vec<strided_value>& out = loops_[i];
+    out = vec<strided_value>(counts.result_count(), {});
+    vec<strided_value> in;
+    for_loop_operands(p_, i, [&](int o) { in.push(values_[o]); });
+    vec<shape_value> inner(body.size(), {});
+    infer_body(p_, i, slots_, &shapes_[0], &inner[0]);
+    for (int r = 0; r < body.size(); ++r) {
+      const instruction x = body.at(r);
+      if (x.op != code::output) continue;
+      strided_value& v = out[x.b];
+      v.type = x.type;
+      if (x.b < counts.carries) {
+        v.shape = in[x.b].shape;
+        allocate(v), copy(in[x.b], v);
+        continue;
+      }
+      const bool stacks = x.b < counts.carries + counts.slices;
+      if (stacks) v.shape[v.shape.rank++] = steps;
+      for (int d = 0; d < inner[r].rank; ++d) v.shape[v.shape.rank++] = inner[r][d];
+      allocate(v);
+      if (!stacks) __builtin_memset(v.data, 0, static_cast<std::size_t>(v.shape.numel() * size_of(v.type)));
+    }
+    vec<operand> operands(counts.operand_count() + 1, {});
+    vec<result> results(counts.result_count() + 1, {});
+    for (int64 step = 0; step < steps; ++step) {
+      const int64 t = reverse ? steps - 1 - step : step;
+      for (int k = 0; k < counts.operand_count(); ++k) {
+        const strided_value& v = k < counts.carries ? out[k] : in[k];
+        operand& o = operands[k];
+        o.data = v.data, o.shape = v.shape;
+        for (int d = 0; d < max_rank; ++d) o.strides[d] = v.strides[d];
+        if (k >= counts.carries && k < counts.carries + counts.stacked) drop_first(o, v.type, t);
+      }
+      operands[counts.operand_count()].number = static_cast<double>(t);
+      for (int k = 0; k < counts.result_count(); ++k) {
+        result& r = results[k];
+        r = {};
+        if (k < counts.carries) continue;  // made aside
+        r.data = out[k].data, r.shape = out[k].shape;
+        for (int d = 0; d < max_rank; ++d) r.strides[d] = out[k].strides[d];
+        if (k < counts.carries + counts.slices) drop_first(r, out[k].type, t);
+        else r.mode = write_accumulate;
+      }
+      interpreter(body, &operands[0], nullptr_slots()).run(&results[0]);
+      for (int k = 0; k < counts.carries; ++k) {
+        strided_value made{results[k].data, out[k].type, results[k].shape, {}, {}};
+        for (int d = 0; d < max_rank; ++d) made.strides[d] = results[k].strides[d];
+        copy(made, out[k]);
+      }
+    }
+  }
+  /// Slice t of a stacked value.
+  template <class O> static void drop_first(O& o, dtype type, int64 t) {
+    o.data += t * o.strides[0] * size_of(type);
+    --o.shape.rank;
+    for (int d = 0; d < o.shape.rank; ++d) o.shape[d] = o.shape[d + 1], o.strides[d] = o.strides[d + 1];
+  }
+  static const dims_slot* nullptr_slots() {
+    static constexpr dims_slot none{};
+    return &none;
   }
 
   /// to = from, which is broadcast and converted.

@@ -12,6 +12,10 @@ class SINTER_HIDDEN cpu_run : convolve_runner {
   cpu_run(const program_entry& entry, const operand* leaves, const dims_slot* slots, result* results) : convolve_runner(entry, leaves, slots, results) {}
 
   template <class Arch> void run() {
+    if (prepare<Arch>()) execute<Arch>();
+  }
+  /// What depends on shapes and layouts alone. False if the shapes are none that the kernels take: then the results are there.
+  template <class Arch> bool prepare() {
     const int n = p_.size();
     shapes_ = vec<shape_value>(n, {});
     memory_ = vec<memory>(n, {});
@@ -24,22 +28,50 @@ class SINTER_HIDDEN cpu_run : convolve_runner {
         const shape_fault empty = find_empty(p_, &shapes_[0]);
         if (empty.kind != shape_fault::none) raise<Arch>(p_, empty, &shapes_[0]);
       }
-    if (e_.check_bounds) e_.check_bounds(leaves_, slots_, &shapes_[0]);
     loops_ = vec<shape_value>(e_.stage_count, {});
     for (int s = 0; s < e_.stage_count; ++s)
-      if (!find_loops(e_.stages[s], e_.spaces, &shapes_[0], slots_, loops_[s])) [[unlikely]] return e_.interpret(leaves_, slots_, results_);
+      if (!find_loops(e_.stages[s], e_.spaces, &shapes_[0], slots_, loops_[s])) [[unlikely]] return e_.interpret(leaves_, slots_, results_), false;
+    if (e_.check_bounds) e_.check_bounds(leaves_, slots_, &shapes_[0]);
     place<Arch>();
+    return true;
+  }
+  template <class Arch> void execute() {
+    for (int h = 0; h < halos_.size(); ++h)
+      if (e_.memory[halos_[h].value]) fill_halo<Arch>(halos_[h]);
     for (int s = 0; s < e_.stage_count; ++s) {
       const stage_entry& st = e_.stages[s];
       if (idle(st)) continue;
       const traffic t = traffic_of(p_, e_.stages, e_.stage_count, st, &shapes_[0], [&](int id) { return memory_[id].mode == write_skip; });
       count_launch(t.reads + t.writes);
       if (st.kind == kernel_kind::contract) st.multiply(*this, st);
+      else if (st.kind == kernel_kind::loop) st.iterate(*this, st);
       else run_loops<Arch>(st);
+      for (int r = 0; r < st.root_count && halos_.size(); ++r)
+        if (const uint16 h = memory_[st.roots[r]].halo) fill_halo<Arch>(halos_[h - 1]);
     }
     deliver<Arch>();
   }
+  /// The same again, with operands and results at other places.
+  template <class Arch> void execute_again() {
+    if (e_.check_bounds) e_.check_bounds(leaves_, slots_, &shapes_[0]);
+    for (int k = 0; k < direct_.size(); ++k) memory_[direct_[k].value].data = results_[direct_[k].result].data;
+    execute<Arch>();
+  }
+
+  const program_view& program() const { return p_; }
+  const dims_slot* slots() const { return slots_; }
+  const shape_value* shapes() const { return &shapes_[0]; }
+  /// Value `id`, which is in memory.
+  operand value(int id) const {
+    operand o;
+    o.shape = shapes_[id];
+    o.data = strides_of(id, o.strides);
+    return o;
+  }
+  bool wanted(int id) const { return memory_[id].mode != write_skip; }
 };
+
+template <class P, int Id, class Arch> void iterate(cpu_run& run, const stage_entry& st);  // cpu/iterate.hpp
 
 // --- tables of a program -------------------------------------------------------------------------------------------
 
@@ -58,6 +90,12 @@ template <class P, int S, class Arch> struct stage_tables {
   using SP = stage_program<P, S>;
   using K = kernel<SP, Arch>;
   static constexpr auto st = schedule_of<P>.stages[S];
+  static constexpr stage_entry loop_entry() {
+    stage_entry e{};
+    e.kind = st.kind, e.contract = st.contract, e.root_count = st.root_count, e.roots = schedule_of<P>.roots + st.first_root;
+    e.iterate = &iterate<P, st.contract, Arch>, e.prologue_of = st.prologue_of;
+    return e;
+  }
   static constexpr auto levels = [] {
     struct { level root[SP::result_count + 1] = {}; bool row[SP::operand_count + 1] = {}; bool positions = false; } out;
     for (int i = 0; i < SP::size; ++i) {
@@ -72,7 +110,7 @@ template <class P, int S, class Arch> struct stage_tables {
     return {st.kind, st.contract, st.loop, st.root_count, static_cast<uint16>(SP::operand_count), static_cast<uint16>(levels_of<SP>.totals),
             st.row_tag, schedule_of<P>.roots + st.first_root, inputs_of<P, S>.v, levels.root, levels.row, totals_of<P, S>.v,
             reductions_of<P, S>.v, stage_source<P, S>::cut.reduction_count,
-            K::N, K::most_groups, is_plain_product<P, S>(), levels.positions, &K::run, &K::clear, &K::merge, &K::finish, &total_size, contract_entry(), st.prologue_of};
+            K::N, K::most_groups, is_plain_product<P, S>(), levels.positions, &K::run, &K::clear, &K::merge, &K::finish, &total_size, contract_entry(), nullptr, st.prologue_of};
   }
   static constexpr auto contract_entry() -> void (*)(contract_runner&, const stage_entry&) {
     if constexpr (st.kind != kernel_kind::contract) return nullptr;
@@ -82,8 +120,12 @@ template <class P, int S, class Arch> struct stage_tables {
   static int64 total_size(int k) { return K::total_size(k); }
 };
 
+template <class P, int S, class Arch> constexpr stage_entry stage_entry_of() {
+  if constexpr (schedule_of<P>.stages[S].kind == kernel_kind::loop) return stage_tables<P, S, Arch>::loop_entry();
+  else return stage_tables<P, S, Arch>::entry();
+}
 template <class P, class Arch, std::size_t... S> constexpr auto make_stages(std::index_sequence<S...>) {
-  struct { stage_entry v[sizeof...(S) + 1]; } out{{stage_tables<P, static_cast<int>(S), Arch>::entry()..., {}}};
+  struct { stage_entry v[sizeof...(S) + 1]; } out{{stage_entry_of<P, static_cast<int>(S), Arch>()..., {}}};
   return out;
 }
 template <class P, class Arch> inline constexpr auto stages_of =
@@ -91,7 +133,9 @@ template <class P, class Arch> inline constexpr auto stages_of =
 template <class P> constexpr bool delivers() {
   if (P::result_count > 1) return true;
   for (int i = 0; i < P::size; ++i)
-    if (P::at(i).op == code::output && (P::at(i).c || schedule_of<P>.memory[P::at(i).a])) return true;
+    if (P::at(i).op == code::output && (P::at(i).c || schedule_of<P>.memory[P::at(i).a] || P::at(P::at(i).a).op == code::element)) return true;
+  for (int i = 0; i < P::size; ++i)
+    if (P::at(i).op == code::roll) return true;
   return false;
 }
 /// Are there shapes that the kernels of P do not take? It needs operands that broadcast beside a reduction or product.
@@ -119,3 +163,5 @@ template <class P, class Arch> inline constexpr program_entry entry_of = [] {
 }();
 
 }  // namespace sinter::inline v0::detail::inline SINTER_TARGET
+
+#include "iterate.hpp"

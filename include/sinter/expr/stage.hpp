@@ -51,6 +51,10 @@ template <class P, int Number> class extraction {
 
   static constexpr extracted<room> run() {
     extraction e;
+    if (st.kind == kernel_kind::loop) {  // its body has stages of its own
+      e.e_.flat = flatten<room>(e.out_, 0);
+      return e.e_;
+    }
     e.find_needed();
     e.copy();
     return e.finish();
@@ -214,6 +218,14 @@ template <class P, int Number> struct stage_source {
 };
 /// Stage `Number` of program P as a program: what the kernel computes.
 template <class P, int Number> using stage_program = flat_program<stage_source<P, Number>>;
+
+/// The body of loop `Id` of program P as a program.
+template <class P, int Id> struct body_source {
+  template <int Room> static constexpr auto make() {
+    return flatten<Room>(view_of<P>.body(Id).restore(), view_of<P>.body_counts(Id).operand_count() + 1);
+  }
+};
+template <class P, int Id> using body_program = make_program<body_source<P, Id>>;
 
 /// The inputs of a stage, in the order of its program's operands.
 template <int N> struct input_list { stage_input v[N ? N : 1]; };

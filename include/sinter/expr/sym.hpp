@@ -111,8 +111,8 @@ template <const op_descr* D> using op_of = typename decltype(op_type(op_key<D>{}
 constexpr graph* graph_of(sym s) { return s.g; }
 constexpr graph* graph_of(complex_sym s) { return s.re.g; }
 template <number N> constexpr graph* graph_of(N) { return nullptr; }
-constexpr sym as_sym(graph&, sym s) { return s; }
-constexpr complex_sym as_sym(graph&, complex_sym s) { return s; }
+constexpr sym as_sym(graph& g, sym s) { return g.here(s); }
+constexpr complex_sym as_sym(graph& g, complex_sym s) { return {g.here(s.re), g.here(s.im)}; }
 template <number N> constexpr auto as_sym(graph& g, N v) {
   if constexpr (complex_scalar<N>) return complex_sym{g.literal(v.real(), dtype::f64), g.literal(v.imag(), dtype::f64)};
   else if constexpr (same<N, bool>) return g.literal(v, dtype::b8);
@@ -121,8 +121,11 @@ template <number N> constexpr auto as_sym(graph& g, N v) {
 }
 
 template <class... A> constexpr graph& common_graph(A... a) {
-  graph* g = nullptr;
-  ((g = graph_of(a) ? graph_of(a) : g), ...);
+  graph* g = nullptr;  // the innermost: a loop's body, where it names values from around it
+  const auto look = [&](graph* of) {
+    if (of && (!g || (of != g && of->depth() > g->depth()))) g = of;
+  };
+  (look(graph_of(a)), ...);
   return *g;
 }
 template <class Op, class... A> constexpr auto apply_complex(graph& g, A... a);  // expr/complex.hpp

@@ -2,8 +2,8 @@
 // From a statement's program to two: forward with what backward will need as further results, and backward over
 // leaves, the gradient of the result, and what was saved. Values only: no storage, no devices.
 #pragma once
-#include "../expr/adjoint.hpp"
-#include "../expr/program.hpp"
+#include "adjoint.hpp"
+#include "program.hpp"
 
 namespace sinter::inline v0::detail::inline SINTER_TARGET {
 
@@ -46,11 +46,12 @@ constexpr void copy_marked(const graph& g, const vec<bool>& need, graph& to, vec
     } else if (x.op == code::literal) {
       x.a = static_cast<uint16>(to.pool(g.pool()[x.a]));
     } else if (x.op != code::scalar) {
-      const int n = x.op == code::expand || x.op == code::contract ? 2 : x.op == code::convolve ? 3 : x.is_op() ? d->arity : 1;
+      const int n = operands_read(x, x.is_op() ? d->arity : 1);
       x.a = map[x.a];
       if (n > 1) x.b = map[x.b];
       if (n > 2) x.c = map[x.c];
       if (x.op == code::contract) x.c = static_cast<uint16>(to.pool(g.pool()[x.c]));
+      if (x.is_loop()) move_body(g, x, [&](const vec<uint64>& run) { return to.pool(run); }, [&](const op_descr* o) { return to.op_number(o); });
       if (x.is_op() || x.op == code::reduce) {
         uint16& number = op[x.is_op() ? x.op_index() : x.c];
         if (number == 0xffff) number = static_cast<uint16>(to.op_number(d));
@@ -86,14 +87,14 @@ struct merged_graph {
   vec<bool> wanted = {};  ///< forward instructions whose gradients are asked for
   vec<uint16> d = {};     ///< the gradients of forward instructions, 0xffff: none
 };
-/// `g` holds one program. `variable[k]`: operand k wants a gradient.
-constexpr merged_graph differentiate(graph from, int operand_count, const vec<bool>& variable) {
+/// `g` holds one program. `variable[k]`: operand k wants a gradient; `roots`, if given: the outputs from which it comes.
+constexpr merged_graph differentiate(graph from, int operand_count, const vec<bool>& variable, const vec<bool>* roots = nullptr) {
   merged_graph out{static_cast<graph&&>(from)};
   graph& g = out.g;
   const int n = out.forward = g.size();
   out.operands = operand_count;
   for (int i = 0; i < n; ++i)
-    if (g.at(i).op == code::output) out.roots.push(g.at(i).a);  // in order
+    if (g.at(i).op == code::output && (!roots || (*roots)[g.at(i).b])) out.roots.push(g.at(i).a);  // in order
   out.wanted = vec<bool>(n, false);
   for (int i = 0; i < n; ++i) out.wanted[i] = g.at(i).op == code::leaf && variable[g.at(i).a] && is_floating(g.at(i).type);
   for (int r = 0; r < out.roots.size(); ++r) {
@@ -119,12 +120,16 @@ constexpr derivation derive(const merged_graph& merged, int parts = all_parts) {
   // what backward reads, by value and by shape
   vec<bool> value(size, false), shape(size, false), saved(size, false);
   vec<bool> stored(size, false);  // operands of products: in memory anyway
-  for (int i = 0; i < n; ++i)
+  for (int i = 0; i < n; ++i) {
     if (g.at(i).is_product()) stored[g.at(i).a] = stored[g.at(i).b] = true;
+    if (g.at(i).op == code::list) stored[g.at(i).a] = true;
+  }
   auto exact = [&](int i) {  // the same bits when read again
-    while (g.at(i).op == code::squeeze || g.at(i).op == code::unsqueeze || g.at(i).op == code::expand || g.at(i).op == code::cast) i = g.at(i).a;
+    while (g.at(i).op == code::squeeze || g.at(i).op == code::unsqueeze || g.at(i).op == code::expand || g.at(i).op == code::cast ||
+           g.at(i).op == code::roll)
+      i = g.at(i).a;
     const code c = g.at(i).op;
-    return is_root[i] || stored[i] || g.at(i).is_source() || c == code::reduce || g.at(i).is_product() || c == code::index || c == code::extent;
+    return is_root[i] || stored[i] || g.at(i).is_source() || c == code::reduce || c == code::element || g.at(i).is_product() || c == code::index || c == code::extent;
   };
   for (int i = 0; i < n; ++i)
     if (wanted[i] && d[i] != 0xffff) value[d[i]] = true;
@@ -133,7 +138,7 @@ constexpr derivation derive(const merged_graph& merged, int parts = all_parts) {
     if (x.is_source()) continue;
     if (value[i]) {
       if (!by_dy[i]) {
-        bool keep = is_root[i] || x.op == code::reduce || x.is_product() || (stored[i] && is_elementwise(g, i));
+        bool keep = is_root[i] || x.op == code::reduce || x.op == code::element || x.is_product() || (stored[i] && is_elementwise(g, i));
         if (x.is_op() && g.descr(i)->info.discontinuous) {
           bool all_exact = true;
           for_operands(x, g.descr(i), [&](uint16 o) { all_exact = all_exact && exact(o); });
@@ -237,6 +242,155 @@ constexpr derivation derive(const merged_graph& merged, int parts = all_parts) {
       out.grad_of[g.at(i).a] = result++;
     }
   return out;
+}
+
+/// The adjoint of a loop is the loop over its steps in the other order: it carries the gradients of the carried values, reads and
+/// writes slices, and sums the gradients of constants. What a step of it needs from the step before, the loop gives as further slices.
+template <class Give> constexpr void loop_adjoint(graph& g, int i, const vec<bool>& active, const vec<uint16>& d, const Give& give) {
+  const graph body = body_of(g, i);
+  const loop_body counts = loop_body::decode(g.pool()[g.at(i).b]);
+  const int operands = counts.operand_count(), results = counts.result_count(), carries = counts.carries, step = operands;
+  vec<uint16> in, cotangent(results, 0xffff), value(results, 0xffff);
+  for (int cell = g.at(i).a;; cell = g.at(cell).b) {
+    in.push(g.at(cell).a);
+    if (!g.at(cell).c) break;
+  }
+  bool any = false;
+  for (int e = 0; e < d.size(); ++e)
+    if (g.at(e).op == code::element && g.at(e).a == i && d[e] != 0xffff) cotangent[loop_output::decode(g.at(e).b).result(counts)] = d[e], any = true;
+  if (!any) return;
+  for (int k = 0; k < body.size(); ++k)
+    if (body.at(k).op == code::output) value[body.at(k).b] = static_cast<uint16>(k);
+  // who wants a gradient: what starts as such, and what becomes such on the way
+  vec<bool> variable(operands + 1, false), roots(results, false);
+  for (int k = 0; k < operands; ++k) variable[k] = active[in[k]] && is_floating(g.at(in[k]).type);
+  for (bool grows = true; grows;) {
+    grows = false;
+    vec<bool> on(body.size(), false);
+    for (int k = 0; k < body.size(); ++k) {
+      const instruction& x = body.at(k);
+      on[k] = x.op == code::leaf && variable[x.a];
+      if (!x.reads_shape()) for_operands(x, body.descr(k), [&](uint16 o) { on[k] = on[k] || on[o]; });
+      if (x.op != code::output || x.b >= carries || variable[x.b] || !on[k] || !is_floating(x.type)) continue;
+      variable[x.b] = grows = true;
+    }
+  }
+  for (int r = 0; r < results; ++r) roots[r] = r < carries ? variable[r] : cotangent[r] != 0xffff;
+
+  const merged_graph merged = differentiate(body, step + 1, variable, &roots);
+  const derivation parts = derive(merged, backward_part);
+  const graph& m = merged.g;
+  // what the adjoint's body reads of the loop's steps: slices that are there, and new ones
+  vec<uint16> slices;
+  for (int r = carries; r < carries + counts.slices; ++r) slices.push(body.at(value[r]).a);
+  const auto slice_of = [&](int id) {
+    for (int s = 0; s < slices.size(); ++s)
+      if (slices[s] == id) return s;
+    slices.push(static_cast<uint16>(id));
+    return slices.size() - 1;
+  };
+  vec<sym> starts, stacked, constants;
+  vec<int> number(step + 1 + results + parts.saved.size() + 1, -1);  // of the operands of parts.backward in the new body
+  enum { carried = 0, sliced = 1 << 12, constant = 1 << 13 };        // by kind, till the counts are known
+  const auto stack = [&](sym x) { return stacked.push(x), sliced + stacked.size() - 1; };
+  const auto residual = [&](int id) {
+    const instruction x = m.at(id);
+    return stack(g.element(g.at_sym(i), {loop_output::slice, static_cast<uint16>(slice_of(id))}, x.type, x.rank + 1));
+  };
+  vec<int> gradient_of(operands, -1);  // number of the carried gradient of carried value k
+  int root = 0;
+  for (int k = 0; k < m.size() && root < merged.roots.size(); ++k) {
+    if (m.at(k).op != code::output || !roots[m.at(k).b]) continue;
+    const int r = m.at(k).b, dy = step + 1 + root++;
+    const sym seed = cotangent[r] == 0xffff ? sym{} : g.at_sym(cotangent[r]);
+    if (r < carries) {
+      gradient_of[r] = starts.size(), number[dy] = carried + starts.size();
+      starts.push(seed.none() ? zero_as(g.at_sym(in[r])) : seed);
+    } else if (r < carries + counts.slices) {
+      number[dy] = stack(seed);
+    } else {
+      constants.push(seed), number[dy] = constant + constants.size() - 1;
+    }
+  }
+  vec<bool> present(number.size(), false);
+  for (int k = 0; k < parts.backward.size(); ++k) {
+    const instruction& x = parts.backward.at(k);
+    if (x.op == code::leaf) present[x.a] = true;
+    if (x.op == code::output && x.c) present[x.c - 1] = true;
+  }
+  const auto leaf_of = [&](int operand) {
+    for (int k = 0; k < m.size(); ++k)
+      if (m.at(k).op == code::leaf && m.at(k).a == operand) return k;
+    return -1;
+  };
+  for (int k = 0; k < operands; ++k) {
+    if (!present[k]) continue;
+    if (k < carries && !parts.leaf_read[k] && gradient_of[k] >= 0) number[k] = carried + gradient_of[k];  // its shape alone
+    else if (k < carries) number[k] = residual(leaf_of(k));
+    else if (k < carries + counts.stacked) number[k] = stack(g.at_sym(in[k]));
+    else constants.push(g.at_sym(in[k])), number[k] = constant + constants.size() - 1;
+  }
+  for (int s = 0; s < parts.saved.size(); ++s)
+    if (present[step + 1 + merged.roots.size() + s]) number[step + 1 + merged.roots.size() + s] = residual(parts.saved[s]);
+  scan_mode mode = scan_mode::decode(g.at(i).c);
+  mode.reverse = !mode.reverse;
+  if (mode.length == scan_mode::of_stacked && stacked.size() == 0) stack(g.at_sym(in[carries]));
+
+  if (slices.size() > counts.slices) {
+    graph forward;
+    vec<bool> need(m.size(), false);
+    vec<uint16> map(m.size(), 0xffff);
+    for (int r = 0; r < results; ++r) need[m.at(value[r]).a] = true;
+    for (int s = 0; s < slices.size(); ++s) need[slices[s]] = true;
+    for (int k = m.size() - 1; k >= 0; --k)
+      if (need[k]) for_operands(m.at(k), m.descr(k), [&](uint16 o) { need[o] = true; });
+    copy_marked(m, need, forward, map);
+    const int more = slices.size() - counts.slices;
+    for (int r = 0; r < results; ++r) {
+      const instruction x = m.at(value[r]);
+      forward.output(forward.at_sym(map[x.a]), r < carries + counts.slices ? r : r + more, x.c - 1);
+    }
+    for (int s = counts.slices; s < slices.size(); ++s) forward.output(forward.at_sym(map[slices[s]]), carries + s);
+    loop_body grown = counts;
+    grown.slices = static_cast<uint16>(slices.size());
+    g.set_body(i, add_body(g, grown, forward));
+  }
+
+  // the new body: operands renumbered, gradients in the order of carried values, slices, sums
+  loop_body back;
+  back.carries = static_cast<uint16>(starts.size()), back.stacked = static_cast<uint16>(stacked.size()), back.constants = static_cast<uint16>(constants.size());
+  vec<int> result(operands + 1, -1);
+  for (int k = 0; k < operands; ++k) {
+    if (parts.grad_of[k] < 0) continue;
+    if (k < carries) result[k] = gradient_of[k];
+    else if (k < carries + counts.stacked) result[k] = back.carries + back.slices++;
+  }
+  for (int k = carries + counts.stacked; k < operands; ++k)
+    if (parts.grad_of[k] >= 0) result[k] = back.carries + back.slices + back.sums++;
+  const auto final_number = [&](int operand) {
+    if (operand == step) return back.operand_count();
+    const int n = number[operand];
+    return n >= constant ? back.carries + back.stacked + n - constant : n >= sliced ? back.carries + n - sliced : n;
+  };
+  graph b = parts.backward;
+  b.renumber(final_number, [&](const instruction& x) { return result[x.c - 1]; });
+  for (int k = 0; k < carries; ++k)
+    if (gradient_of[k] >= 0 && parts.grad_of[k] < 0) {
+      const instruction like = m.at(leaf_of(k) >= 0 ? leaf_of(k) : m.at(value[k]).a);
+      b.output(zero_as(b.leaf(gradient_of[k], like.type, like.rank)), gradient_of[k]);
+    }
+  for (int k = 0; k < stacked.size(); ++k) starts.push(stacked[k]);
+  for (int k = 0; k < constants.size(); ++k) starts.push(constants[k]);
+  const sym loop = g.scan(list_of(g, starts), add_body(g, back, b), mode);
+  for (int k = 0; k < operands; ++k) {
+    if (!active[in[k]] || (parts.grad_of[k] < 0 && !(k < carries && gradient_of[k] >= 0))) continue;
+    const instruction x = g.at(in[k]);
+    const int r = k < carries ? gradient_of[k] : result[k];
+    loop_output which{loop_output::carry, static_cast<uint16>(r)};
+    if (k >= carries + counts.stacked) which = {loop_output::sum, static_cast<uint16>(r - back.carries - back.slices)};
+    else if (k >= carries) which = {loop_output::slice, static_cast<uint16>(r - back.carries)};
+    give(in[k], g.element(loop, which, x.type, x.rank));
+  }
 }
 
 /// A merged_graph of Size instructions, Forward of them the program's, in arrays, to be kept between constant evaluations:

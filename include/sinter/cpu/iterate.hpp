@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Runs a loop of a program: its body is prepared once and run step by step, carried values in two buffers or in the stack that the
+// adjoint reads. Not here: what a step computes (run.hpp).
+#pragma once
+#include "run.hpp"
+
+namespace sinter::inline v0::detail::inline SINTER_TARGET {
+
+/// Memory of a carried value.
+template <class Arch> class carry_buffer {
+ public:
+  carry_buffer() = default;
+  void allocate(const shape_value& s, const int64* strides, int64 size) {
+    bytes_ = bytes_for<Arch>(s, size);
+    if (s.numel())
+      for (int d = 0; d < s.rank; ++d) bytes_ += (s[d] - 1) * strides[d] * size;  // at most: strides may have gaps
+    data_ = static_cast<char*>(host_alloc<Arch>(bytes_));
+  }
+  ~carry_buffer() {
+    if (data_) host_free(data_, bytes_);
+  }
+  carry_buffer(const carry_buffer&) = delete;
+  carry_buffer& operator=(const carry_buffer&) = delete;
+  char* data() const { return data_; }
+
+ private:
+  char* data_ = nullptr;
+  int64 bytes_ = 0;
+};
+
+/// Where the results of a body come from, known at compile time.
+template <class B, int Carries, int Results> inline constexpr auto body_results = [] {
+  struct {
+    int16 carry_in[Results + 1] = {};   ///< a slice that is the carried value as the step found it: which, else -1
+    int16 carry_out[Results + 1] = {};  ///< a slice that is a carried value as the step leaves it: which, else -1
+    dtype type[Results + 1] = {};
+  } out;
+  for (int r = 0; r < Results; ++r) out.carry_in[r] = out.carry_out[r] = -1;
+  for (int i = 0; i < B::size; ++i) {
+    const instruction x = B::at(i);
+    if (x.op != code::output) continue;
+    out.type[x.b] = x.type;
+    if (x.b < Carries || x.c) continue;
+    const instruction v = B::at(x.a);
+    if (v.op == code::leaf && v.a < Carries) out.carry_in[x.b] = static_cast<int16>(v.a);
+    for (int k = 0; k < B::size; ++k)
+      if (B::at(k).op == code::output && B::at(k).a == x.a && B::at(k).b < Carries && !B::at(k).c) out.carry_out[x.b] = static_cast<int16>(B::at(k).b);
+  }
+  return out;
+}();
+
+template <class P, int Id, class Arch> void iterate(cpu_run& run, const stage_entry& st) {
+  using B = body_program<P, Id>;
+  constexpr loop_body counts = view_of<P>.body_counts(Id);
+  constexpr int carries = counts.carries, operands = counts.operand_count(), results = counts.result_count();
+  constexpr auto& table = body_results<B, carries, results>;
+  const int64 steps = steps_of(run.program(), Id, run.slots(), run.shapes());
+  const bool reverse = scan_mode::decode(P::at(Id).c).reverse;
+
+  operand in[operands + 1], out[results + 1];
+  bool wanted[results + 1] = {};
+  int k = 0;
+  dtype in_type[operands + 1] = {};
+  for_loop_operands(run.program(), Id, [&](int o) { in_type[k] = run.program().at(o).type, in[k++] = run.value(o); });
+  for (int r = 0; r < st.root_count; ++r) {
+    const int number = loop_output::decode(P::at(st.roots[r]).b).result(counts);
+    out[number] = run.value(st.roots[r]), wanted[number] = run.wanted(st.roots[r]);
+  }
+  const auto slice = [](const operand& o, dtype t, int64 step) {
+    operand s = o;
+    s.data += step * o.strides[0] * size_of(t);
+    --s.shape.rank;
+    for (int d = 0; d < s.shape.rank; ++d) s.shape[d] = o.shape[d + 1], s.strides[d] = o.strides[d + 1];
+    return s;
+  };
+  const auto copy = [](dtype t, const operand& from, const operand& to) {
+    copy_elements<Arch>(size_of(t), to.shape, from.data, from.strides, to.data, to.strides);
+  };
+
+  // a carried value lives in the stack of what steps find or leave, if that is wanted, else in two buffers
+  carry_buffer<Arch> buffers[2 * carries + 1];
+  operand current[carries + 1], next[carries + 1];
+  int stack[carries + 1] = {};
+  bool copied[results + 1] = {};  // slices that are copies of carried values
+  const auto carry_of = [](int r) -> int { return table.carry_in[r] >= 0 ? table.carry_in[r] : table.carry_out[r]; };
+  for (int r = carries; r < carries + counts.slices; ++r) {
+    const int c = carry_of(r);
+    if (!wanted[r] || c < 0) continue;
+    copied[r] = stack[c] != 0;
+    if (!stack[c]) stack[c] = r;
+  }
+  const int64 first = reverse ? steps - 1 : 0, step = reverse ? -1 : 1;
+  const auto at_step = [&](int c, int64 t, bool leaves, int turn) {  // carried value c as step t leaves or finds it
+    operand o = in[c];
+    const int r = stack[c];
+    const int64 from = r && table.carry_in[r] >= 0 ? (leaves ? t + step : t) : (leaves ? t : t - step);
+    if (r && from >= 0 && from < steps) return slice(out[r], table.type[c], from);
+    row_major_strides(o.shape, o.strides);
+    if (r) {  // before the first, behind the last: laid out as the others
+      const operand like = slice(out[r], table.type[c], 0);
+      for (int d = 0; d < o.shape.rank; ++d) o.strides[d] = like.strides[d];
+    }
+    o.data = buffers[2 * c + (r ? leaves : turn)].data();
+    return o;
+  };
+  for (int c = 0; c < carries; ++c) {
+    current[c] = in[c];
+    if (steps == 0) continue;
+    const operand like = at_step(c, first, false, 0);
+    for (int b = 0; b < 2; ++b) buffers[2 * c + b].allocate(in[c].shape, like.strides, size_of(table.type[c]));
+    current[c] = at_step(c, first, false, 0);
+    copy(table.type[c], in[c], current[c]);
+  }
+  for (int r = carries + counts.slices; r < results; ++r)
+    if (wanted[r]) {
+      static constexpr char zero[16] = {};
+      constexpr int64 still[max_rank] = {};
+      copy_elements<Arch>(size_of(table.type[r]), out[r].shape, zero, still, out[r].data, out[r].strides);
+    }
+
+  operand from[operands + 1];
+  result to[results + 1];
+  for (int i = carries + counts.stacked; i < operands; ++i) from[i] = in[i];
+  cpu_run body(entry_of<B, Arch>, from, run.slots(), to);
+  bool fits = true;
+  for (int64 s = 0, t = first; s < steps; ++s, t += step) {
+    for (int c = 0; c < carries; ++c) {
+      from[c] = current[c], next[c] = at_step(c, t, true, static_cast<int>(s + 1) & 1);
+      to[c].data = next[c].data;
+    }
+    for (int i = 0; i < counts.stacked; ++i) from[carries + i] = slice(in[carries + i], in_type[carries + i], t);
+    from[operands].number = static_cast<double>(t);
+    for (int r = carries; r < carries + counts.slices; ++r)
+      if (wanted[r]) to[r].data = slice(out[r], table.type[r], t).data;
+    if (s == 0) {
+      for (int r = 0; r < results; ++r) {
+        const operand like = r < carries ? next[r] : r < carries + counts.slices ? slice(out[r], table.type[r], t) : out[r];
+        const int c = r < carries ? -1 : carry_of(r);
+        to[r].mode = r >= carries + counts.slices ? write_accumulate : write_store;
+        if ((r >= carries && !wanted[r]) || copied[r] || (c >= 0 && stack[c] == r)) to[r].mode = write_skip;
+        if (to[r].mode == write_skip) continue;
+        to[r].data = like.data, to[r].shape = like.shape;
+        for (int d = 0; d < max_rank; ++d) to[r].strides[d] = like.strides[d];
+      }
+      fits = body.template prepare<Arch>();
+      if (fits) body.template execute<Arch>();
+    } else if (fits) {
+      body.template execute_again<Arch>();
+    } else {
+      cpu_run(entry_of<B, Arch>, from, run.slots(), to).template run<Arch>();
+    }
+    for (int r = carries; r < carries + counts.slices; ++r)
+      if (copied[r]) copy(table.type[r], table.carry_in[r] >= 0 ? current[table.carry_in[r]] : next[table.carry_out[r]], slice(out[r], table.type[r], t));
+    for (int c = 0; c < carries; ++c) current[c] = next[c];
+  }
+  for (int c = 0; c < carries; ++c)
+    if (wanted[c]) copy(table.type[c], current[c], out[c]);
+}
+
+}  // namespace sinter::inline v0::detail::inline SINTER_TARGET

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Loops inside programs: st::scan on symbols builds a body, a graph of its own, and one instruction that runs it. Next:
+// expr/derive.hpp for the adjoint of a loop, which is a loop, cpu/scan.hpp and cpu/interpret.hpp for how it runs.
+#pragma once
+#include <tuple>
+
+#include "program.hpp"
+
+namespace sinter::inline v0 {
+
+/// What a loop without stacked operands runs over: a number of steps.
+struct step_count {
+  int64 value;
+};
+/// `scan(f, init, steps(200))`: 200 steps; the step's number takes the place of the stacked operand's slice.
+constexpr step_count steps(int64 n) { return {n}; }
+
+/// Stacked operands from the last slice to the first.
+template <class X> struct reversed_operands {
+  X value;
+};
+/// `scan(f, init, reversed(xs))`: from the last slice to the first; slices of the stacked result lie where those of xs do.
+template <class X> constexpr reversed_operands<X> reversed(X xs) { return {xs}; }
+
+namespace detail::inline SINTER_TARGET {
+
+/// The real symbols of a symbol, a number, or a tuple of such, in order.
+constexpr void list_symbols(graph&, vec<sym>& to, sym x) { to.push(x); }
+constexpr void list_symbols(graph&, vec<sym>& to, complex_sym z) { to.push(z.re), to.push(z.im); }
+template <number N> constexpr void list_symbols(graph& g, vec<sym>& to, N v) { list_symbols(g, to, as_sym(g, v)); }
+template <class... A> constexpr void list_symbols(graph& g, vec<sym>& to, const std::tuple<A...>& all) {
+  std::apply([&](auto... a) { (list_symbols(g, to, a), ...); }, all);
+}
+template <class A, class B> constexpr void list_symbols(graph& g, vec<sym>& to, const std::pair<A, B>& both) {
+  list_symbols(g, to, both.first), list_symbols(g, to, both.second);
+}
+/// The same structure of other symbols.
+template <class T> struct structure {
+  template <class F> static constexpr sym of(F& next) { return next(); }
+};
+template <class T> requires(same<T, complex_sym> || complex_scalar<T>) struct structure<T> {
+  template <class F> static constexpr complex_sym of(F& next) {
+    const sym re = next();
+    return {re, next()};
+  }
+};
+template <class... A> struct structure<std::tuple<A...>> {
+  template <class F> static constexpr auto of(F& next) { return std::tuple{structure<A>::of(next)...}; }
+};
+template <class A, class B> struct structure<std::pair<A, B>> {
+  template <class F> static constexpr auto of(F& next) {
+    const auto first = structure<A>::of(next);
+    return std::pair(first, structure<B>::of(next));
+  }
+};
+
+template <class T> inline constexpr bool is_pair = false;
+template <class A, class B> inline constexpr bool is_pair<std::pair<A, B>> = true;
+template <class T> inline constexpr bool counts_steps = same<T, step_count> || same<T, axes>;
+
+/// The words of a body: its counts and its program, whose ops get g's numbers. For graph::scan.
+constexpr int add_body(graph& g, const loop_body& counts, const graph& body) {
+  vec<const op_descr*> ops;
+  const vec<uint64> program = words_of(body, counts.operand_count() + 1, ops);
+  vec<uint64> run(1, counts.encode());
+  for (int i = 0; i < program.size(); ++i) run.push(program[i]);
+  renumber_ops(&run[0], [&](int op) { return g.op_number(ops[op]); });
+  return g.pool(run);
+}
+/// The body of loop i of g as a graph.
+constexpr graph body_of(const graph& g, int i) {
+  vec<const op_descr*> ops = g.ops();
+  ops.push(nullptr);
+  return program_view{&g.pool()[g.at(i).b + 1], &ops[0]}.restore();
+}
+constexpr sym list_of(graph& g, const vec<sym>& operands) {
+  sym list;
+  for (int i = operands.size() - 1; i >= 0; --i) list = g.list(operands[i], list);
+  return list;
+}
+
+/// The body of a scan of function f, and its operands in g.
+template <class F, class C, class X, class... K> class scan_builder {
+ public:
+  constexpr scan_builder(graph& g, F f, C init, X xs, K... constants) : g_(g) {
+    list_symbols(g, carried_, init);
+    if constexpr (!counts_steps<X>) list_symbols(g, stacked_, xs);
+    (list_symbols(g, constants_, constants), ...);
+    for (int i = 0; i < carried_.size(); ++i) types_.push(g.at(carried_[i].id).type);
+    bool weak = false;
+    for (int i = 0; i < carried_.size(); ++i) weak = weak || g[carried_[i].id].weak;
+    if (weak) {  // numbers take the dtype that a step makes of them
+      graph trial;
+      vec<sym> made;
+      list_symbols(trial, made, carry_of(run(trial, f, init, xs, constants...)));
+      for (int i = 0; i < carried_.size(); ++i) {
+        if (!g[carried_[i].id].weak) continue;
+        types_[i] = trial.at(made[i].id).type;
+        carried_[i] = g.cast(carried_[i], types_[i]);
+      }
+    }
+  }
+  /// Elements as f gives them: the carried value, or a pair of it and the stacked slices.
+  constexpr auto loop(F f, C init, X xs, K... constants, scan_mode mode) {
+    graph body;
+    const auto made = run(body, f, init, xs, constants...);
+    using R = decltype(made);
+    vec<sym> next, slices;
+    list_symbols(body, next, carry_of(made));
+    if constexpr (is_pair<bare<R>>) list_symbols(body, slices, made.second);
+    loop_body counts;
+    counts.carries = static_cast<uint16>(carried_.size()), counts.stacked = static_cast<uint16>(stacked_.size());
+    counts.constants = static_cast<uint16>(constants_.size() + lifted_.size()), counts.slices = static_cast<uint16>(slices.size());
+    body.set_operand(step_, counts.operand_count());
+    for (int i = 0; i < next.size(); ++i) body.output(body.cast(next[i], types_[i]), i);
+    for (int i = 0; i < slices.size(); ++i) body.output(slices[i], next.size() + i);
+    vec<sym> operands = carried_;
+    for (int i = 0; i < stacked_.size(); ++i) operands.push(stacked_[i]);
+    for (int i = 0; i < constants_.size(); ++i) operands.push(constants_[i]);
+    for (int i = 0; i < lifted_.size(); ++i) operands.push(lifted_[i]);
+    const sym scan = g_.scan(list_of(g_, operands), add_body(g_, counts, body), mode);
+    int number = 0;
+    auto carry = [&] {
+      const int i = number++;
+      return g_.element(scan, {loop_output::carry, static_cast<uint16>(i)}, types_[i], g_.at(carried_[i].id).rank);
+    };
+    const auto last = structure<C>::of(carry);
+    if constexpr (is_pair<bare<R>>) {
+      number = 0;
+      auto slice = [&] {
+        const int i = number++;
+        const instruction& x = body.at(slices[i].id);
+        return g_.element(scan, {loop_output::slice, static_cast<uint16>(i)}, x.type, x.rank + 1);
+      };
+      return std::pair(last, structure<bare<decltype(made.second)>>::of(slice));
+    } else {
+      return last;
+    }
+  }
+
+ private:
+  template <class R> static constexpr auto carry_of(const R& made) {
+    if constexpr (is_pair<R>) return made.first;
+    else return made;
+  }
+  constexpr auto run(graph& body, F f, C, X xs, K... constants) {
+    lifted_ = {};
+    body.lift_from(g_, lifted_, carried_.size() + stacked_.size() + constants_.size());
+    int number = 0;
+    auto carry = [&] {
+      const int i = number++;
+      const graph::item& it = g_[carried_[i].id];
+      graph::item leaf{graph::make(code::leaf, types_[i], it.ins.rank, i)};
+      leaf.ones = it.ones, leaf.weak = it.weak;
+      return body.add(leaf);
+    };
+    const auto c = structure<C>::of(carry);
+    auto slice = [&] {
+      const int i = number++;
+      const graph::item& it = g_[stacked_[i - carried_.size()].id];
+      return body.leaf(i, it.ins.type, it.ins.rank - 1, static_cast<uint32>(it.ones) >> 1);
+    };
+    const auto x = [&] {
+      if constexpr (counts_steps<X>) {
+        const sym step = body.scalar(bad_dims, dtype::i64);
+        step_ = step.id;
+        return step;
+      } else {
+        (void)xs;
+        return structure<X>::of(slice);
+      }
+    }();
+    auto constant = [&] {
+      const int i = number++;
+      return body.constant(g_, constants_[i - carried_.size() - stacked_.size()], i);
+    };
+    const std::tuple k{structure<K>::of(constant)...};
+    (static_cast<void>(constants), ...);
+    return std::apply([&](auto... each) { return f(c, x, each...); }, k);
+  }
+
+  graph& g_;
+  vec<sym> carried_, stacked_, constants_, lifted_;
+  vec<dtype> types_;
+  int step_ = -1;
+};
+
+template <class F, class C, class X, class... K> constexpr auto scan_symbols(graph& g, F f, C init, X xs, K... constants) {
+  if constexpr (requires { xs.value; } && !same<X, step_count>) {
+    scan_builder<F, C, decltype(xs.value), K...> b(g, f, init, xs.value, constants...);
+    return b.loop(f, init, xs.value, constants..., scan_mode{scan_mode::of_stacked, true, 0});
+  } else {
+    scan_builder<F, C, X, K...> b(g, f, init, xs, constants...);
+    scan_mode mode;
+    if constexpr (same<X, step_count>) mode = {scan_mode::literal, false, static_cast<uint16>(g.pool(static_cast<uint64>(xs.value)))};
+    if constexpr (same<X, axes>) mode = {scan_mode::slot, false, static_cast<uint16>(xs.tag - run_time_dims)};
+    return b.loop(f, init, xs, constants..., mode);
+  }
+}
+
+constexpr graph* graph_around(sym s) { return s.g; }
+constexpr graph* graph_around(complex_sym s) { return s.re.g; }
+template <class T> constexpr graph* graph_around(const T&) { return nullptr; }
+template <class X> constexpr graph* graph_around(const reversed_operands<X>& x) { return graph_around(x.value); }
+template <class... A> constexpr graph* graph_around(const std::tuple<A...>& all) {
+  graph* g = nullptr;
+  std::apply([&](const auto&... a) { ((g = g ? g : graph_around(a)), ...); }, all);
+  return g;
+}
+template <class T> inline constexpr bool has_symbol = symbol<T>;
+template <class X> inline constexpr bool has_symbol<reversed_operands<X>> = has_symbol<X>;
+template <class... A> inline constexpr bool has_symbol<std::tuple<A...>> = (has_symbol<A> || ...);
+
+}  // namespace detail::inline SINTER_TARGET
+
+/// In a function of symbols (st::fn, st::let, a rule): the loop
+///     carry = init;  for (t = 0; t < steps; ++t) (carry, y[t]) = f(carry, xs[t], constants...);
+/// as one instruction of the program. f returns the carry, or std::pair(carry, y); scan returns the last carry, or the pair of it
+/// and the y of all steps, stacked along a new dim 0. `init` and `xs` are values or tuples of values; xs is sliced along dim 0, or
+/// `steps(n)`, with the step's number in the slice's place, or `reversed(xs)`. A carried value keeps its shape and dtype.
+/// Values that f names from around it are constants of the loop. https://docs.jax.dev/en/latest/_autosummary/jax.lax.scan.html,
+/// torch._higher_order_ops.scan
+template <class F, class C, class X, class... K> requires(detail::has_symbol<C> || detail::has_symbol<X> || (detail::has_symbol<K> || ...))
+constexpr auto scan(F f, C init, X xs, K... constants) {
+  graph* g = nullptr;
+  const auto look = [&](graph* of) {
+    if (of && (!g || of->depth() > g->depth())) g = of;
+  };
+  look(detail::graph_around(init)), look(detail::graph_around(xs)), (look(detail::graph_around(constants)), ...);
+  return detail::scan_symbols(*g, f, init, xs, constants...);
+}
+
+/// x rolled along a dim: y[i] = x[i - shift], indices modulo the extent. For stencils with a periodic border; see `shift` for others.
+/// https://pytorch.org/docs/stable/generated/torch.roll.html
+constexpr sym roll(sym x, int shift, int dim) {
+  const int rank = x.g->at(x.id).rank, d = dim < 0 ? dim + rank : dim;
+  return x.g->roll(x, d, shift);
+}
+constexpr complex_sym roll(complex_sym z, int shift, int dim) { return {roll(z.re, shift, dim), roll(z.im, shift, dim)}; }
+
+}  // namespace sinter::inline v0
