@@ -118,11 +118,11 @@ void check_against_differences(run_time_program& gradients, run_time_program& va
 template <class N, class O> void rewrite(const st::graph& from, st::graph& to, N number, O outputs) {
   vec<st::uint16> map(from.size(), 0xffff);
   for (int i = 0; i < from.size(); ++i) {
-    st::instruction x = from.at(i);
-    const st::uint64 w = x.op == st::code::literal ? from.pool()[x.a] : x.op == st::code::contract ? from.pool()[x.c] : 0;
+    const st::instruction x = from.at(i);
     if (x.op == st::code::output) continue;
-    if (x.op == st::code::leaf || x.op == st::code::scalar) x.a = static_cast<st::uint16>(number(x.a));
-    map[i] = replay(to, x, w, from.descr(i), map, from[i].ones).id;
+    if (x.op == st::code::leaf) map[i] = to.leaf(number(x.a), x.type, x.rank, from[i].ones).id;
+    else if (x.op == st::code::scalar) map[i] = to.scalar(number(x.a), x.type, false).id;
+    else map[i] = replay(to, from, i, map, 0).id;
   }
   outputs([&](st::sym s) { return to.at_sym(map[s.id]); });
   if (to.size() == 0 || to.at(to.size() - 1).op != st::code::output) to.output(to.at_sym(map[root_of(from)]), 0);
