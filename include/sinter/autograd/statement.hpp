@@ -190,7 +190,6 @@ template <class Arch> class statement_node final : public node_base {
   void backward_recorded(const any_variable& dy, any_variable* out) override {
     check_versions();
     const int n = e_.operands;
-    const graph again = e_.replay->restore();
     vec<any_variable> in;
     for (int i = 0; i < n; ++i) in.push(any_variable(leaves_[i], kept_[i], type_of(i), inputs_[i], parts_[i]));
     push_parts(in, dy);
@@ -202,8 +201,16 @@ template <class Arch> class statement_node final : public node_base {
       in.push(e_.saves_results >> r & 1 ? any_variable(leaves_[k], kept_[k], real_type(output->type), output, part) : any_variable());
       k += e_.saves_results >> r & 1;
     }
+    vec<uint16> wanted;
+    vec<shape_value> shapes;
     for (int i = 0; i < n; ++i)
-      if (inputs_[i] && e_.grad_of[i] >= 0) out[i] = gradient_of_whole(record<Arch>(result_of(again, e_.grad_of[i]), in, slots_, inputs_[i]->shape), parts_[i]);
+      if (inputs_[i] && e_.grad_of[i] >= 0) wanted.push(static_cast<uint16>(i)), shapes.push(inputs_[i]->shape);
+    if (!wanted.size()) return;
+    vec<uint16> numbers;
+    for (int k = 0; k < wanted.size(); ++k) numbers.push(static_cast<uint16>(e_.grad_of[wanted[k]]));
+    vec<any_variable> found(wanted.size(), {});
+    record<Arch>(results_of(e_.replay->restore(), numbers), in, slots_, &shapes[0], &found[0]);
+    for (int k = 0; k < wanted.size(); ++k) out[wanted[k]] = gradient_of_whole(found[k], parts_[wanted[k]]);
   }
   bool release() override {
     bool any = false;

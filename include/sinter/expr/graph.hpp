@@ -6,6 +6,9 @@
 
 namespace sinter::inline v0 {
 
+/// So many elements are interpreted at a time.
+inline constexpr int interpreted_block = 32;
+
 /// What the builder must know of an op, without its type.
 struct op_descr {
   op_info info;
@@ -15,8 +18,9 @@ struct op_descr {
   bool single = true;  ///< a reduction whose state is one element
   /// The derivative rule: fills out[i] with the gradient of operand i, or leaves it none.
   void (*rule)(sym dy, sym y, const sym* x, axes d, sym* out) = nullptr;
-  /// One element, for interpretation; null for reductions.
-  double (*value)(const double* x) = nullptr;
+  /// interpreted_block elements, for interpretation; null for reductions.
+  void (*values)(const double* const* x, double* y) = nullptr;
+  /// One element in integers.
   int64 (*integer)(const int64* x) = nullptr;
   /// A whole reduction of n elements, `stride` apart, for interpretation.
   double (*fold)(const double* x, int64 n, int64 stride) = nullptr;
