@@ -46,7 +46,7 @@ template <class P, int Id, class Arch> void iterate(cpu_run& run, const stage_en
     const int number = loop_output::decode(P::at(st.roots[r]).b).result(counts);
     out[number] = run.value(st.roots[r]), wanted[number] = run.wanted(st.roots[r]);
   }
-  if constexpr (has_step_form<B, carries, counts.slices>() && carries > 0)
+  if constexpr (has_step_form<B, carries, carries + counts.slices>())
     if (iterate_flat<B, carries, counts.stacked, counts.constants, counts.slices, Arch>(in, out, wanted, steps, reverse)) return;
   const auto slice = [](const operand& o, dtype t, int64 step) {
     operand s = o;
