@@ -226,3 +226,25 @@ TEST_CASE("steps of several kernels over vectors, with functions that are rolled
     CHECK(st::gradcheck([](auto... w) { return transport(w...); }, std::tuple(q, s)));
   }
 }
+
+TEST_CASE("checkpointed steps: the same values and gradients, and fewer carries kept") {
+  const auto step = [](auto c, auto i, auto k) { return c + k * sin(c + 0.1 * i); };
+  const st::variable u = numbers({1000});
+  const st::variable k = st::full<double>({}, 0.3);
+  for (const int n : {0, 5, 16, 37, 100}) {
+    const auto run = [&](auto xs) {
+      u.zero_grad(), k.zero_grad();
+      const st::int64 before = st::memory_allocated();
+      const st::variable y = st::scan(step, u, xs, k);
+      const st::int64 held = st::memory_allocated() - before;
+      y.backward(st::ones<double>({1000}));
+      return std::tuple(st::tensor(y.detach() + 0), st::tensor(u.grad() + 0), k.grad().defined() ? k.grad().item() : 0.0, held);
+    };
+    const auto [y1, g1, k1, kept] = run(st::steps(n));
+    const auto [y2, g2, k2, few] = run(st::checkpointed<8>(st::steps(n)));
+    CHECK(y2(7) == Approx(y1(7)));
+    CHECK(g2(7) == Approx(g1(7)));
+    CHECK(k2 == Approx(k1));
+    if (n == 100) CHECK(few < kept / 4);
+  }
+}
