@@ -192,3 +192,37 @@ TEST_CASE("a loop in a loop, and names from around both") {
   for (int i = 0; i < 4; ++i) CHECK(y.value()(i) == Approx(d[i]));
   CHECK(st::gradcheck([=](auto... v) { return nested(v...); }, std::tuple(u, k)));
 }
+
+namespace {
+constexpr st::fn<[](auto q, auto scale) {
+  auto [last, all] = st::scan([](auto u, auto i, auto s) {
+    auto up = roll(u, -1, 0);
+    auto flux = (exp(0.125 * log(u / up)) - 1) * s + 0.01 * i * sin(u);
+    return std::pair(u + roll(flux, 1, 0) - flux, flux * up);
+  }, q, st::steps(5), scale);
+  return sum(last * last) + mean(all);
+}> transport;
+}  // namespace
+
+TEST_CASE("steps of several kernels over vectors, with functions that are rolled, for every length") {
+  for (const st::int64 n : {1, 2, 3, 9, 40}) {
+    const st::variable q = st::tensor(numbers({n}) * numbers({n}) + 1);
+    const st::variable s = numbers({n}, 3);
+    std::vector<double> u(static_cast<std::size_t>(n)), f(u), v(u);
+    for (st::int64 i = 0; i < n; ++i) u[static_cast<std::size_t>(i)] = q.value()(i);
+    double slices = 0, total = 0;
+    for (int t = 0; t < 5; ++t) {
+      for (std::size_t i = 0; i < u.size(); ++i) {
+        const double up = u[(i + 1) % u.size()];
+        f[i] = (std::pow(u[i] / up, 0.125) - 1) * s.value()(static_cast<st::int64>(i)) + 0.01 * t * std::sin(u[i]);
+        slices += f[i] * up;
+      }
+      for (std::size_t i = 0; i < u.size(); ++i) v[i] = u[i] + f[(i + u.size() - 1) % u.size()] - f[i];
+      u = v;
+    }
+    for (const double x : u) total += x * x;
+    const st::variable y = transport(q, s);
+    CHECK(y.item() == Approx(total + slices / static_cast<double>(5 * n)));
+    CHECK(st::gradcheck([](auto... w) { return transport(w...); }, std::tuple(q, s)));
+  }
+}
