@@ -99,3 +99,96 @@ TEST_CASE("while_loop runs as long as its condition says, and back through all i
   CHECK(st::gradcheck([](auto v) { return roots(v); }, a));
   CHECK(st::gradgradcheck([](auto v) { return roots(v); }, a));
 }
+
+TEST_CASE("loops are statements, too") {
+  const auto decay = [](auto c, auto x, auto k) { return c * x + k; };
+  const st::tensor xs = st::array<double>({0.1, 0.2, 0.3, 0.5});
+  double forth = 2, back = 2;
+  for (int t = 0; t < 4; ++t) forth = forth * xs(t) + 1, back = back * xs(3 - t) + 1;
+  const st::tensor a = st::scan(decay, 2.0, xs, 1.0);
+  CHECK(a.item() == Approx(forth));
+  const st::tensor b = st::scan(decay, st::full<double>({2}, 2.0), st::reversed(xs), 1.0);
+  CHECK(b(1) == Approx(back));
+  const st::tensor c = st::cond(xs(0), [](auto x) { return 2 * x; }, [](auto x) { return -x; }, xs);
+  CHECK(c(3) == 1.0);
+  const st::tensor d = st::while_loop([](auto i) { return i < 10; }, [](auto i) { return 2 * i; }, st::full<st::int64>({}, 1));
+  CHECK(d.item() == 16);
+}
+
+TEST_CASE("the step's number, stacked results, no steps at all, integers") {
+  constexpr st::fn<[](auto x, auto n) { return st::scan([](auto c, auto i) { return c + i; }, x, n); }> add_numbers;
+  const st::tensor x = st::array<double>({1, 2});
+  const st::tensor y = add_numbers(x, st::steps(5));
+  CHECK(y(1) == 12);
+  const st::tensor none = add_numbers(x, st::steps(0));
+  CHECK(none(1) == 2);
+  CHECK_THROWS_WITH(st::tensor(add_numbers(x, st::steps(-1))), Catch::Contains("number of steps"));
+  const st::tensor whole = add_numbers(st::array<st::int64>({1, 2}), st::steps(5));
+  CHECK(whole(0) == 11);
+  constexpr st::fn<[](auto c, auto xs) { return st::scan([](auto s, auto v) { return std::pair(s + v, s); }, c, xs).second; }> before;
+  const st::tensor sums = before(0.5, st::array<double>({1, 2, 3}));
+  CHECK(sums.sizes()[0] == 3);
+  CHECK(sums(2) == 3.5);
+  const st::tensor empty = before(st::ones<double>({2}), st::zeros<double>({0, 2}));
+  CHECK(empty.sizes()[0] == 0);
+  CHECK(empty.sizes()[1] == 2);
+}
+
+TEST_CASE("a loop that changes its carry's shape, or whose operands have other lengths, is an error that says so") {
+  const st::tensor x = st::ones<double>({2});
+  CHECK_THROWS_WITH(st::tensor(st::scan([](auto c, auto v) { return c + v; }, st::ones<double>({1, 2}), st::ones<double>({4, 3, 2}))), Catch::Contains("shape"));
+  constexpr st::fn<[](auto c, auto a, auto b) { return st::scan([](auto s, auto v) { return s + std::get<0>(v) * std::get<1>(v); }, c, std::tuple(a, b)); }> two;
+  CHECK_THROWS_WITH(st::tensor(two(x, st::ones<double>({3, 2}), st::ones<double>({4, 2}))), Catch::Contains("one number of steps"));
+  CHECK_THROWS_WITH(st::tensor(st::scan([](auto c, auto v) { return matmul(c, v); }, st::ones<double>({2, 2}), st::ones<double>({3, 4, 2}))), Catch::Contains("inner"));
+  CHECK_THROWS_WITH(st::tensor(st::cond(st::ones<double>({2}), [](auto v) { return v; }, [](auto v) { return v; }, x)), Catch::Contains("one element"));
+}
+
+TEST_CASE("rolled operands: any layout, along rows, into products, further than the extent") {
+  constexpr st::fn<[](auto x) { return roll(roll(x, 1, 0), -2, 1) - 3 * roll(x, 7, 1); }> stencil;
+  constexpr st::fn<[](auto x) { return sum(roll(x, 1, 1) * x, 1); }> rows;
+  constexpr st::fn<[](auto x) { return matmul(roll(x, 1, 0), roll(x * x, 1, 1)); }> product;
+  const st::tensor x = numbers({5, 5});
+  const auto at = [&](st::int64 i, st::int64 j) { return x(((i % 5) + 5) % 5, ((j % 5) + 5) % 5); };
+  for (const st::tensor<double, st::rank<2>>& in : {st::tensor<double, st::rank<2>>(x), st::tensor<double, st::rank<2>>(st::clone(x.T()).T())}) {
+    const st::tensor a = stencil(in);
+    const st::tensor r = rows(in);
+    const st::tensor p = product(in);
+    for (int i = 0; i < 5; ++i) {
+      double s = 0;
+      for (int j = 0; j < 5; ++j) {
+        CHECK(a(i, j) == Approx(at(i - 1, j + 2) - 3 * at(i, j - 7)));
+        s += at(i, j - 1) * at(i, j);
+        double q = 0;
+        for (int k = 0; k < 5; ++k) q += at(i - 1, k) * at(k, j - 1) * at(k, j - 1);
+        CHECK(p(i, j) == Approx(q));
+      }
+      CHECK(r(i) == Approx(s));
+    }
+  }
+  const st::variable v = x;
+  CHECK(st::gradcheck([=](auto w) { return product(w); }, v));
+  CHECK(st::gradcheck([=](auto w) { return rows(w); }, v));
+}
+
+TEST_CASE("a loop in a loop, and names from around both") {
+  constexpr st::fn<[](auto u, auto k) {
+    return st::scan([=](auto c, auto) {
+      return st::scan([=](auto d, auto) { return d + k * (roll(d, 1, 0) - d) * c; }, c, st::steps(2));
+    }, u, st::steps(3));
+  }> nested;
+  const st::variable u = numbers({4});
+  const st::variable k = st::full<double>({}, 0.3);
+  const st::variable y = nested(u, k);
+  double d[4], c[4];
+  for (int i = 0; i < 4; ++i) d[i] = u.value()(i);
+  for (int t = 0; t < 3; ++t) {
+    for (int i = 0; i < 4; ++i) c[i] = d[i];
+    for (int s = 0; s < 2; ++s) {
+      double e[4];
+      for (int i = 0; i < 4; ++i) e[i] = d[i] + 0.3 * (d[(i + 3) % 4] - d[i]) * c[i];
+      for (int i = 0; i < 4; ++i) d[i] = e[i];
+    }
+  }
+  for (int i = 0; i < 4; ++i) CHECK(y.value()(i) == Approx(d[i]));
+  CHECK(st::gradcheck([=](auto... v) { return nested(v...); }, std::tuple(u, k)));
+}

@@ -166,12 +166,14 @@ template <class Arch> class SINTER_HIDDEN interpreter {
   static void view(const strided_value& of, strided_value& v) { v.data = of.data, v.block = of.block; }
 
   template <class W> static void load(dtype t, const char* from, int64 stride, int64 n, W* to) {
+    if (std::is_same_v<W, double> && t == dtype::f64 && stride == 1) return void(__builtin_memcpy(to, from, static_cast<std::size_t>(n) * sizeof(W)));
     with_real_type(t, [=]<class T>(T) {
       const T* x = reinterpret_cast<const T*>(from);
       for (int64 i = 0; i < n; ++i) to[i] = element_of<W>(x[i * stride]);
     });
   }
   template <class W> static void store(dtype t, const W* from, char* to, int64 stride, int64 n) {
+    if (std::is_same_v<W, double> && t == dtype::f64 && stride == 1) return void(__builtin_memcpy(to, from, static_cast<std::size_t>(n) * sizeof(W)));
     with_real_type(t, [=]<class T>(T) {
       T* y = reinterpret_cast<T*>(to);
       for (int64 i = 0; i < n; ++i) y[i * stride] = element_of<T>(from[i]);
@@ -231,8 +233,8 @@ template <class Arch> class SINTER_HIDDEN interpreter {
       default: {
         const op_descr* op = p_.descr(i);
         const uint16 in[3] = {x.a, op->arity > 1 ? x.b : x.a, op->arity > 2 ? x.c : x.a};
-        if (counts(values_[in[op->arity - 1]].type) && op->integer) map(in, op->integer, v);
-        else map(in, op->value, v);
+        if (counts(values_[in[op->arity - 1]].type) && op->integer) map_integers(in, op->integer, v);
+        else map(in, op->arity, op->values, v);
       }
     }
   }
@@ -424,13 +426,14 @@ template <class Arch> class SINTER_HIDDEN interpreter {
     });
   }
 
-  template <class W> void map(const uint16 (&in)[3], W (*f)(const W*), strided_value& v) {
+  /// An op of integers, one element at a time.
+  void map_integers(const uint16 (&in)[3], int64 (*f)(const int64*), strided_value& v) {
     allocate(v);
     int64 own[3][max_rank];
     for (int k = 0; k < 3; ++k) align(values_[in[k]], v.shape, own[k]);
     const row_loop<4> loop(v.shape, {own[0], own[1], own[2], v.strides});
     loop.run([&](const int64* at) {
-      W x[3][block], y[block];
+      int64 x[3][block], y[block];
       for (int64 i = 0; i < loop.row(); i += block) {
         const int64 n = loop.row() - i < block ? loop.row() - i : block;
         for (int k = 0; k < 3; ++k) {
@@ -438,10 +441,54 @@ template <class Arch> class SINTER_HIDDEN interpreter {
           load(o.type, o.data + (at[k] + i * loop.step(k)) * size_of(o.type), loop.step(k), n, x[k]);
         }
         for (int64 j = 0; j < n; ++j) {
-          const W operands[3] = {x[0][j], x[1][j], x[2][j]};
+          const int64 operands[3] = {x[0][j], x[1][j], x[2][j]};
           y[j] = f(operands);
         }
         store(v.type, y, v.data + (at[3] + i * loop.step(3)) * size_of(v.type), loop.step(3), n);
+      }
+    });
+  }
+  /// An op in double, a block at a time: from and to memory itself where that holds whole blocks of doubles.
+  void map(const uint16 (&in)[3], int arity, void (*f)(const double* const*, double*), strided_value& v) {
+    allocate(v);
+    int64 own[3][max_rank];
+    for (int k = 0; k < 3; ++k) align(values_[in[k]], v.shape, own[k]);
+    const row_loop<4> loop(v.shape, {own[0], own[1], own[2], v.strides});
+    constexpr int64 B = interpreted_block;
+    alignas(64) double room[4][block];
+    loop.run([&](const int64* at) {
+      for (int k = 0; k < arity; ++k)
+        if (loop.step(k) == 0) {
+          const strided_value& o = values_[in[k]];
+          load(o.type, o.data + at[k] * size_of(o.type), 0, B, room[k]);
+        }
+      for (int64 i = 0, n = 0; i < loop.row(); i += n) {
+        const int64 left = loop.row() - i;
+        n = left >= block ? block : left >= B ? left / B * B : left;
+        const int64 whole = (n + B - 1) / B * B;
+        const double* x[3] = {};
+        int64 step[3] = {};
+        for (int k = 0; k < arity; ++k) {
+          const strided_value& o = values_[in[k]];
+          const char* from = o.data + (at[k] + i * loop.step(k)) * size_of(o.type);
+          x[k] = room[k], step[k] = B;
+          if (loop.step(k) == 0) {
+            step[k] = 0;
+          } else if (o.type == dtype::f64 && loop.step(k) == 1 && n == whole) {
+            x[k] = reinterpret_cast<const double*>(from);
+          } else {
+            load(o.type, from, loop.step(k), n, room[k]);
+            for (int64 j = n; j < whole; ++j) room[k][j] = room[k][n - 1];  // what is computed too much is no other number
+          }
+        }
+        char* to = v.data + (at[3] + i * loop.step(3)) * size_of(v.type);
+        const bool straight = v.type == dtype::f64 && loop.step(3) == 1 && n == whole;
+        double* y = straight ? reinterpret_cast<double*>(to) : room[3];
+        for (int64 j = 0; j < whole; j += B) {
+          f(x, y + j);
+          for (int k = 0; k < arity; ++k) x[k] += step[k];
+        }
+        if (!straight) store(v.type, y, to, loop.step(3), n);
       }
     });
   }
@@ -505,8 +552,8 @@ template <class Arch> class SINTER_HIDDEN interpreter {
     int64 work = 1;
     for (const label& l : labels) work *= l.extent;
     if (counts(v.type)) return products<int64>(labels, a, b, v);
-    if (work >= 1 << 15 && v.type == dtype::f32) return matrices<float>(labels, a, b, v);
-    if (work >= 1 << 15 && v.type == dtype::f64) return matrices<double>(labels, a, b, v);
+    if (work >= 1 << 8 && v.type == dtype::f32) return matrices<float>(labels, a, b, v);
+    if (work >= 1 << 8 && v.type == dtype::f64) return matrices<double>(labels, a, b, v);
     products<double>(labels, a, b, v);
   }
   template <class W> static void products(const label (&labels)[8], const strided_value& a, const strided_value& b, strided_value& v) {

@@ -6,6 +6,9 @@
 
 namespace sinter::inline v0 {
 
+/// So many elements are interpreted at a time.
+inline constexpr int interpreted_block = 32;
+
 /// What the builder must know of an op, without its type.
 struct op_descr {
   op_info info;
@@ -15,8 +18,9 @@ struct op_descr {
   bool single = true;  ///< a reduction whose state is one element
   /// The derivative rule: fills out[i] with the gradient of operand i, or leaves it none.
   void (*rule)(sym dy, sym y, const sym* x, axes d, sym* out) = nullptr;
-  /// One element, for interpretation; null for reductions.
-  double (*value)(const double* x) = nullptr;
+  /// interpreted_block elements, for interpretation; null for reductions.
+  void (*values)(const double* const* x, double* y) = nullptr;
+  /// One element in integers.
   int64 (*integer)(const int64* x) = nullptr;
   /// A whole reduction of n elements, `stride` apart, for interpretation.
   double (*fold)(const double* x, int64 n, int64 stride) = nullptr;
@@ -118,9 +122,10 @@ class graph {
       if (x.op == code::output) x.b = static_cast<uint16>(result(x)), x.c = static_cast<uint16>(1 + operand(x.c - 1));
     }
   }
-  /// Gives leaf or scalar i another operand number; nothing if i is negative.
-  constexpr void set_operand(int i, int number) {
-    if (i >= 0) items_[i].ins.a = static_cast<uint16>(number);
+  /// Gives run-time numbers that are operand `from` another operand number.
+  constexpr void move_scalar(int from, int to) {
+    for (int i = 0; i < items_.size(); ++i)
+      if (items_[i].ins.op == code::scalar && items_[i].ins.a == from) items_[i].ins.a = static_cast<uint16>(to);
   }
 
   constexpr graph() { for (auto& h : heads_) h = 0xffff; }

@@ -118,8 +118,7 @@ template <class F, class C, class X, class... K> class scan_builder {
     loop_body counts;
     counts.carries = static_cast<uint16>(carried_.size()), counts.stacked = static_cast<uint16>(stacked_.size());
     counts.constants = static_cast<uint16>(constants_.size() + lifted_.size()), counts.slices = static_cast<uint16>(slices.size());
-    for (int k = 0; k < body.size(); ++k)  // in each dtype in which the step's number is used
-      if (body.at(k).op == code::scalar && body.at(k).a == bad_dims) body.set_operand(k, counts.operand_count());
+    body.move_scalar(bad_dims, counts.operand_count());
     for (int i = 0; i < next.size(); ++i) body.output(body.cast(next[i], types_[i]), i);
     for (int i = 0; i < slices.size(); ++i) body.output(slices[i], next.size() + i);
     vec<sym> operands = carried_;
@@ -170,7 +169,7 @@ template <class F, class C, class X, class... K> class scan_builder {
     };
     const auto x = [&] {
       if constexpr (counts_steps<X>) {
-        return body.scalar(bad_dims, dtype::i64);
+        return body.scalar(bad_dims, dtype::i64);  // a number of its own, when all operands are known
       } else {
         (void)xs;
         return structure<X>::of(slice);

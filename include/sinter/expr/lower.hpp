@@ -89,6 +89,12 @@ template <class L> struct explained {
                   "sinter: matmul: the inner static extents differ (columns of a, rows of b); transpose one: a.T()");
     static_assert(L::result.fault.kind != shape_fault::rank,
                   "sinter: a convolution of N dims is of an input [batch, channels, N dims] or [channels, N dims] and a weight [out, in / groups, N dims]");
+    static_assert(L::result.fault.kind != shape_fault::carry, "sinter: a step of a loop must return its carry in the shape that it was given");
+    static_assert(L::result.fault.kind != shape_fault::length, "sinter: scan: a stacked operand has dims, and the first one of all of them is the number of steps");
+    static_assert(L::result.fault.kind != shape_fault::branch, "sinter: cond: the two branches return values of different shapes");
+    static_assert(L::result.fault.kind != shape_fault::truth, "sinter: a condition is one element");
+    static_assert(L::result.fault.kind != shape_fault::body && L::result.fault.kind != shape_fault::second_body,
+                  "sinter: static shapes inside the function of a loop or branch do not fit");
     static_assert(L::result.fault.kind != shape_fault::dims,
                   "sinter: dim<...> is out of range for the operand, or named twice: dims are 0 .. rank - 1, or negative from the end");
   }

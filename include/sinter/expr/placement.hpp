@@ -328,7 +328,7 @@ class placement {
   }
   /// The contraction that alone reads value v, as one of its operands; else no_value.
   constexpr uint16 only_product_of(int v) const {
-    for (int i = 0; i < v; ++i)
+    for (int i = 0; i <= v; ++i)
       if (g.at(i).op == code::roll) return no_value;  // rolled values are not read block by block
     uint16 found = no_value;
     for (int i = v + 1; i < n; ++i) {

@@ -24,6 +24,19 @@ template <class Op, class T> T value_of(const T* x) {
   else return static_cast<T>(Op::value(x[0], x[1], x[2]));
 }
 
+/// A loop of known length, so that compilers make vectors of it.
+template <class Op> void values_of(const double* const* x, double* y) {
+  const double* const a = x[0];
+  const double* const b = x[arity_of<Op> > 1];
+  const double* const c = x[arity_of<Op> > 2 ? 2 : 0];
+  double out[interpreted_block];
+  for (int i = 0; i < interpreted_block; ++i) {
+    const double in[3] = {a[i], b[i], c[i]};
+    out[i] = value_of<Op, double>(in);
+  }
+  for (int i = 0; i < interpreted_block; ++i) y[i] = out[i];
+}
+
 template <class Op, class T> T fold_of(const T* x, int64 n, int64 stride) {
   auto s = Op::init(T{});
   for (int64 i = 0; i < n; ++i) s = Op::push(s, x[i * stride], i);
@@ -65,7 +78,7 @@ template <class Op> constexpr op_descr describe() {
     d.fold = &fold_of<Op, double>;
     if constexpr (Op::info.integers) d.integer_fold = &fold_of<Op, int64>;
   } else {
-    if constexpr (!Op::info.whole) d.value = &value_of<Op, double>;
+    if constexpr (!Op::info.whole) d.values = &values_of<Op>;
     if constexpr (Op::info.integers || Op::info.whole) d.integer = &value_of<Op, int64>;
   }
   return d;

@@ -68,6 +68,25 @@ template <class F, class C, class X, int Part> struct scan {
   }
   static constexpr auto compose(auto... s) { return detail::part_at<Part>(all(s...)); }
 };
+/// Part `Part` of a branch between F and G.
+template <class F, class G, int Part> struct cond {
+  using composition = void;
+  static constexpr op_info info{.name = "cond"};
+  static constexpr auto all(auto truth, auto... s) { return detail::cond_symbols(detail::common_graph(truth, s...), truth, F{}, G{}, s...); }
+  static constexpr auto compose(auto... s) { return detail::part_at<Part>(all(s...)); }
+};
+/// Part `Part` of a loop of F while W, over operands of structure C (carried), and constants.
+template <class W, class F, class C, int Part> struct while_loop {
+  using composition = void;
+  static constexpr op_info info{.name = "while_loop"};
+  static constexpr auto all(auto... s) {
+    const std::tuple given{s...};
+    return [&]<std::size_t... K>(std::index_sequence<K...>) {
+      return detail::while_symbols(detail::common_graph(s...), W{}, F{}, C::template of<0>(given), std::get<K + C::count>(given)...);
+    }(std::make_index_sequence<sizeof...(s) - C::count>());
+  }
+  static constexpr auto compose(auto... s) { return detail::part_at<Part>(all(s...)); }
+};
 
 }  // namespace composed
 
@@ -80,10 +99,12 @@ template <class Op, class... A> struct symbol_of_<node<Op, A...>> { using type =
 template <complex_scalar N> struct symbol_of_<N> { using type = complex_sym; };
 template <> struct symbol_of_<step_count> { using type = axes; };
 
-template <class F, class C, class X, class... O> struct scan_statement {
-  using result_type = decltype(composed::scan<F, C, X, 0>::all(std::declval<typename symbol_of_<std::remove_cvref_t<O>>::type>()...));
-  static constexpr int parts = part_count<result_type>;
-};
+/// How many results composition Op has of operands O.
+template <class Op, class... O> inline constexpr int result_parts = part_count<decltype(Op::all(std::declval<typename symbol_of_<std::remove_cvref_t<O>>::type>()...))>;
+template <class Op> auto apply_single(const auto&... o) {
+  static_assert(result_parts<Op, decltype(o)...> == 1, "sinter: this loop has several results: call it inside an st::fn, which uses all of them in one program");
+  return apply<Op>(o...);
+}
 
 }  // namespace detail::inline SINTER_TARGET
 
@@ -96,14 +117,22 @@ template <class F, class C, class X, class... O> struct scan_statement {
 template <class F, class C, class X, class... K>
   requires(std::is_empty_v<F> && !detail::has_symbol<C> && !detail::has_symbol<X> && !(detail::has_symbol<K> || ...))
 auto scan(F, const C& init, const X& xs, const K&... constants) {
-  using SC = detail::structure_of<C>;
-  using SX = detail::structure_of<X>;
-  const auto make = [](const auto&... o) {
-    using S = detail::scan_statement<F, SC, SX, decltype(o)...>;
-    static_assert(S::parts == 1, "sinter: this scan has several results: call it inside an st::fn, which uses all of them in one program");
-    return apply<composed::scan<F, SC, SX, 0>>(o...);
-  };
-  return std::apply(make, std::tuple_cat(detail::operands_of_structure(init), detail::operands_of_structure(xs), std::tuple<K...>(constants...)));
+  using Op = composed::scan<F, detail::structure_of<C>, detail::structure_of<X>, 0>;
+  return std::apply([](const auto&... o) { return detail::apply_single<Op>(o...); },
+                    std::tuple_cat(detail::operands_of_structure(init), detail::operands_of_structure(xs), std::tuple<K...>(constants...)));
+}
+/// f(operands...) if `truth`, one bool, is true, else g(operands...): one of them runs. Functions of symbols that capture nothing and
+/// return values of the same shapes. https://pytorch.org/docs/stable/generated/torch.cond.html
+template <class P, class F, class G, class... K> requires(std::is_empty_v<F> && std::is_empty_v<G> && !detail::has_symbols<P, K...>)
+auto cond(const P& truth, F, G, const K&... operands) {
+  return detail::apply_single<composed::cond<F, G, 0>>(truth, operands...);
+}
+/// while (goes_on(carry, constants...)) carry = f(carry, constants...). Functions of symbols that capture nothing; the carry keeps its
+/// shape and dtype. torch.while_loop, https://docs.jax.dev/en/latest/_autosummary/jax.lax.while_loop.html
+template <class W, class F, class C, class... K> requires(std::is_empty_v<W> && std::is_empty_v<F> && !detail::has_symbols<C, K...>)
+auto while_loop(W, F, const C& init, const K&... constants) {
+  using Op = composed::while_loop<W, F, detail::structure_of<C>, 0>;
+  return std::apply([](const auto&... o) { return detail::apply_single<Op>(o...); }, std::tuple_cat(detail::operands_of_structure(init), std::tuple<K...>(constants...)));
 }
 
 }  // namespace sinter::inline v0
