@@ -149,6 +149,9 @@ TEST_CASE("Jacobians: the result's dims, then the argument's") {
   check(jacrev(cube)(still + 1), {3, 0, 0, 0, 3, 0, 0, 0, 3});
   check(jacrev(cube)(moving + 1), {3, 0, 0, 0, 3, 0, 0, 0, 3});
   check(jacfwd(cube)(still + 1), {3, 0, 0, 0, 3, 0, 0, 0, 3});
+  check(jacrev(linear)(still, w), {1, 0, 2, 0, 3, 1});  // a product with one row
+  check(jacfwd(linear)(still, w), {1, 0, 2, 0, 3, 1});
+  static_assert(st::detail::schedule_of<st::detail::program_of<decltype(jacrev(linear)(still, w))>>.count == 1);
   static_assert(st::detail::lowered<decltype(jacfwd(linear)(moving, w))>::extents_type::rank == 4);
   // of what does not depend on the argument, of no elements, of one number
   check(jacrev([](auto a, auto c) { return c + 0 * st::sum(a) * 0; })(vector(), st::array<double>({1.0, 2.0})), {0, 0, 0, 0, 0, 0});
