@@ -145,7 +145,8 @@ bool iterate_flat(const operand* in, const operand* out, const bool* wanted, int
   constexpr auto& form = step_form_of<B, Carries>;
   constexpr int operands = Carries + Stacked + Constants, results = Carries + Slices, places = form.places;
   constexpr auto facts = [] {
-    struct { dtype type[places + 1] = {}; bool read[places + 1] = {}, one[places + 1] = {}, rolled[places + 1] = {}; } t;
+    constexpr int room = step_form_of<B, Carries>.places + 1;
+    struct { dtype type[room] = {}; bool read[room] = {}, one[room] = {}, rolled[room] = {}; } t;
     for (int i = 0; i < B::size; ++i)
       if (B::at(i).op == code::leaf) t.type[B::at(i).a] = B::at(i).type;
     for (int p = B::operand_count; p < places; ++p) t.type[p] = B::at(form.written[p]).type;
