@@ -200,7 +200,7 @@ TEST_CASE("vmap: random numbers are forbidden, the same for all samples, or each
 }
 TEST_CASE("vmap: what has no batch says why") {
   CHECK(fault_of({1, 1, 1, 1, 1, 1, 1, 1}, [](formula&, st::sym x) { return x * 2; }) == st::misuse::rank);
-  CHECK(fault_of({2, 2, 2, 2, 2, 2, 2}, [](formula&, st::sym x) { return st::matmul(x, x); }) == st::misuse::labels);
+  CHECK(fault_of({2, 2, 2, 2, 2, 2}, [](formula&, st::sym x) { return st::matmul(x, x); }) == st::misuse::labels);
   CHECK(fault_of({2, 3}, [](formula& f, st::sym x) {
     f.slots = {{{0}, 1}};
     return st::reduce_sym<st::op::sum>(x, st::axes{st::run_time_dims, 1});

@@ -87,11 +87,11 @@ template <class F, class... X> struct traced {
     const sym re = enter(v.re, with_batch);
     return {re, enter(v.im, with_batch)};
   }
-  /// A leaf for a value like v, that a transform makes.
-  constexpr sym enter_like(sym v) {
+  /// A leaf for a value like v, that a transform makes; its dims in `ones` have extent 1.
+  constexpr sym enter_like(sym v, uint32 ones) {
     graph::item it = own[v.id];
     it.ins = graph::make(code::leaf, it.ins.type, it.ins.rank, leaf.size());
-    it.weak = false;
+    it.weak = false, it.ones = static_cast<uint8>(it.ones | ones);
     const sym s = own.add(it);
     leaf.push(s.id), outer.push({}), batched.push(false);
     return s;
@@ -191,8 +191,29 @@ constexpr sym one_as(sym x) {
   const sym one = x.g->literal(1, x.g->at(x.id).type, false);
   return rank_of(x) ? x.g->expand(one, x) : one;
 }
-/// Dims of v not known to be 1.
-constexpr uint32 wide_dims(const graph& g, sym v) { return ((1u << g.at(v.id).rank) - 1) & ~static_cast<uint32>(g[v.id].ones); }
+/// Dims of instruction v not known to be 1. Products are looked through, too: a graph does not follow their labels.
+constexpr uint32 wide_dims(const graph& g, int v) {
+  vec<uint32> wide;
+  for (int i = 0; i <= v; ++i) {
+    const instruction x = g.at(i);
+    uint32 ones = g[i].ones, any = 0;
+    if (x.op == code::cast || x.op == code::roll) ones |= ~wide[x.a];
+    if (x.op == code::expand) ones |= ~wide[x.b];
+    if (x.op == code::contract) {
+      const contraction s = contraction::decode(g.pool()[x.c]);
+      for (int k = 0; k < s.rank_c; ++k) {
+        for (int d = 0; d < s.rank_a; ++d) ones |= static_cast<uint32>(s.a(d) == s.c(k) && !(wide[x.a] >> d & 1)) << k;
+        for (int d = 0; d < s.rank_b; ++d) ones |= static_cast<uint32>(s.b(d) == s.c(k) && !(wide[x.b] >> d & 1)) << k;
+      }
+    }
+    if (x.is_op()) {
+      for_operands(x, g.descr(i)->arity, [&](uint16 o) { any |= wide[o] << (x.rank - g.at(o).rank); });
+      ones |= ~any;
+    }
+    wide.push(((1u << x.rank) - 1) & ~ones);
+  }
+  return wide[v];
+}
 
 /// What has no gradient or is one, of a function's result: all of it, or beside what else it returns.
 template <bool Aux, class Y> constexpr auto loss_of(const Y& y) {
@@ -309,11 +330,11 @@ template <class F, int... N> struct reverse_jacobian<F, argnums_t<N...>> {
     list_symbols(f.y, ys);
     const sym y = ys[0];
     const int rank = rank_of(y);
-    const uint32 all = (1u << rank) - 1, wide = wide_dims(f.own, y);
+    const uint32 all = (1u << rank) - 1, wide = wide_dims(f.own, y.id);
     const int dims = count_bits(wide);
     if (!same<decltype(f.y), sym> || !is_floating(f.own.at(y.id).type)) f.fault = misuse::floating;
     if (rank + dims > max_rank) f.fault = misuse::rank;
-    const sym seed = dims ? f.enter_like(y) : one_as(y);
+    const sym seed = dims ? f.enter_like(y, all & ~wide) : one_as(y);
     vec<uint16> roots, seeds;
     roots.push(y.id), seeds.push(seed.id);
     const vec<uint16> d = f.template pull<N...>(roots, seeds);
@@ -344,12 +365,12 @@ template <class F, int... N> struct forward_jacobian<F, argnums_t<N...>> {
     list_symbols(std::get<I>(f.x), xs);
     const sym x = xs[0];
     const int rank = rank_of(x);
-    const uint32 all = (1u << rank) - 1, wide = wide_dims(f.own, x);
+    const uint32 all = (1u << rank) - 1, wide = wide_dims(f.own, x.id);
     const int dims = count_bits(wide);
     if (xs.size() > 1 || !is_floating(f.own.at(x.id).type)) f.fault = misuse::floating;
     map_symbols(f.y, [&](sym y) { return f.fault = rank + dims > max_rank || rank_of(y) + rank > max_rank ? misuse::rank : f.fault, y; });
     if (f.fault != misuse::none) return misused_result(g, f.y, f.fault);
-    const sym seed = dims ? f.enter_like(x) : one_as(x);
+    const sym seed = dims ? f.enter_like(x, all & ~wide) : one_as(x);
     vec<uint16> primals, seeds;
     primals.push(x.id), seeds.push(seed.id);
     const vec<uint16> t = forward_mode(f.own, primals, seeds);
