@@ -59,12 +59,34 @@ struct grad_slot {
   SINTER_INLINE bool is_leaf() const { return producer == nullptr; }
 };
 
+/// Sees the values that a node saves for backward.
+struct saved_visitor {
+  virtual void value(operand& value, storage_ptr& block, uint64& version, dtype type) = 0;
+};
+/// What hooks made of the values that a node saves (saved_tensors.hpp).
+struct packed_values {
+  virtual ~packed_values() = default;
+  virtual void restore(node_base& n) = 0;   ///< puts them back for the time of a walk
+  virtual void put_away(node_base& n) = 0;
+};
+/// Takes the values that a node has saved.
+struct saved_hooks {
+  virtual void pack(node_base& n) = 0;
+};
+/// Looks at a node before and after it ran, or when it threw; `found`: the recorded gradients of its inputs, null in a plain walk.
+struct node_watch {
+  virtual void before(node_base& n) = 0;
+  virtual void after(node_base& n, const any_variable* found) = 0;
+  virtual void failed(node_base& n) = 0;
+};
+
 /// One recorded statement.
 struct node_base {
   int64 number = 0;                ///< 1 + the largest of its inputs'
   bool queued = false;
   bool spent = false;              ///< its saved values are gone
   grad_slot* output = nullptr;     ///< not owned: the slot owns the node
+  packed_values* packed = nullptr; ///< in the place of what it saved, if there are hooks; owned
 
   virtual ~node_base() = default;
   /// Adds this node's share to the gradients of its inputs; `dy` is the gradient of its output.
@@ -78,6 +100,10 @@ struct node_base {
   virtual grad_slot* input(int i) const = 0;  // null: none
   /// Gives up its reference to input(i), without destroying it.
   virtual void forget(int i) = 0;
+  /// What it saved for backward.
+  virtual void each_saved(saved_visitor&) {}
+  /// What it computes, in words.
+  virtual void describe(std::string& to) const { to += "a statement"; }
   /// Does it add gradients to this memory?
   SINTER_INLINE bool adds_to(const storage_ptr& block) const {
     for (int i = 0; i < input_count(); ++i)
@@ -108,6 +134,7 @@ inline void drop(grad_slot* s) {
           n->forget(i);
           if (in->refs.fetch_sub(1, std::memory_order_acq_rel) == 1) in->next_dead = dead, dead = in;
         }
+      delete n->packed;
       delete n;
     }
     d->destroy(d);
@@ -128,6 +155,50 @@ inline void attach(node_base* n, grad_slot& slot) {
   slot.requires_grad = true;
   n->output = &slot;
 }
+/// What n has saved goes to the hooks, if there are any.
+inline void pack_saved(node_base& n) {
+  if (saved_hooks* h = saved_by()) [[unlikely]] h->pack(n);
+}
+/// The values that hooks packed, back in place.
+class unpacked {
+ public:
+  explicit unpacked(node_base& n) : n_(n) {
+    if (n.packed) [[unlikely]] n.packed->restore(n);
+  }
+  ~unpacked() {
+    if (n_.packed) [[unlikely]] n_.packed->put_away(n_);
+  }
+  unpacked(const unpacked&) = delete;
+  unpacked& operator=(const unpacked&) = delete;
+
+ private:
+  node_base& n_;
+};
+/// f(): what n does in a walk, with its saved values in place, and seen by who watches.
+template <class F> void run_node(node_base& n, const any_variable* found, F f) {
+  struct watched {
+    node_watch* w;
+    node_base& n;
+    ~watched() {
+      if (w) [[unlikely]] w->failed(n);
+    }
+  } watch{watched_by(), n};
+  if (watch.w) [[unlikely]] watch.w->before(n);
+  {
+    const unpacked values(n);
+    f();
+  }
+  node_watch* const w = watch.w;
+  watch.w = nullptr;
+  if (w) [[unlikely]] w->after(n, found);
+}
+/// Frees what n saved. Was there anything?
+inline bool release_saved(node_base& n) {
+  const bool was_packed = n.packed;
+  delete n.packed;
+  n.packed = nullptr;
+  return n.release() || was_packed;
+}
 /// A value that n produces, with a slot of its own.
 inline any_variable produced(node_base* n, const operand& value, const storage_ptr& block, dtype type) {
   auto* slot = new grad_slot;
@@ -136,6 +207,7 @@ inline any_variable produced(node_base* n, const operand& value, const storage_p
   attach(n, *slot);
   any_variable out(value, block, type, slot);
   drop(slot);  // `out` holds it now
+  pack_saved(*n);
   return out;
 }
 
@@ -219,25 +291,42 @@ class node_queue {
   int size_ = 0;
 };
 
+/// After an error in a walk: gradients on their way are forgotten, so that the next walk does not add to them.
+struct walk_guard {
+  node_queue& queue;
+  node_base* now = nullptr;
+  static void forget(grad_slot* s) {
+    if (s && s->producer && !s->retain) s->grad = result{};
+  }
+  ~walk_guard() {
+    if (!now) return;
+    forget(now->output);
+    for (int i = 0; i < now->input_count(); ++i) forget(now->input(i));
+    while (!queue.empty()) forget(queue.pop()->output);
+  }
+};
+
 /// Walks backward from a slot whose gradient has been set. Frees gradients of intermediate values and, unless
 /// `retain_graph`, what the nodes saved, as it goes.
 template <class Arch> void run_backward(grad_slot& root, bool retain_graph) {
   if (!root.producer) return;
   node_queue queue;
+  walk_guard guard{queue};
   queue.push(root.producer);
   while (!queue.empty()) {
-    node_base* n = queue.pop();
+    node_base* n = guard.now = queue.pop();
     grad_slot& out = *n->output;
     if (n->spent)
       fail<autograd_error, Arch>("backward through the same statement a second time: its saved values were freed by the first; "
                                  "pass retain_graph to the first backward");
-    n->backward(gradient_operand(out));
+    run_node(*n, nullptr, [&] { n->backward(gradient_operand(out)); });
     if (!out.retain) out.grad = result{};
     for (int i = 0; i < n->input_count(); ++i) {
       grad_slot* s = n->input(i);
       if (s && s->producer && s->grad.block) queue.push(s->producer);
     }
-    if (!retain_graph) n->spent = n->release();
+    if (!retain_graph) n->spent = release_saved(*n);
+    guard.now = nullptr;
   }
 }
 

@@ -60,7 +60,7 @@ template <class Arch> void run_recorded(const any_variable& seed, grad_slot& roo
     if (n->spent) fail<autograd_error, Arch>("grad: the saved values of a statement were freed by an earlier backward; pass retain_graph to it");
     const any_variable dy = *n->output->recorded;
     vec<any_variable> g(n->input_count() + 1, {});
-    n->backward_recorded(dy, &g[0]);
+    run_node(*n, &g[0], [&] { n->backward_recorded(dy, &g[0]); });
     for (int i = 0; i < n->input_count(); ++i) {
       grad_slot* s = n->input(i);
       if (!s || !g[i].defined()) continue;

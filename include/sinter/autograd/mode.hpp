@@ -9,6 +9,18 @@ SINTER_HIDDEN inline bool& grad_mode() {
   static thread_local constinit bool on = true;
   return on;
 }
+struct node_watch;
+struct saved_hooks;
+/// Who looks at the nodes of this thread's walks (anomaly.hpp); null: nobody.
+SINTER_HIDDEN inline node_watch*& watched_by() {
+  static thread_local constinit node_watch* w = nullptr;
+  return w;
+}
+/// Who keeps what statements of this thread save (saved_tensors.hpp); null: they do.
+SINTER_HIDDEN inline saved_hooks*& saved_by() {
+  static thread_local constinit saved_hooks* h = nullptr;
+  return h;
+}
 /// Sets grad mode until the end of the scope.
 class grad_mode_guard {
  public:

@@ -83,6 +83,19 @@ template <class Arch> class graph_node final : public node_base {
   int input_count() const override { return in_.size(); }
   grad_slot* input(int i) const override { return in_[i].slot; }
   void forget(int i) override { in_[i].slot = nullptr; }
+  void each_saved(saved_visitor& to) override {
+    for (int i = 0; i < in_.size(); ++i) to.value(in_[i].value, in_[i].block, versions_[i], in_[i].type);
+  }
+  void describe(std::string& to) const override {
+    bool any = false;
+    for (int i = 0; i < g_.size(); ++i) {
+      const op_descr* op = g_.at(i).op == code::reduce || g_.at(i).is_op() ? g_.descr(i) : nullptr;
+      const char* name = g_.at(i).is_product() ? "matmul" : op ? op->info.name : nullptr;
+      if (name) append(to, any ? ", " : ""), append(to, name), any = true;
+    }
+    if (!any) append(to, "a copy");
+    append(to, " (the derivative of a statement)");
+  }
 
  private:
   /// The gradients of the inputs that want one, as a graph over the inputs and dy: output k is that of inputs[k].

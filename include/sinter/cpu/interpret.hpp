@@ -119,12 +119,13 @@ template <class Arch> class SINTER_HIDDEN interpreter {
   vec<shape_value> shapes_;
   vec<strided_value> values_;
   vec<vec<strided_value>> loops_;  ///< the results of loops, by instruction
+  vec<int64> steps_;               ///< how often while_loops have run
 
   void find_shapes() {
     vec<shape_value> leaf_shapes(p_.operand_count(), {});
     for (int i = 0; i < p_.operand_count(); ++i) leaf_shapes[i] = leaves_[i].shape;
     shapes_ = vec<shape_value>(p_.size(), {});
-    const shape_fault f = infer_shapes(p_, &leaf_shapes[0], slots_, &shapes_[0]);
+    const shape_fault f = infer_shapes(p_, &leaf_shapes[0], slots_, &shapes_[0], steps_.size() ? &steps_[0] : nullptr);
     if (f.kind != shape_fault::none) raise<Arch>(p_, f, &shapes_[0]);
   }
   void require_true(int i) const {
@@ -217,6 +218,8 @@ template <class Arch> class SINTER_HIDDEN interpreter {
       case code::roll: allocate(v); return roll(values_[x.a], count_bits(x.b - 1u), roll_amount(x.c), v);
       case code::list: return;
       case code::scan: return scan(i);
+      case code::cond: return branch(i);
+      case code::while_loop: return while_loop(i);
       case code::element: {
         const strided_value& from = loops_[x.a][loop_output::decode(x.b).result(p_.body_counts(x.a))];
         view(from, v);
@@ -307,6 +310,91 @@ template <class Arch> class SINTER_HIDDEN interpreter {
         copy(made, out[k]);
       }
     }
+  }
+  vec<operand> operands_of_loop(int i) const {
+    vec<operand> in;
+    for_loop_operands(p_, i, [&](int o) { in.push(operand_of(values_[o])); });
+    in.push({});  // the step's number
+    return in;
+  }
+  static operand operand_of(const strided_value& v) {
+    operand o;
+    o.data = v.data, o.shape = v.shape;
+    for (int d = 0; d < max_rank; ++d) o.strides[d] = v.strides[d];
+    return o;
+  }
+  static bool is_true(const strided_value& v) {
+    int64 out = 0;
+    load(v.type, v.data, 1, 1, &out);
+    return out;
+  }
+  /// A result that a run has allocated.
+  static strided_value value_of(const result& r, dtype t) {
+    strided_value v{r.data, t, r.shape, {}, r.block};
+    for (int d = 0; d < max_rank; ++d) v.strides[d] = r.strides[d];
+    return v;
+  }
+  static dtype result_type(const program_view& p, int number) {
+    for (int i = 0; i < p.size(); ++i)
+      if (p.at(i).op == code::output && p.at(i).b == number) return p.at(i).type;
+    return dtype::f32;
+  }
+  void branch(int i) {
+    const vec<operand> in = operands_of_loop(i);
+    const program_view body = is_true(values_[p_.at(p_.at(i).a).a]) ? p_.body(i) : p_.second_body(i);
+    const int n = p_.body_counts(i).result_count();
+    vec<result> results(n + 1, {});
+    interpreter(body, &in[0], nullptr_slots()).run(&results[0]);
+    for (int r = 0; r < n; ++r) loops_[i].push(value_of(results[r], result_type(body, r)));
+  }
+  void while_loop(int i) {
+    const loop_body counts = p_.body_counts(i);
+    const program_view body = p_.body(i), test = p_.second_body(i);
+    vec<operand> in = operands_of_loop(i);
+    vec<strided_value> carried;
+    for_loop_operands(p_, i, [&](int o) {
+      if (carried.size() < counts.carries) carried.push(values_[o]);
+    });
+    vec<vec<strided_value>> slices(counts.slices, {});
+    int64 steps = 0;
+    for (;; ++steps) {
+      for (int c = 0; c < counts.carries; ++c) in[c] = operand_of(carried[c]);
+      in[counts.operand_count()].number = static_cast<double>(steps);
+      result truth;
+      interpreter(test, &in[0], nullptr_slots()).run(&truth);
+      if (!is_true(value_of(truth, dtype::b8))) break;
+      vec<result> results(counts.result_count() + 1, {});
+      interpreter(body, &in[0], nullptr_slots()).run(&results[0]);
+      for (int c = 0; c < counts.carries; ++c) carried[c] = value_of(results[c], result_type(body, c));
+      for (int s = 0; s < counts.slices; ++s) slices[s].push(value_of(results[counts.carries + s], result_type(body, counts.carries + s)));
+    }
+    loops_[i] = carried;
+    for (int s = 0; s < counts.slices; ++s) {
+      strided_value all;
+      all.type = result_type(body, counts.carries + s);
+      all.shape[all.shape.rank++] = steps;
+      const shape_value one = steps ? slices[s][0].shape : shape_value{};
+      for (int d = 0; d < one.rank; ++d) all.shape[all.shape.rank++] = one[d];
+      if (!steps) all.shape.rank = 1 + rank_of_result(body, counts.carries + s);
+      allocate(all);
+      for (int64 t = 0; t < steps; ++t) {
+        operand to = operand_of(all);
+        drop_first(to, all.type, t);
+        strided_value into{to.data, all.type, to.shape, {}, {}};
+        for (int d = 0; d < max_rank; ++d) into.strides[d] = to.strides[d];
+        copy(slices[s][static_cast<int>(t)], into);
+      }
+      loops_[i].push(all);
+    }
+    // what follows has shapes only when it is known how often this ran
+    if (!steps_.size()) steps_ = vec<int64>(p_.size(), -1);
+    steps_[i] = steps;
+    find_shapes();
+  }
+  static int rank_of_result(const program_view& p, int number) {
+    for (int i = 0; i < p.size(); ++i)
+      if (p.at(i).op == code::output && p.at(i).b == number) return p.at(i).rank;
+    return 0;
   }
   /// Slice t of a stacked value.
   template <class O> static void drop_first(O& o, dtype type, int64 t) {

@@ -144,6 +144,7 @@ template <class P, int Id, class Arch> void iterate(cpu_run& run, const stage_en
       }
       fits = body.template prepare<Arch>();
       if (fits) body.template execute<Arch>();
+      fits = fits && !body.is_ragged();
     } else if (fits) {
       body.template execute_again<Arch>();
     } else {
@@ -155,6 +156,141 @@ template <class P, int Id, class Arch> void iterate(cpu_run& run, const stage_en
   }
   for (int c = 0; c < carries; ++c)
     if (wanted[c]) copy(table.type[c], current[c], out[c]);
+}
+
+/// The operands of loop Id, behind them the step's number.
+template <int Operands> void bind_loop(const cpu_run& run, int id, operand (&in)[Operands]) {
+  int k = 0;
+  for_loop_operands(run.program(), id, [&](int o) { in[k++] = run.value(o); });
+}
+/// Copies a result to the element that wants it.
+template <class Arch> void deliver_element(const cpu_run& run, int element, const operand& from) {
+  const operand to = run.value(element);
+  copy_elements<Arch>(size_of(run.program().at(element).type), to.shape, from.data, from.strides, to.data, to.strides);
+}
+/// One element of any dtype but complex, as a condition.
+inline bool is_true(dtype t, const char* data) {
+  return with_real_type(t, [=]<class T>(T) { return static_cast<bool>(static_cast<computed<T>>(*reinterpret_cast<const T*>(data)) != computed<T>(0)); });
+}
+
+template <class P, int Id, class Arch> void run_branch(cpu_run& run, const stage_entry& st) {
+  constexpr loop_body counts = view_of<P>.body_counts(Id);
+  operand in[counts.operand_count() + 1];
+  bind_loop(run, Id, in);
+  result to[counts.sums + 1];
+  for (result& r : to) r.mode = write_skip;
+  for (int r = 0; r < st.root_count; ++r) {
+    if (!run.wanted(st.roots[r])) continue;
+    const operand o = run.value(st.roots[r]);
+    result& d = to[loop_output::decode(P::at(st.roots[r]).b).number];
+    d.mode = write_store, d.data = o.data, d.shape = o.shape;
+    for (int k = 0; k < max_rank; ++k) d.strides[k] = o.strides[k];
+  }
+  const program_entry& chosen = is_true(P::at(P::at(P::at(Id).a).a).type, in[0].data) ? entry_of<body_program<P, Id>, Arch> : entry_of<body_program<P, Id, true>, Arch>;
+  cpu_run(chosen, in, run.slots(), to).template run<Arch>();
+}
+
+/// Values of the steps of a loop whose number of steps is not known, one behind the other.
+template <class Arch> class growing_stack {
+ public:
+  growing_stack() = default;
+  ~growing_stack() {
+    if (data_) host_free(data_, room_);
+  }
+  growing_stack(const growing_stack&) = delete;
+  growing_stack& operator=(const growing_stack&) = delete;
+  char* push(int64 bytes) {
+    if (size_ + bytes > room_) {
+      const int64 room = 2 * room_ > size_ + bytes ? 2 * room_ : size_ + bytes;
+      char* const data = static_cast<char*>(host_alloc<Arch>(room));
+      if (size_) __builtin_memcpy(data, data_, static_cast<std::size_t>(size_));
+      if (data_) host_free(data_, room_);
+      data_ = data, room_ = room;
+    }
+    return data_ + (size_ += bytes) - bytes;
+  }
+  char* data() const { return data_; }
+
+ private:
+  char* data_ = nullptr;
+  int64 size_ = 0, room_ = 0;
+};
+
+template <class P, int Id, class Arch> void iterate_while(cpu_run& run, const stage_entry& st) {
+  using B = body_program<P, Id>;
+  using T = body_program<P, Id, true>;
+  constexpr loop_body counts = view_of<P>.body_counts(Id);
+  constexpr int carries = counts.carries, operands = counts.operand_count(), results = counts.result_count();
+  constexpr auto& table = body_results<B, carries, results>;
+  operand in[operands + 1];
+  bind_loop(run, Id, in);
+  bool stacked[results + 1] = {};
+  for (int r = 0; r < st.root_count; ++r)
+    if (const loop_output which = loop_output::decode(P::at(st.roots[r]).b); which.kind == loop_output::slice) stacked[which.result(counts)] = true;
+
+  carry_buffer<Arch> buffers[2 * carries + 1];
+  for (int c = 0; c < carries; ++c) {
+    const operand from = in[c];
+    row_major_strides(in[c].shape, in[c].strides);
+    for (int b = 0; b < 2; ++b) buffers[2 * c + b].allocate(in[c].shape, in[c].strides, size_of(table.type[c]));
+    in[c].data = buffers[2 * c].data();
+    copy_elements<Arch>(size_of(table.type[c]), in[c].shape, from.data, from.strides, in[c].data, in[c].strides);
+  }
+  growing_stack<Arch> stacks[counts.slices + 1];
+  vec<shape_value> shapes(B::size, {}), shape_of(results + 1, {});
+  infer_body(run.program(), Id, run.slots(), run.shapes(), &shapes[0]);
+  for (int i = 0; i < B::size; ++i)
+    if (B::at(i).op == code::output) shape_of[B::at(i).b] = shapes[i];
+
+  bool truth = false;
+  result answer, to[results + 1];
+  answer.data = reinterpret_cast<char*>(&truth);
+  for (int i = 0; i < T::size; ++i)
+    if (T::at(i).op == code::output) answer.shape.rank = T::at(i).rank;
+  for (int d = 0; d < answer.shape.rank; ++d) answer.shape[d] = 1;
+  for (int r = 0; r < results; ++r) {
+    to[r].shape = shape_of[r];
+    row_major_strides(to[r].shape, to[r].strides);
+    to[r].mode = r < carries || stacked[r] ? write_store : write_skip;
+  }
+  cpu_run test(entry_of<T, Arch>, in, run.slots(), &answer), body(entry_of<B, Arch>, in, run.slots(), to);
+  const auto ask = [&](bool again) {
+    if (again) test.template execute_again<Arch>();
+    else if (test.template prepare<Arch>()) test.template execute<Arch>();
+    return truth;
+  };
+  bool fits = true;
+  int64 steps = 0;
+  for (; ask(steps > 0); ++steps) {
+    for (int c = 0; c < carries; ++c) to[c].data = buffers[2 * c + (steps + 1) % 2].data();
+    for (int r = carries; r < results; ++r)
+      if (stacked[r]) to[r].data = stacks[r - carries].push(bytes_for<Arch>(to[r].shape, size_of(table.type[r])));
+    in[operands].number = static_cast<double>(steps);
+    if (steps == 0) {
+      fits = body.template prepare<Arch>();
+      if (fits) body.template execute<Arch>();
+      fits = fits && !body.is_ragged();
+    } else if (fits) {
+      body.template execute_again<Arch>();
+    } else {
+      cpu_run(entry_of<B, Arch>, in, run.slots(), to).template run<Arch>();
+    }
+    for (int c = 0; c < carries; ++c) in[c].data = to[c].data;
+  }
+  run.template know_steps<Arch>(Id, steps);
+  for (int r = 0; r < st.root_count; ++r) {
+    if (!run.wanted(st.roots[r])) continue;
+    const loop_output which = loop_output::decode(P::at(st.roots[r]).b);
+    if (which.kind == loop_output::carry) {
+      deliver_element<Arch>(run, st.roots[r], in[which.number]);
+      continue;
+    }
+    operand all;
+    all.shape = run.value(st.roots[r]).shape;
+    row_major_strides(all.shape, all.strides);
+    all.data = stacks[which.number].data();
+    if (all.shape.numel()) deliver_element<Arch>(run, st.roots[r], all);
+  }
 }
 
 }  // namespace sinter::inline v0::detail::inline SINTER_TARGET

@@ -19,43 +19,61 @@ class SINTER_HIDDEN cpu_run : convolve_runner {
     const int n = p_.size();
     shapes_ = vec<shape_value>(n, {});
     memory_ = vec<memory>(n, {});
-    vec<shape_value> leaf_shapes(p_.operand_count() + 1, {});
-    for (int i = 0; i < p_.operand_count(); ++i) leaf_shapes[i] = leaves_[i].shape;
-    const shape_fault f = infer_shapes(p_, &leaf_shapes[0], slots_, &shapes_[0]);
-    if (f.kind != shape_fault::none) raise<Arch>(p_, f, &shapes_[0]);
+    for (int i = 0; i < n; ++i)
+      if (p_.at(i).op == code::while_loop) [[unlikely]] steps_run_ = vec<int64>(n, -1);
+    find_shapes<Arch>();
     for (int i = 0; i < p_.operand_count(); ++i)
-      if (leaf_shapes[i].numel() == 0) [[unlikely]] {
+      if (leaves_[i].shape.numel() == 0) [[unlikely]] {
         const shape_fault empty = find_empty(p_, &shapes_[0]);
         if (empty.kind != shape_fault::none) raise<Arch>(p_, empty, &shapes_[0]);
       }
     loops_ = vec<shape_value>(e_.stage_count, {});
     for (int s = 0; s < e_.stage_count; ++s)
-      if (!find_loops(e_.stages[s], e_.spaces, &shapes_[0], slots_, loops_[s])) [[unlikely]] return e_.interpret(leaves_, slots_, results_), false;
+      if (!find_loops(e_.stages[s], e_.spaces, &shapes_[0], slots_, loops_[s]) && !steps_run_.size()) [[unlikely]] return e_.interpret(leaves_, slots_, results_), false;
     if (e_.check_bounds) e_.check_bounds(leaves_, slots_, &shapes_[0]);
     place<Arch>();
     return true;
   }
   template <class Arch> void execute() {
-    for (int h = 0; h < halos_.size(); ++h)
-      if (e_.memory[halos_[h].value]) fill_halo<Arch>(halos_[h]);
-    for (int s = 0; s < e_.stage_count; ++s) {
-      const stage_entry& st = e_.stages[s];
-      if (idle(st)) continue;
-      const traffic t = traffic_of(p_, e_.stages, e_.stage_count, st, &shapes_[0], [&](int id) { return memory_[id].mode == write_skip; });
-      count_launch(t.reads + t.writes);
-      if (st.kind == kernel_kind::contract) st.multiply(*this, st);
-      else if (st.kind == kernel_kind::loop) st.iterate(*this, st);
-      else run_loops<Arch>(st);
-      for (int r = 0; r < st.root_count && halos_.size(); ++r)
-        if (const uint16 h = memory_[st.roots[r]].halo) fill_halo<Arch>(halos_[h - 1]);
-    }
+    for (int s = 0; s < e_.stage_count; ++s)
+      if (!idle(e_.stages[s])) run_stage<Arch>(e_.stages[s]);
     deliver<Arch>();
   }
   /// The same again, with operands and results at other places.
   template <class Arch> void execute_again() {
     if (e_.check_bounds) e_.check_bounds(leaves_, slots_, &shapes_[0]);
     for (int k = 0; k < direct_.size(); ++k) memory_[direct_[k].value].data = results_[direct_[k].result].data;
-    execute<Arch>();
+    for (int s = 0; s < e_.stage_count; ++s) {
+      const stage_entry& st = e_.stages[s];
+      if (idle(st)) continue;
+      if (st.kind == kernel_kind::loop) {
+        st.iterate(*this, st);
+      } else if (st.kind == kernel_kind::contract || (!runs_in_boxes(st) && reads_rolled(st))) {
+        run_stage<Arch>(st);
+      } else {
+        if (!moved_.size()) moved_ = vec<int64>(e_.stage_count, -1);
+        if (moved_[s] < 0) moved_[s] = bytes_moved(st);
+        count_launch(moved_[s]);
+        run_planned<Arch>(s);
+      }
+    }
+    deliver<Arch>();
+  }
+
+  /// While_loop `id` has run: what follows it gets its shapes and its memory.
+  template <class Arch> void know_steps(int id, int64 steps) {
+    steps_run_[id] = steps;
+    find_shapes<Arch>();
+    for (int s = 0; s < e_.stage_count; ++s)
+      if (shape_value loop; find_loops(e_.stages[s], e_.spaces, &shapes_[0], slots_, loop)) loops_[s] = loop;
+      else fail<shape_error, Arch>("while_loop: what follows it has shapes that no kernel takes");
+    place<Arch>();
+  }
+  /// Has it a while_loop that leaves slices, as many as it had steps?
+  bool is_ragged() const {
+    for (int i = 0; i < p_.size(); ++i)
+      if (p_.at(i).op == code::element && p_.at(p_.at(i).a).op == code::while_loop && loop_output::decode(p_.at(i).b).kind == loop_output::slice) return true;
+    return false;
   }
 
   const program_view& program() const { return p_; }
@@ -69,9 +87,36 @@ class SINTER_HIDDEN cpu_run : convolve_runner {
     return o;
   }
   bool wanted(int id) const { return memory_[id].mode != write_skip; }
+
+ private:
+  template <class Arch> void find_shapes() {
+    vec<shape_value> leaf_shapes(p_.operand_count() + 1, {});
+    for (int i = 0; i < p_.operand_count(); ++i) leaf_shapes[i] = leaves_[i].shape;
+    const shape_fault f = infer_shapes(p_, &leaf_shapes[0], slots_, &shapes_[0], steps_run_.size() ? &steps_run_[0] : nullptr);
+    if (f.kind != shape_fault::none) raise<Arch>(p_, f, &shapes_[0]);
+  }
+  vec<int64> moved_;  ///< bytes of each stage, for execute_again
+
+  int64 bytes_moved(const stage_entry& st) const {
+    const traffic t = traffic_of(p_, e_.stages, e_.stage_count, st, &shapes_[0], [&](int id) { return memory_[id].mode == write_skip; });
+    return t.reads + t.writes;
+  }
+  template <class Arch> void run_stage(const stage_entry& st) {
+    if (st.kind == kernel_kind::loop) return st.iterate(*this, st);
+    count_launch(bytes_moved(st));
+    const bool rolls = reads_rolled(st);
+    if (rolls && !runs_in_boxes(st)) copy_rolled<Arch>(st);
+    if (st.kind == kernel_kind::contract) st.multiply(*this, st);
+    else if (rolls && runs_in_boxes(st)) run_boxes<Arch>(st);
+    else run_loops<Arch>(st);
+    forget_rolled();
+  }
 };
 
-template <class P, int Id, class Arch> void iterate(cpu_run& run, const stage_entry& st);  // cpu/iterate.hpp
+// cpu/iterate.hpp
+template <class P, int Id, class Arch> void iterate(cpu_run& run, const stage_entry& st);
+template <class P, int Id, class Arch> void iterate_while(cpu_run& run, const stage_entry& st);
+template <class P, int Id, class Arch> void run_branch(cpu_run& run, const stage_entry& st);
 
 // --- tables of a program -------------------------------------------------------------------------------------------
 
@@ -93,7 +138,11 @@ template <class P, int S, class Arch> struct stage_tables {
   static constexpr stage_entry loop_entry() {
     stage_entry e{};
     e.kind = st.kind, e.contract = st.contract, e.root_count = st.root_count, e.roots = schedule_of<P>.roots + st.first_root;
-    e.iterate = &iterate<P, st.contract, Arch>, e.prologue_of = st.prologue_of;
+    constexpr code op = P::at(st.contract).op;
+    if constexpr (op == code::scan) e.iterate = &iterate<P, st.contract, Arch>;
+    else if constexpr (op == code::cond) e.iterate = &run_branch<P, st.contract, Arch>;
+    else e.iterate = &iterate_while<P, st.contract, Arch>;
+    e.prologue_of = st.prologue_of;
     return e;
   }
   static constexpr auto levels = [] {

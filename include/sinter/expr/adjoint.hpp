@@ -43,7 +43,7 @@ constexpr vec<uint16> adjoint(graph& g, const vec<uint16>& roots, const vec<uint
       case code::expand: case code::cast: case code::squeeze: case code::unsqueeze: case code::reduce: case code::roll: case code::element:
         on = on || active[x.a];
         break;
-      case code::list: case code::scan: on = active[x.a] || (x.op == code::list && x.c && active[x.b]), number = true; break;
+      case code::list: case code::scan: case code::cond: case code::while_loop: on = active[x.a] || (x.op == code::list && x.c && active[x.b]), number = true; break;
       case code::contract: case code::convolve: on = on || active[x.a] || active[x.b]; break;
       default: {
         const int k = g.descr(i)->arity;
@@ -76,7 +76,10 @@ constexpr vec<uint16> adjoint(graph& g, const vec<uint16>& roots, const vec<uint
       case code::roll: give(x.a, g.roll(dy, count_bits(x.b - 1u), -roll_amount(x.c))); break;
       case code::cast: give(x.a, dy); break;
       case code::expand: give(x.a, sum_to_operand(g, dy, g.at_sym(x.a), y)); break;
-      case code::squeeze: give(x.a, g.unsqueeze(dy, {x.b, g.at(x.a).rank - x.rank})); break;
+      case code::squeeze:  // a number stays one: it needs no memory
+        if (g.at(dy.id).op == code::literal) give(x.a, g.expand(dy, g.at_sym(x.a)));
+        else give(x.a, g.unsqueeze(dy, {x.b, g.at(x.a).rank - x.rank}));
+        break;
       case code::unsqueeze: give(x.a, g.squeeze(dy, {x.b, x.rank - g.at(x.a).rank})); break;
       case code::reduce: {
         const sym in = g.at_sym(x.a);

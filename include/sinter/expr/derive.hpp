@@ -105,7 +105,8 @@ constexpr merged_graph differentiate(graph from, int operand_count, const vec<bo
   return out;
 }
 
-constexpr derivation derive(const merged_graph& merged, int parts = all_parts) {
+/// `in_loop`: of a loop's body, where the slices of a while_loop cannot be kept: each step has another number of them.
+constexpr derivation derive(const merged_graph& merged, int parts = all_parts, bool in_loop = false) {
   derivation out;
   const graph& g = merged.g;
   const int n = merged.forward, operand_count = merged.operands, results = merged.roots.size();
@@ -138,7 +139,7 @@ constexpr derivation derive(const merged_graph& merged, int parts = all_parts) {
     if (x.is_source()) continue;
     if (value[i]) {
       if (!by_dy[i]) {
-        bool keep = is_root[i] || x.op == code::reduce || x.op == code::element || x.is_product() || (stored[i] && is_elementwise(g, i));
+        bool keep = is_root[i] || x.op == code::reduce || (x.op == code::element && !(in_loop && g.at(x.a).op == code::while_loop)) || x.is_product() || (stored[i] && is_elementwise(g, i));
         if (x.is_op() && g.descr(i)->info.discontinuous) {
           bool all_exact = true;
           for_operands(x, g.descr(i), [&](uint16 o) { all_exact = all_exact && exact(o); });
@@ -244,9 +245,71 @@ constexpr derivation derive(const merged_graph& merged, int parts = all_parts) {
   return out;
 }
 
+/// The adjoint of a branch is a branch: the chosen body's adjoint, which computes what it needs again.
+template <class Give> constexpr void cond_adjoint(graph& g, int i, const vec<bool>& active, const vec<uint16>& d, const Give& give) {
+  const loop_body counts = loop_body::decode(g.pool()[g.at(i).b]);
+  vec<sym> operands;
+  for (int cell = g.at(i).a;; cell = g.at(cell).b) {
+    operands.push(g.at_sym(g.at(cell).a));
+    if (!g.at(cell).c) break;
+  }
+  const int n = operands.size();
+  vec<bool> variable(n + 1, false), roots(counts.sums, false);
+  for (int k = 0; k < n; ++k) variable[k] = active[operands[k].id] && is_floating(g.at(operands[k].id).type);
+  for (int r = 0; r < counts.sums; ++r)
+    for (int e = 0; e < d.size(); ++e)
+      if (g.at(e).op == code::element && g.at(e).a == i && d[e] != 0xffff && loop_output::decode(g.at(e).b).number == r) roots[r] = true, operands.push(g.at_sym(d[e]));
+  if (operands.size() == n) return;
+  loop_body back;
+  back.constants = static_cast<uint16>(operands.size());
+  int bodies[2] = {};
+  for (int b = 0; b < 2; ++b) {
+    const merged_graph merged = differentiate(body_of(g, i, b), n, variable, &roots);
+    const graph& m = merged.g;
+    graph out;
+    vec<bool> need(m.size(), false);
+    vec<uint16> map(m.size(), 0xffff);
+    vec<int> leaf(n, -1);
+    for (int k = 0; k < merged.forward; ++k)
+      if (m.at(k).op == code::leaf) {
+        leaf[m.at(k).a] = k;
+        if (merged.wanted[k] && merged.d[k] != 0xffff) need[merged.d[k]] = true;
+      }
+    for (int k = m.size() - 1; k >= 0; --k)
+      if (need[k]) for_operands(m.at(k), m.descr(k), [&](uint16 o) { need[o] = true; });
+    copy_marked(m, need, out, map);
+    // seeds were numbered in the order of the outputs in the body, the operands are in the order of the results
+    int seed = 0;
+    vec<int> seeds(n + operands.size(), -1);
+    for (int k = 0; k < merged.forward; ++k) {
+      if (m.at(k).op != code::output || !roots[m.at(k).b]) continue;
+      int at = n;
+      for (int r = 0; r < m.at(k).b; ++r) at += roots[r];
+      seeds[n + seed++] = at;
+    }
+    out.renumber([&](int operand) { return operand < n ? operand : seeds[operand]; }, [](const instruction& x) { return x.b; });
+    int result = 0;
+    for (int k = 0; k < n; ++k) {
+      if (!variable[k]) continue;
+      const instruction like = g.at(operands[k].id);
+      const bool has = leaf[k] >= 0 && merged.wanted[leaf[k]] && merged.d[leaf[k]] != 0xffff;
+      out.output(has ? out.at_sym(map[merged.d[leaf[k]]]) : zero_as(out.leaf(k, like.type, like.rank)), result++, k);
+    }
+    back.sums = static_cast<uint16>(result);
+    bodies[b] = add_body(g, back, out);
+  }
+  const sym branch = g.loop(code::cond, list_of(g, operands), bodies[0], bodies[1]);
+  int result = 0;
+  for (int k = 0; k < n; ++k) {
+    if (!variable[k]) continue;
+    const instruction x = g.at(operands[k].id);
+    give(operands[k].id, g.element(branch, {loop_output::sum, static_cast<uint16>(result++)}, x.type, x.rank));
+  }
+}
 /// The adjoint of a loop is the loop over its steps in the other order: it carries the gradients of the carried values, reads and
 /// writes slices, and sums the gradients of constants. What a step of it needs from the step before, the loop gives as further slices.
 template <class Give> constexpr void loop_adjoint(graph& g, int i, const vec<bool>& active, const vec<uint16>& d, const Give& give) {
+  if (g.at(i).op == code::cond) return cond_adjoint(g, i, active, d, give);
   const graph body = body_of(g, i);
   const loop_body counts = loop_body::decode(g.pool()[g.at(i).b]);
   const int operands = counts.operand_count(), results = counts.result_count(), carries = counts.carries, step = operands;
@@ -278,7 +341,7 @@ template <class Give> constexpr void loop_adjoint(graph& g, int i, const vec<boo
   for (int r = 0; r < results; ++r) roots[r] = r < carries ? variable[r] : cotangent[r] != 0xffff;
 
   const merged_graph merged = differentiate(body, step + 1, variable, &roots);
-  const derivation parts = derive(merged, backward_part);
+  const derivation parts = derive(merged, backward_part, true);
   const graph& m = merged.g;
   // what the adjoint's body reads of the loop's steps: slices that are there, and new ones
   vec<uint16> slices;
@@ -332,9 +395,10 @@ template <class Give> constexpr void loop_adjoint(graph& g, int i, const vec<boo
   }
   for (int s = 0; s < parts.saved.size(); ++s)
     if (present[step + 1 + merged.roots.size() + s]) number[step + 1 + merged.roots.size() + s] = residual(parts.saved[s]);
-  scan_mode mode = scan_mode::decode(g.at(i).c);
-  mode.reverse = !mode.reverse;
-  if (mode.length == scan_mode::of_stacked && stacked.size() == 0) stack(g.at_sym(in[carries]));
+  scan_mode mode{scan_mode::of_stacked, true, 0};
+  if (g.at(i).op == code::scan) mode = scan_mode::decode(g.at(i).c), mode.reverse = !mode.reverse;
+  if (mode.length == scan_mode::of_stacked && stacked.size() == 0)
+    g.at(i).op == code::scan ? stack(g.at_sym(in[carries])) : residual(leaf_of(0) >= 0 ? leaf_of(0) : m.at(value[0]).a);
 
   if (slices.size() > counts.slices) {
     graph forward;
@@ -381,7 +445,7 @@ template <class Give> constexpr void loop_adjoint(graph& g, int i, const vec<boo
     }
   for (int k = 0; k < stacked.size(); ++k) starts.push(stacked[k]);
   for (int k = 0; k < constants.size(); ++k) starts.push(constants[k]);
-  const sym loop = g.scan(list_of(g, starts), add_body(g, back, b), mode);
+  const sym loop = g.loop(code::scan, list_of(g, starts), add_body(g, back, b), mode.encode());
   for (int k = 0; k < operands; ++k) {
     if (!active[in[k]] || (parts.grad_of[k] < 0 && !(k < carries && gradient_of[k] >= 0))) continue;
     const instruction x = g.at(in[k]);

@@ -122,9 +122,10 @@ class graph {
       if (x.op == code::output) x.b = static_cast<uint16>(result(x)), x.c = static_cast<uint16>(1 + operand(x.c - 1));
     }
   }
-  /// Gives leaf or scalar i another operand number; nothing if i is negative.
-  constexpr void set_operand(int i, int number) {
-    if (i >= 0) items_[i].ins.a = static_cast<uint16>(number);
+  /// Gives run-time numbers that are operand `from` another operand number.
+  constexpr void move_scalar(int from, int to) {
+    for (int i = 0; i < items_.size(); ++i)
+      if (items_[i].ins.op == code::scalar && items_[i].ins.a == from) items_[i].ins.a = static_cast<uint16>(to);
   }
 
   constexpr graph() { for (auto& h : heads_) h = 0xffff; }
@@ -252,8 +253,8 @@ class graph {
   }
   /// A list of what a loop reads: `head` in front of `tail`.
   constexpr sym list(sym head, sym tail) { return add({make(code::list, dtype::i64, 0, head.id, tail.none() ? 0 : tail.id, !tail.none())}); }
-  /// A loop over a list of operands. `body`: pool index (expr/loop.hpp).
-  constexpr sym scan(sym operands, int body, scan_mode mode) { return add({make(code::scan, dtype::i64, 0, operands.id, body, mode.encode())}); }
+  /// A loop or branch over a list of operands. `body`: pool index (expr/loop.hpp); `more`: the scan_mode, or a second body.
+  constexpr sym loop(code op, sym operands, int body, int more) { return add({make(op, dtype::i64, 0, operands.id, body, more)}); }
   constexpr sym element(sym loop, loop_output which, dtype t, int rank) { return add({make(code::element, t, rank, loop.id, which.encode())}); }
   /// Lets loop i run another body, which has all results of the one before.
   constexpr void set_body(int i, int body) { items_[i].ins.b = static_cast<uint16>(body); }
@@ -387,7 +388,7 @@ class graph {
     const instruction& x = it.ins;
     switch (x.op) {
       case code::leaf: case code::scalar: case code::literal: case code::extent: case code::contract: case code::window: case code::convolve: case code::output:
-      case code::list: case code::scan: case code::element: return;
+      case code::list: case code::scan: case code::cond: case code::while_loop: case code::element: return;
       case code::index: case code::cast: case code::roll: it.ones = items_[x.a].ones, it.tag = items_[x.a].tag; return;
       case code::expand: it.ones = items_[x.b].ones, it.tag = items_[x.b].tag; return;
       case code::reduce:

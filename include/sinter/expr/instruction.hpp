@@ -27,7 +27,9 @@ enum class code : uint16 {
   list = 15,      ///< no value: operand a of what reads the list, behind it the list b (c = 1) or nothing (c = 0)
   scan = 16,      ///< a loop over the operands in list a; pool[b]: its body (loop_body); c: scan_mode
   element = 17,   ///< output b (loop_output) of the loop or branch a
-  // 18 to 31 are kept for: gather, scatter, barrier
+  cond = 18,      ///< one of two bodies, once: pool[b] if the first operand of list a is true, else pool[c]
+  while_loop = 19,///< a loop over the operands in list a: body pool[b] as long as pool[c], a body of one bool, says so
+  // 20 to 31 are kept for: gather, scatter, barrier
   first_op = 32
 };
 
@@ -55,7 +57,9 @@ struct instruction {
   /// Reads only the shape of its operand a.
   constexpr bool reads_shape() const { return op == code::index || op == code::extent || op == code::window; }
   /// Has several results, which `element` instructions name.
-  constexpr bool is_loop() const { return op == code::scan; }
+  constexpr bool is_loop() const { return op == code::scan || op == code::cond || op == code::while_loop; }
+  /// Are b and c bodies?
+  constexpr bool has_two_bodies() const { return op == code::cond || op == code::while_loop; }
   /// A product: sums over what its two operands a and b share.
   constexpr bool is_product() const { return op == code::contract || op == code::convolve; }
 };
@@ -105,7 +109,8 @@ constexpr uint16 encode_roll(int amount) { return static_cast<uint16>(amount + (
 constexpr int roll_amount(uint16 c) { return static_cast<int>(c) - (1 << 13); }
 
 /// What a loop runs a step: a program whose operands are the carried values, slices of the stacked ones, constants, and the
-/// step's number; its results are the next carried values, slices of stacked results, and what is summed over the steps.
+/// step's number; its results are the next carried values, slices of stacked results, and what is summed over the steps. A branch
+/// is a loop of one step: constants, of which the condition is the first, and sums.
 /// Word in front of the body's program in the pool: five counts of 12 bits.
 struct loop_body {
   uint16 carries = 0, stacked = 0, constants = 0;  ///< operands, in this order; the step's number is the one behind

@@ -8,12 +8,8 @@
 
 namespace sinter::inline v0 {
 
-/// What a loop without stacked operands runs over: a number of steps.
-struct step_count {
-  int64 value;
-};
 /// `scan(f, init, steps(200))`: 200 steps; the step's number takes the place of the stacked operand's slice.
-constexpr step_count steps(int64 n) { return {n}; }
+constexpr step_count steps(int64 n) { return {{n < 2147483648 ? static_cast<int32>(n) : -1}}; }
 
 /// Stacked operands from the last slice to the first.
 template <class X> struct reversed_operands {
@@ -58,7 +54,7 @@ template <class T> inline constexpr bool is_pair = false;
 template <class A, class B> inline constexpr bool is_pair<std::pair<A, B>> = true;
 template <class T> inline constexpr bool counts_steps = same<T, step_count> || same<T, axes>;
 
-/// The words of a body: its counts and its program, whose ops get g's numbers. For graph::scan.
+/// The words of a body: its counts and its program, whose ops get g's numbers. For graph::loop.
 constexpr int add_body(graph& g, const loop_body& counts, const graph& body) {
   vec<const op_descr*> ops;
   const vec<uint64> program = words_of(body, counts.operand_count() + 1, ops);
@@ -67,16 +63,27 @@ constexpr int add_body(graph& g, const loop_body& counts, const graph& body) {
   renumber_ops(&run[0], [&](int op) { return g.op_number(ops[op]); });
   return g.pool(run);
 }
-/// The body of loop i of g as a graph.
-constexpr graph body_of(const graph& g, int i) {
+/// The body of loop i of g as a graph; of a branch or a while_loop also the second one.
+constexpr graph body_of(const graph& g, int i, bool second = false) {
   vec<const op_descr*> ops = g.ops();
   ops.push(nullptr);
-  return program_view{&g.pool()[g.at(i).b + 1], &ops[0]}.restore();
+  return program_view{&g.pool()[(second ? g.at(i).c : g.at(i).b) + 1], &ops[0]}.restore();
 }
 constexpr sym list_of(graph& g, const vec<sym>& operands) {
   sym list;
   for (int i = operands.size() - 1; i >= 0; --i) list = g.list(operands[i], list);
   return list;
+}
+
+/// f of the operands of a body, of which the first is number `first`: constants of g, in the structures K.
+template <class F, class... K, class... C> constexpr auto call_with_constants(const graph& g, graph& body, const vec<sym>& constants, int first, F f, std::tuple<K...>, C... before) {
+  int number = 0;
+  [[maybe_unused]] auto constant = [&] {
+    const int i = number++;
+    return body.constant(g, constants[i], first + i);
+  };
+  const std::tuple k{structure<K>::of(constant)...};
+  return std::apply([&](auto... each) { return f(before..., each...); }, k);
 }
 
 /// The body of a scan of function f, and its operands in g.
@@ -111,14 +118,14 @@ template <class F, class C, class X, class... K> class scan_builder {
     loop_body counts;
     counts.carries = static_cast<uint16>(carried_.size()), counts.stacked = static_cast<uint16>(stacked_.size());
     counts.constants = static_cast<uint16>(constants_.size() + lifted_.size()), counts.slices = static_cast<uint16>(slices.size());
-    body.set_operand(step_, counts.operand_count());
+    body.move_scalar(bad_dims, counts.operand_count());
     for (int i = 0; i < next.size(); ++i) body.output(body.cast(next[i], types_[i]), i);
     for (int i = 0; i < slices.size(); ++i) body.output(slices[i], next.size() + i);
     vec<sym> operands = carried_;
     for (int i = 0; i < stacked_.size(); ++i) operands.push(stacked_[i]);
     for (int i = 0; i < constants_.size(); ++i) operands.push(constants_[i]);
     for (int i = 0; i < lifted_.size(); ++i) operands.push(lifted_[i]);
-    const sym scan = g_.scan(list_of(g_, operands), add_body(g_, counts, body), mode);
+    const sym scan = g_.loop(code::scan, list_of(g_, operands), add_body(g_, counts, body), mode.encode());
     int number = 0;
     auto carry = [&] {
       const int i = number++;
@@ -162,40 +169,109 @@ template <class F, class C, class X, class... K> class scan_builder {
     };
     const auto x = [&] {
       if constexpr (counts_steps<X>) {
-        const sym step = body.scalar(bad_dims, dtype::i64);
-        step_ = step.id;
-        return step;
+        return body.scalar(bad_dims, dtype::i64);  // a number of its own, when all operands are known
       } else {
         (void)xs;
         return structure<X>::of(slice);
       }
     }();
-    auto constant = [&] {
-      const int i = number++;
-      return body.constant(g_, constants_[i - carried_.size() - stacked_.size()], i);
-    };
-    const std::tuple k{structure<K>::of(constant)...};
-    (static_cast<void>(constants), ...);
-    return std::apply([&](auto... each) { return f(c, x, each...); }, k);
+    return call_with_constants(g_, body, constants_, carried_.size() + stacked_.size(), f, std::tuple<K...>(constants...), c, x);
   }
 
   graph& g_;
   vec<sym> carried_, stacked_, constants_, lifted_;
   vec<dtype> types_;
-  int step_ = -1;
 };
 
 template <class F, class C, class X, class... K> constexpr auto scan_symbols(graph& g, F f, C init, X xs, K... constants) {
-  if constexpr (requires { xs.value; } && !same<X, step_count>) {
+  if constexpr (requires { xs.value; }) {
     scan_builder<F, C, decltype(xs.value), K...> b(g, f, init, xs.value, constants...);
     return b.loop(f, init, xs.value, constants..., scan_mode{scan_mode::of_stacked, true, 0});
   } else {
     scan_builder<F, C, X, K...> b(g, f, init, xs, constants...);
     scan_mode mode;
-    if constexpr (same<X, step_count>) mode = {scan_mode::literal, false, static_cast<uint16>(g.pool(static_cast<uint64>(xs.value)))};
+    if constexpr (same<X, step_count>) mode = {scan_mode::literal, false, static_cast<uint16>(g.pool(static_cast<uint64>(static_cast<int64>(xs.v[0]))))};
     if constexpr (same<X, axes>) mode = {scan_mode::slot, false, static_cast<uint16>(xs.tag - run_time_dims)};
     return b.loop(f, init, xs, constants..., mode);
   }
+}
+
+/// One of two bodies.
+template <class P, class F, class G, class... K> constexpr auto cond_symbols(graph& g, P truth, F f, G other, K... constants) {
+  vec<sym> operands, lifted;
+  list_symbols(g, operands, truth);
+  vec<sym> given;
+  (list_symbols(g, given, constants), ...);
+  for (int i = 0; i < given.size(); ++i) operands.push(given[i]);
+  graph body[2];
+  const int count = operands.size();
+  for (graph& b : body) b.lift_from(g, lifted, count);
+  const auto first = call_with_constants(g, body[0], given, 1, f, std::tuple<K...>(constants...));
+  const auto second = call_with_constants(g, body[1], given, 1, other, std::tuple<K...>(constants...));
+  using R = bare<decltype(first)>;
+  static_assert(same<R, bare<decltype(second)>>, "sinter: the two branches of a cond return different kinds of values");
+  vec<sym> results[2];
+  list_symbols(body[0], results[0], first), list_symbols(body[1], results[1], second);
+  loop_body counts;
+  counts.constants = static_cast<uint16>(count + lifted.size()), counts.sums = static_cast<uint16>(results[0].size());
+  vec<dtype> types;
+  for (int r = 0; r < counts.sums; ++r) {
+    types.push(promote(body[0].at(results[0][r].id).type, body[1].at(results[1][r].id).type));
+    for (int b = 0; b < 2; ++b) body[b].output(body[b].cast(results[b][r], types[r]), r);
+  }
+  for (int i = 0; i < lifted.size(); ++i) operands.push(lifted[i]);
+  const int one = add_body(g, counts, body[0]), two = add_body(g, counts, body[1]);
+  const sym branch = g.loop(code::cond, list_of(g, operands), one, two);
+  int number = 0;
+  auto result = [&] {
+    const int r = number++;
+    return g.element(branch, {loop_output::sum, static_cast<uint16>(r)}, types[r], body[0].at(results[0][r].id).rank);
+  };
+  return structure<R>::of(result);
+}
+/// A loop as long as a body of one bool says.
+template <class W, class F, class C, class... K> constexpr auto while_symbols(graph& g, W goes_on, F f, C init, K... constants) {
+  vec<sym> operands, lifted, given;
+  list_symbols(g, operands, init);
+  const int carries = operands.size();
+  (list_symbols(g, given, constants), ...);
+  for (int i = 0; i < given.size(); ++i) operands.push(given[i]);
+  const int count = operands.size();
+  vec<dtype> types;
+  for (int i = 0; i < carries; ++i) {
+    if (g[operands[i].id].weak && is_floating(g.at(operands[i].id).type)) operands[i] = g.cast(operands[i], dtype::f32);
+    types.push(g.at(operands[i].id).type);
+  }
+  graph body, test;
+  const auto carried_by = [&](graph& b) {
+    int number = 0;
+    b.lift_from(g, lifted, count);
+    auto carry = [&] {
+      const int i = number++;
+      return b.leaf(i, types[i], g.at(operands[i].id).rank, g[operands[i].id].ones);
+    };
+    return structure<C>::of(carry);
+  };
+  const auto in_body = carried_by(body), in_test = carried_by(test);
+  const auto next = call_with_constants(g, body, given, carries, f, std::tuple<K...>(constants...), in_body);
+  const auto truth = call_with_constants(g, test, given, carries, goes_on, std::tuple<K...>(constants...), in_test);
+  vec<sym> results;
+  list_symbols(body, results, next);
+  loop_body counts;
+  counts.carries = static_cast<uint16>(carries), counts.constants = static_cast<uint16>(count - carries + lifted.size());
+  for (int r = 0; r < carries; ++r) body.output(body.cast(results[r], types[r]), r);
+  test.output(test.cast(as_sym(test, truth), dtype::b8), 0);
+  for (int i = 0; i < lifted.size(); ++i) operands.push(lifted[i]);
+  const int one = add_body(g, counts, body);
+  loop_body of_test = counts;
+  of_test.carries = 0, of_test.constants = static_cast<uint16>(counts.operand_count()), of_test.sums = 1;
+  const sym loop = g.loop(code::while_loop, list_of(g, operands), one, add_body(g, of_test, test));
+  int number = 0;
+  auto carry = [&] {
+    const int i = number++;
+    return g.element(loop, {loop_output::carry, static_cast<uint16>(i)}, types[i], g.at(operands[i].id).rank);
+  };
+  return structure<C>::of(carry);
 }
 
 constexpr graph* graph_around(sym s) { return s.g; }
@@ -210,6 +286,16 @@ template <class... A> constexpr graph* graph_around(const std::tuple<A...>& all)
 template <class T> inline constexpr bool has_symbol = symbol<T>;
 template <class X> inline constexpr bool has_symbol<reversed_operands<X>> = has_symbol<X>;
 template <class... A> inline constexpr bool has_symbol<std::tuple<A...>> = (has_symbol<A> || ...);
+template <class... A> inline constexpr bool has_symbols = (has_symbol<A> || ...);
+/// The graph of the innermost body that one of the values belongs to.
+template <class... A> constexpr graph& innermost(const A&... a) {
+  graph* g = nullptr;
+  const auto look = [&](graph* of) {
+    if (of && (!g || of->depth() > g->depth())) g = of;
+  };
+  (look(graph_around(a)), ...);
+  return *g;
+}
 
 }  // namespace detail::inline SINTER_TARGET
 
@@ -220,14 +306,19 @@ template <class... A> inline constexpr bool has_symbol<std::tuple<A...>> = (has_
 /// `steps(n)`, with the step's number in the slice's place, or `reversed(xs)`. A carried value keeps its shape and dtype.
 /// Values that f names from around it are constants of the loop. https://docs.jax.dev/en/latest/_autosummary/jax.lax.scan.html,
 /// torch._higher_order_ops.scan
-template <class F, class C, class X, class... K> requires(detail::has_symbol<C> || detail::has_symbol<X> || (detail::has_symbol<K> || ...))
-constexpr auto scan(F f, C init, X xs, K... constants) {
-  graph* g = nullptr;
-  const auto look = [&](graph* of) {
-    if (of && (!g || of->depth() > g->depth())) g = of;
-  };
-  look(detail::graph_around(init)), look(detail::graph_around(xs)), (look(detail::graph_around(constants)), ...);
-  return detail::scan_symbols(*g, f, init, xs, constants...);
+template <class F, class C, class X, class... K> requires detail::has_symbols<C, X, K...> constexpr auto scan(F f, C init, X xs, K... constants) {
+  return detail::scan_symbols(detail::innermost(init, xs, constants...), f, init, xs, constants...);
+}
+/// f(operands...) if `truth`, one bool, is true, else g(operands...): one of them runs. Both return values of the same shapes; where
+/// the dtypes differ, their common one. Values that f and g name from around them are operands, too.
+/// https://pytorch.org/docs/stable/generated/torch.cond.html
+template <class P, class F, class G, class... K> requires detail::has_symbols<P, K...> constexpr auto cond(P truth, F f, G g, K... operands) {
+  return detail::cond_symbols(detail::innermost(truth, operands...), truth, f, g, operands...);
+}
+/// while (goes_on(carry, constants...)) carry = f(carry, constants...); the last carry, which keeps its shape and dtype.
+/// torch.while_loop, https://docs.jax.dev/en/latest/_autosummary/jax.lax.while_loop.html
+template <class W, class F, class C, class... K> requires detail::has_symbols<C, K...> constexpr auto while_loop(W goes_on, F f, C init, K... constants) {
+  return detail::while_symbols(detail::innermost(init, constants...), goes_on, f, init, constants...);
 }
 
 /// x rolled along a dim: y[i] = x[i - shift], indices modulo the extent. For stencils with a periodic border; see `shift` for others.

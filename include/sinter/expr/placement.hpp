@@ -158,13 +158,16 @@ class placement {
         if (!at[i].in_flight()) at[i].loop = static_cast<uint16>(i);
         break;
       case code::squeeze: case code::unsqueeze: locate_view(i); break;
-      case code::roll: case code::list:  // what is read lies in memory
+      case code::roll:  // of what lies in memory; kernels read it as it is
+        if (g.at(x.a).op != code::roll) materialise(x.a);
+        read_back(i, at[x.a].depth + (g.at(x.a).op != code::roll && !at[x.a].memory));
+        break;
+      case code::list:
         materialise(x.a);
         read_back(i, at[x.a].depth + !at[x.a].memory);
-        if (x.op == code::roll) at[i].memory = true;
-        else if (x.c && at[x.b].depth > at[i].depth) at[i].depth = at[x.b].depth;
+        if (x.c && at[x.b].depth > at[i].depth) at[i].depth = at[x.b].depth;
         break;
-      case code::scan: read_back(i, at[x.a].depth); break;
+      case code::scan: case code::cond: case code::while_loop: read_back(i, at[x.a].depth); break;
       case code::element: read_back(i, at[x.a].depth + 1), written[i] = true; break;
       case code::reduce: locate_reduction(i); break;
       case code::contract: case code::convolve:
@@ -325,6 +328,8 @@ class placement {
   }
   /// The contraction that alone reads value v, as one of its operands; else no_value.
   constexpr uint16 only_product_of(int v) const {
+    for (int i = 0; i <= v; ++i)
+      if (g.at(i).op == code::roll) return no_value;  // rolled values are not read block by block
     uint16 found = no_value;
     for (int i = v + 1; i < n; ++i) {
       int times = 0;

@@ -29,8 +29,9 @@ template <class F> constexpr void renumber_ops(uint64* body, F number) {
     instruction x = instruction::decode(body[2 + i]);
     if (x.is_op()) x.op = static_cast<code>(static_cast<int>(code::first_op) + number(x.op_index()));
     else if (x.op == code::reduce) x.c = static_cast<uint16>(number(x.c));
-    else if (x.is_loop()) renumber_ops(body + 2 + size + x.b, number);
-    else continue;
+    else if (!x.is_loop()) continue;
+    if (x.is_loop()) renumber_ops(body + 2 + size + x.b, number);
+    if (x.has_two_bodies()) renumber_ops(body + 2 + size + x.c, number);
     body[2 + i] = x.encode();
   }
 }
@@ -44,6 +45,10 @@ template <class F> constexpr vec<uint64> copy_body(const graph& g, int i, F numb
 /// The pool fields of loop x of g, in another pool: its body, and its number of steps.
 template <class Pool, class F> constexpr void move_body(const graph& g, instruction& x, Pool pool, F op_number) {
   x.b = static_cast<uint16>(pool(copy_body(g, x.b, op_number)));
+  if (x.has_two_bodies()) {
+    x.c = static_cast<uint16>(pool(copy_body(g, x.c, op_number)));
+    return;
+  }
   scan_mode mode = scan_mode::decode(x.c);
   if (mode.length == scan_mode::literal) mode.number = static_cast<uint16>(pool(vec<uint64>(1, g.pool()[mode.number])));
   x.c = mode.encode();
@@ -71,9 +76,9 @@ constexpr sym replay(graph& g, const graph& from, int i, const vec<uint16>& map,
     case code::unsqueeze: return g.unsqueeze(a, {x.b, x.rank - g.at(a.id).rank});
     case code::roll: return g.roll(a, count_bits(x.b - 1u), roll_amount(x.c));
     case code::list: return g.list(a, x.c ? g.at_sym(map[x.b]) : sym{});
-    case code::scan:
+    case code::scan: case code::cond: case code::while_loop:
       move_body(from, x, [&](const vec<uint64>& run) { return g.pool(run); }, [&](const op_descr* d) { return g.op_number(d); });
-      return g.scan(a, x.b, scan_mode::decode(x.c));
+      return g.loop(x.op, a, x.b, x.c);
     case code::element: return g.element(a, loop_output::decode(x.b), x.type, x.rank);
     case code::output: g.output(a, x.b, x.c - 1); return {};
     default: break;
@@ -190,6 +195,7 @@ struct program_view {
   }
   /// The body of loop i, and what it takes and gives.
   constexpr program_view body(int i) const { return {words + 1 + size() + at(i).b + 1, ops}; }
+  constexpr program_view second_body(int i) const { return {words + 1 + size() + at(i).c + 1, ops}; }
   constexpr loop_body body_counts(int i) const { return loop_body::decode(pool(at(i).b)); }
   /// The same program as a graph; instruction i keeps its number. `ones`, if given: per operand, the mask of dims
   /// of extent 1 (else the masks in the program).

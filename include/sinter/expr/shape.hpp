@@ -83,7 +83,7 @@ constexpr bool broadcast_into(shape_value& a, const shape_value& b) {
 
 /// What went wrong, if anything: the instruction, and how.
 struct shape_fault {
-  enum kind_t { none, broadcast, dims, inner, rank, empty, window, body, carry, length } kind = none;
+  enum kind_t { none, broadcast, dims, inner, rank, empty, window, body, second_body, carry, length, branch, truth } kind = none;
   int at = -1;
   window_fault detail = window_fault::none;
   int64 groups = 1;
@@ -118,8 +118,10 @@ template <class F> constexpr void for_loop_operands(const program_view& p, int i
     if (!p.at(cell).c) return;
   }
 }
-/// The steps of scan i; -1: not known.
+/// The steps of loop i; -1: not known. A while_loop has run them: its own "shape" says how many.
 constexpr int64 steps_of(const program_view& p, int i, const dims_slot* slots, const shape_value* shapes) {
+  if (p.at(i).op == code::cond) return 1;
+  if (p.at(i).op == code::while_loop) return shapes[i].rank ? shapes[i][0] : -1;
   const scan_mode m = scan_mode::decode(p.at(i).c);
   if (m.length == scan_mode::literal) return static_cast<int64>(p.pool(m.number));
   if (m.length == scan_mode::slot) return slots ? slots[m.number].v[0] : -1;
@@ -130,15 +132,13 @@ constexpr int64 steps_of(const program_view& p, int i, const dims_slot* slots, c
   });
   return n;
 }
-constexpr shape_fault infer_shapes(const program_view& p, const shape_value* leaves, const dims_slot* slots, shape_value* out);
-/// The shapes of the instructions of loop i's body: `body`, of the body's size.
-constexpr shape_fault infer_body(const program_view& p, int i, const dims_slot* slots, const shape_value* shapes, shape_value* body) {
+constexpr shape_fault infer_shapes(const program_view& p, const shape_value* leaves, const dims_slot* slots, shape_value* out, const int64* steps_run = nullptr);
+/// The shapes of the operands of loop i's body; false if stacked ones do not fit to each other.
+constexpr bool operands_of_body(const program_view& p, int i, const dims_slot* slots, const shape_value* shapes, shape_value* in) {
   const loop_body counts = p.body_counts(i);
-  const program_view b = p.body(i);
   const int64 steps = steps_of(p, i, slots, shapes);
-  vec<shape_value> in(counts.operand_count() + 1, {});
   const auto length = scan_mode::decode(p.at(i).c).length;
-  bool fits = steps >= 0 || length == scan_mode::of_stacked || (length == scan_mode::slot && !slots);
+  bool fits = steps >= 0 || p.at(i).op != code::scan || length == scan_mode::of_stacked || (length == scan_mode::slot && !slots);
   int k = 0;
   for_loop_operands(p, i, [&](int o) {
     const shape_value& s = shapes[o];
@@ -153,8 +153,31 @@ constexpr shape_fault infer_body(const program_view& p, int i, const dims_slot* 
     }
     ++k;
   });
-  if (!fits) return {shape_fault::length, i};
+  return fits;
+}
+/// The shapes of the instructions of loop i's body: `body`, of the body's size.
+constexpr shape_fault infer_body(const program_view& p, int i, const dims_slot* slots, const shape_value* shapes, shape_value* body) {
+  const loop_body counts = p.body_counts(i);
+  const program_view b = p.body(i);
+  vec<shape_value> in(counts.operand_count() + 1, {});
+  if (!operands_of_body(p, i, slots, shapes, &in[0])) return {shape_fault::length, i};
   if (infer_shapes(b, &in[0], slots, body).kind != shape_fault::none) return {shape_fault::body, i};
+  if (p.at(i).has_two_bodies()) {
+    const program_view other = p.second_body(i);
+    vec<shape_value> second(other.size(), {});
+    if (infer_shapes(other, &in[0], slots, &second[0]).kind != shape_fault::none) return {shape_fault::second_body, i};
+    for (int r = 0; r < other.size(); ++r) {
+      if (other.at(r).op != code::output) continue;
+      if (p.at(i).op == code::while_loop && second[r].numel() != 1 && second[r].numel() >= 0) return {shape_fault::truth, i};
+      for (int q = 0; q < b.size() && p.at(i).op == code::cond; ++q)
+        if (b.at(q).op == code::output && b.at(q).b == other.at(r).b) {
+          bool same = body[q].rank == second[r].rank;
+          for (int d = 0; d < body[q].rank && same; ++d) same = body[q][d] == second[r][d] || body[q][d] < 0 || second[r][d] < 0;
+          if (!same) return {shape_fault::branch, i};
+        }
+    }
+    if (p.at(i).op == code::cond && in[0].numel() != 1 && in[0].numel() >= 0) return {shape_fault::truth, i};
+  }
   for (int r = 0; r < b.size(); ++r) {
     const instruction x = b.at(r);
     if (x.op != code::output || x.c || x.b >= counts.carries) continue;
@@ -190,7 +213,7 @@ constexpr shape_value shape_of_element(const program_view& p, int i, const dims_
 }
 
 /// Shape of instruction i from those before it. `slots` null: run-time dims are not known.
-constexpr shape_fault infer_one(const program_view& p, int i, const shape_value* leaves, const dims_slot* slots, shape_value* out) {
+constexpr shape_fault infer_one(const program_view& p, int i, const shape_value* leaves, const dims_slot* slots, shape_value* out, const int64* steps_run) {
   const instruction x = p.at(i);
   shape_value& s = out[i];
   s = {};
@@ -201,7 +224,8 @@ constexpr shape_fault infer_one(const program_view& p, int i, const shape_value*
     case code::output:  // summed to a leaf: of its shape
       s = x.c ? leaves[x.c - 1] : out[x.a];
       return {};
-    case code::scan: {
+    case code::scan: case code::cond: case code::while_loop: {
+      if (x.op == code::while_loop) s.rank = 1, s[0] = steps_run ? steps_run[i] : -1;
       vec<shape_value> body(p.body(i).size(), {});
       return infer_body(p, i, slots, out, &body[0]);
     }
@@ -274,10 +298,10 @@ constexpr window_shape window_shape_of(const program_view& p, int i, const shape
   return face == window_face::y ? window_shape(v, rank, a, b, c) : face == window_face::x ? window_shape(v, rank, c, b, a) : window_shape(v, rank, a, c, b);
 }
 
-/// Shapes of all instructions.
-constexpr shape_fault infer_shapes(const program_view& p, const shape_value* leaves, const dims_slot* slots, shape_value* out) {
+/// Shapes of all instructions. `steps_run`, if given: how often each while_loop has run, -1: not yet.
+constexpr shape_fault infer_shapes(const program_view& p, const shape_value* leaves, const dims_slot* slots, shape_value* out, const int64* steps_run) {
   for (int i = 0; i < p.size(); ++i) {
-    const shape_fault f = infer_one(p, i, leaves, slots, out);
+    const shape_fault f = infer_one(p, i, leaves, slots, out, steps_run);
     if (f.kind != shape_fault::none) return f;
   }
   return {};
@@ -327,24 +351,18 @@ inline std::string window_text(const window_face::kind_t face, window_fault f, i
 /// Raises the error that `f` describes, naming the op and its operands' shapes.
 template <class Arch = native> [[noreturn]] SINTER_COLD void raise(const program_view& p, shape_fault f, const shape_value* shapes) {
   const instruction x = p.at(f.at);
-  if (f.kind == shape_fault::body) {
-    const program_view b = p.body(f.at);
-    const loop_body counts = p.body_counts(f.at);
-    vec<shape_value> in(counts.operand_count() + 1, {}), inner(b.size(), {});
-    int k = 0;
-    for_loop_operands(p, f.at, [&](int o) {
-      in[k] = shapes[o];
-      if (k >= counts.carries && k < counts.carries + counts.stacked) {
-        in[k].rank = shapes[o].rank - 1;
-        for (int d = 0; d < in[k].rank; ++d) in[k][d] = shapes[o][d + 1];
-      }
-      ++k;
-    });
+  if (f.kind == shape_fault::body || f.kind == shape_fault::second_body) {
+    const program_view b = f.kind == shape_fault::body ? p.body(f.at) : p.second_body(f.at);
+    vec<shape_value> in(p.body_counts(f.at).operand_count() + 1, {}), inner(b.size(), {});
     const dims_slot none{};
+    operands_of_body(p, f.at, &none, shapes, &in[0]);
     raise<Arch>(b, infer_shapes(b, &in[0], &none, &inner[0]), &inner[0]);
   }
+  const char* const loop = x.op == code::scan ? "scan" : x.op == code::cond ? "cond" : "while_loop";
   if (f.kind == shape_fault::length) fail<shape_error, Arch>("scan: stacked operands need one number of steps, their first extent, and that is at least 0");
-  if (f.kind == shape_fault::carry) fail<shape_error, Arch>("scan: a step changes the shape of a carried value: it must return the shape that it was given");
+  if (f.kind == shape_fault::carry) fail<shape_error, Arch>(loop, ": a step changes the shape of a carried value: it must return the shape that it was given");
+  if (f.kind == shape_fault::branch) fail<shape_error, Arch>("cond: the two branches return different shapes");
+  if (f.kind == shape_fault::truth) fail<shape_error, Arch>(loop, ": the condition has not one element");
   const op_descr* d = p.descr(f.at);
   const char* name = d ? d->info.name : x.op == code::contract ? "matmul" : "expression";
   std::string in;

@@ -111,6 +111,7 @@ template <const op_descr* D> using op_of = typename decltype(op_type(op_key<D>{}
 constexpr graph* graph_of(sym s) { return s.g; }
 constexpr graph* graph_of(complex_sym s) { return s.re.g; }
 template <number N> constexpr graph* graph_of(N) { return nullptr; }
+constexpr graph* graph_of(axes) { return nullptr; }
 constexpr sym as_sym(graph& g, sym s) { return g.here(s); }
 constexpr complex_sym as_sym(graph& g, complex_sym s) { return {g.here(s.re), g.here(s.im)}; }
 template <number N> constexpr auto as_sym(graph& g, N v) {
