@@ -192,3 +192,59 @@ TEST_CASE("a loop in a loop, and names from around both") {
   for (int i = 0; i < 4; ++i) CHECK(y.value()(i) == Approx(d[i]));
   CHECK(st::gradcheck([=](auto... v) { return nested(v...); }, std::tuple(u, k)));
 }
+
+namespace {
+constexpr st::fn<[](auto q, auto scale) {
+  auto [last, all] = st::scan([](auto u, auto i, auto s) {
+    auto up = roll(u, -1, 0);
+    auto flux = (exp(0.125 * log(u / up)) - 1) * s + 0.01 * i * sin(u);
+    return std::pair(u + roll(flux, 1, 0) - flux, flux * up);
+  }, q, st::steps(5), scale);
+  return sum(last * last) + mean(all);
+}> transport;
+}  // namespace
+
+TEST_CASE("steps of several kernels over vectors, with functions that are rolled, for every length") {
+  for (const st::int64 n : {1, 2, 3, 9, 40}) {
+    const st::variable q = st::tensor(numbers({n}) * numbers({n}) + 1);
+    const st::variable s = numbers({n}, 3);
+    std::vector<double> u(static_cast<std::size_t>(n)), f(u), v(u);
+    for (st::int64 i = 0; i < n; ++i) u[static_cast<std::size_t>(i)] = q.value()(i);
+    double slices = 0, total = 0;
+    for (int t = 0; t < 5; ++t) {
+      for (std::size_t i = 0; i < u.size(); ++i) {
+        const double up = u[(i + 1) % u.size()];
+        f[i] = (std::pow(u[i] / up, 0.125) - 1) * s.value()(static_cast<st::int64>(i)) + 0.01 * t * std::sin(u[i]);
+        slices += f[i] * up;
+      }
+      for (std::size_t i = 0; i < u.size(); ++i) v[i] = u[i] + f[(i + u.size() - 1) % u.size()] - f[i];
+      u = v;
+    }
+    for (const double x : u) total += x * x;
+    const st::variable y = transport(q, s);
+    CHECK(y.item() == Approx(total + slices / static_cast<double>(5 * n)));
+    CHECK(st::gradcheck([](auto... w) { return transport(w...); }, std::tuple(q, s)));
+  }
+}
+
+TEST_CASE("checkpointed steps: the same values and gradients, and fewer carries kept") {
+  const auto step = [](auto c, auto i, auto k) { return c + k * sin(c + 0.1 * i); };
+  const st::variable u = numbers({1000});
+  const st::variable k = st::full<double>({}, 0.3);
+  for (const int n : {0, 5, 16, 37, 100}) {
+    const auto run = [&](auto xs) {
+      u.zero_grad(), k.zero_grad();
+      const st::int64 before = st::memory_allocated();
+      const st::variable y = st::scan(step, u, xs, k);
+      const st::int64 held = st::memory_allocated() - before;
+      y.backward(st::ones<double>({1000}));
+      return std::tuple(st::tensor(y.detach() + 0), st::tensor(u.grad() + 0), k.grad().defined() ? k.grad().item() : 0.0, held);
+    };
+    const auto [y1, g1, k1, kept] = run(st::steps(n));
+    const auto [y2, g2, k2, few] = run(st::checkpointed<8>(st::steps(n)));
+    CHECK(y2(7) == Approx(y1(7)));
+    CHECK(g2(7) == Approx(g1(7)));
+    CHECK(k2 == Approx(k1));
+    if (n == 100) CHECK(few < kept / 4);
+  }
+}

@@ -2,6 +2,7 @@
 // Runs a loop of a program: its body is prepared once and run step by step, carried values in two buffers or in the stack that the
 // adjoint reads. Not here: what a step computes (run.hpp).
 #pragma once
+#include "iterate_flat.hpp"
 #include "run.hpp"
 
 namespace sinter::inline v0::detail::inline SINTER_TARGET {
@@ -28,27 +29,6 @@ template <class Arch> class carry_buffer {
   int64 bytes_ = 0;
 };
 
-/// Where the results of a body come from, known at compile time.
-template <class B, int Carries, int Results> inline constexpr auto body_results = [] {
-  struct {
-    int16 carry_in[Results + 1] = {};   ///< a slice that is the carried value as the step found it: which, else -1
-    int16 carry_out[Results + 1] = {};  ///< a slice that is a carried value as the step leaves it: which, else -1
-    dtype type[Results + 1] = {};
-  } out;
-  for (int r = 0; r < Results; ++r) out.carry_in[r] = out.carry_out[r] = -1;
-  for (int i = 0; i < B::size; ++i) {
-    const instruction x = B::at(i);
-    if (x.op != code::output) continue;
-    out.type[x.b] = x.type;
-    if (x.b < Carries || x.c) continue;
-    const instruction v = B::at(x.a);
-    if (v.op == code::leaf && v.a < Carries) out.carry_in[x.b] = static_cast<int16>(v.a);
-    for (int k = 0; k < B::size; ++k)
-      if (B::at(k).op == code::output && B::at(k).a == x.a && B::at(k).b < Carries && !B::at(k).c) out.carry_out[x.b] = static_cast<int16>(B::at(k).b);
-  }
-  return out;
-}();
-
 template <class P, int Id, class Arch> void iterate(cpu_run& run, const stage_entry& st) {
   using B = body_program<P, Id>;
   constexpr loop_body counts = view_of<P>.body_counts(Id);
@@ -66,6 +46,8 @@ template <class P, int Id, class Arch> void iterate(cpu_run& run, const stage_en
     const int number = loop_output::decode(P::at(st.roots[r]).b).result(counts);
     out[number] = run.value(st.roots[r]), wanted[number] = run.wanted(st.roots[r]);
   }
+  if constexpr (has_step_form<B, carries, carries + counts.slices>())
+    if (iterate_flat<B, carries, counts.stacked, counts.constants, counts.slices, Arch>(in, out, wanted, steps, reverse)) return;
   const auto slice = [](const operand& o, dtype t, int64 step) {
     operand s = o;
     s.data += step * o.strides[0] * size_of(t);

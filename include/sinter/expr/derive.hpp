@@ -106,7 +106,8 @@ constexpr merged_graph differentiate(graph from, int operand_count, const vec<bo
 }
 
 /// `in_loop`: of a loop's body, where the slices of a while_loop cannot be kept: each step has another number of them.
-constexpr derivation derive(const merged_graph& merged, int parts = all_parts, bool in_loop = false) {
+/// `recompute`: nothing is kept but operands.
+constexpr derivation derive(const merged_graph& merged, int parts = all_parts, bool in_loop = false, bool recompute = false) {
   derivation out;
   const graph& g = merged.g;
   const int n = merged.forward, operand_count = merged.operands, results = merged.roots.size();
@@ -145,14 +146,14 @@ constexpr derivation derive(const merged_graph& merged, int parts = all_parts, b
           for_operands(x, g.descr(i), [&](uint16 o) { all_exact = all_exact && exact(o); });
           keep = keep || !all_exact;
         }
-        if (keep) { saved[i] = true; continue; }
+        if (keep && !recompute) { saved[i] = true; continue; }
       }
       if (x.op == code::expand) value[x.a] = true, shape[x.b] = true;
       else if (x.reads_shape()) shape[x.a] = true;
       else for_operands(x, g.descr(i), [&](uint16 o) { value[o] = true; });
     } else if (shape[i]) {
-      if (is_root[i] && !by_dy[i]) { saved[i] = x.is_product(); if (saved[i]) continue; }
-      if (x.op == code::contract && !by_dy[i]) { saved[i] = true; continue; }
+      if (is_root[i] && !by_dy[i]) { saved[i] = x.is_product() && !recompute; if (saved[i]) continue; }
+      if (x.op == code::contract && !by_dy[i] && !recompute) { saved[i] = true; continue; }
       if (x.op == code::expand) shape[x.b] = true;
       else for_operands(x, g.descr(i), [&](uint16 o) { shape[o] = true; });
     }
@@ -341,7 +342,7 @@ template <class Give> constexpr void loop_adjoint(graph& g, int i, const vec<boo
   for (int r = 0; r < results; ++r) roots[r] = r < carries ? variable[r] : cotangent[r] != 0xffff;
 
   const merged_graph merged = differentiate(body, step + 1, variable, &roots);
-  const derivation parts = derive(merged, backward_part, true);
+  const derivation parts = derive(merged, backward_part, true, counts.recompute);
   const graph& m = merged.g;
   // what the adjoint's body reads of the loop's steps: slices that are there, and new ones
   vec<uint16> slices;

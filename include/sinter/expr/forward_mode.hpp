@@ -57,6 +57,7 @@ constexpr loop_tangents loop_forward(graph& g, int i, const vec<uint16>& t) {
   vec<int> number(2 * operands + 2, -1);  // operand k: [k], its tangent: [operands + 1 + k]
   vec<sym> given;
   loop_body grown;
+  grown.recompute = counts.recompute;
   const auto take = [&](int from, int to, auto tangent) {
     const int before = given.size();
     for (int k = from; k < to; ++k) number[k] = given.size(), given.push(g.at_sym(in[k]));

@@ -233,8 +233,8 @@ class graph {
       const int outer = detail::count_bits(i.b - 1u);
       return roll(roll(at_sym(i.a), d, amount), outer, roll_amount(i.c));
     }
-    if (i.op == code::cast && i.a != x.id) return cast(roll(at_sym(i.a), d, amount), i.type);
-    if (i.is_op()) {
+    if (i.op == code::cast && !computes_functions(x.id)) return cast(roll(at_sym(i.a), d, amount), i.type);
+    if (i.is_op() && !computes_functions(x.id)) {
       const op_descr* op = ops_[i.op_index()];
       const uint16 in[] = {i.a, i.b, i.c};
       sym rolled[3];
@@ -250,6 +250,22 @@ class graph {
     }
     if (i.op == code::expand && d < i.rank - items_[i.a].ins.rank) return x;
     return add_inferred(make(code::roll, i.type, i.rank, x.id, 1 << d, encode_roll(amount)));
+  }
+  /// Does element-wise value i take functions (exp, log, pow ...), which are better kept than computed twice?
+  constexpr bool computes_functions(int id) const {
+    detail::vec<bool> on(id + 1, false);
+    on[id] = true;
+    for (int k = id; k >= 0; --k) {
+      const instruction& x = at(k);
+      if (!on[k] || !(x.is_op() || x.op == code::cast || x.op == code::expand)) continue;
+      const op_descr* op = descr(k);
+      if (op && op->info.result == result_type::floating && op->arity != 2) return true;
+      if (op && op->info.name[0] == 'p' && op->info.name[1] == 'o' && op->info.name[2] == 'w' && !op->info.name[3]) return true;
+      on[x.a] = true;
+      if (op && op->arity > 1) on[x.b] = true;
+      if (op && op->arity > 2) on[x.c] = true;
+    }
+    return false;
   }
   /// A list of what a loop reads: `head` in front of `tail`.
   constexpr sym list(sym head, sym tail) { return add({make(code::list, dtype::i64, 0, head.id, tail.none() ? 0 : tail.id, !tail.none())}); }

@@ -111,19 +111,20 @@ constexpr int roll_amount(uint16 c) { return static_cast<int>(c) - (1 << 13); }
 /// What a loop runs a step: a program whose operands are the carried values, slices of the stacked ones, constants, and the
 /// step's number; its results are the next carried values, slices of stacked results, and what is summed over the steps. A branch
 /// is a loop of one step: constants, of which the condition is the first, and sums.
-/// Word in front of the body's program in the pool: five counts of 12 bits.
+/// Word in front of the body's program in the pool: five counts of 12 bits, and a flag.
 struct loop_body {
   uint16 carries = 0, stacked = 0, constants = 0;  ///< operands, in this order; the step's number is the one behind
   uint16 slices = 0, sums = 0;                     ///< results behind the `carries` carried ones, in this order
+  bool recompute = false;                          ///< the adjoint keeps carried values alone, and computes all else of a step again
   constexpr int operand_count() const { return carries + stacked + constants; }
   constexpr int result_count() const { return carries + slices + sums; }
   constexpr uint64 encode() const {
     return carries | static_cast<uint64>(stacked) << 12 | static_cast<uint64>(constants) << 24 | static_cast<uint64>(slices) << 36 |
-           static_cast<uint64>(sums) << 48;
+           static_cast<uint64>(sums) << 48 | static_cast<uint64>(recompute) << 60;
   }
   static constexpr loop_body decode(uint64 w) {
     return {static_cast<uint16>(w & 0xfff), static_cast<uint16>(w >> 12 & 0xfff), static_cast<uint16>(w >> 24 & 0xfff),
-            static_cast<uint16>(w >> 36 & 0xfff), static_cast<uint16>(w >> 48 & 0xfff)};
+            static_cast<uint16>(w >> 36 & 0xfff), static_cast<uint16>(w >> 48 & 0xfff), (w >> 60 & 1) != 0};
   }
 };
 /// Field b of an element: which kind of result, and its number among them.
@@ -136,9 +137,12 @@ struct loop_output {
 };
 /// Field c of a scan: in which order it runs, and how many steps.
 struct scan_mode {
-  enum length_t : uint8 { of_stacked = 0, literal = 1, slot = 2 } length = of_stacked;
+  /// `part`: the quotient or the remainder of a slot's number
+  enum length_t : uint8 { of_stacked = 0, literal = 1, slot = 2, part = 3 } length = of_stacked;
   bool reverse = false;
-  uint16 number = 0;  ///< pool index of the number of steps, or the slot that holds it
+  uint16 number = 0;  ///< pool index of the number of steps or of the part, or the slot that holds it
+  /// Word of a part: the slot, what it is divided by (32 bits), whether the remainder is meant.
+  static constexpr uint64 part_word(uint32 slot, uint32 by, bool remainder) { return slot | static_cast<uint64>(by) << 16 | static_cast<uint64>(remainder) << 48; }
   constexpr uint16 encode() const { return static_cast<uint16>(length | reverse << 2 | number << 3); }
   static constexpr scan_mode decode(uint16 c) { return {static_cast<length_t>(c & 3), (c >> 2 & 1) != 0, static_cast<uint16>(c >> 3)}; }
 };

@@ -18,6 +18,17 @@ template <class X> struct reversed_operands {
 /// `scan(f, init, reversed(xs))`: from the last slice to the first; slices of the stacked result lie where those of xs do.
 template <class X> constexpr reversed_operands<X> reversed(X xs) { return {xs}; }
 
+/// Steps of which the adjoint keeps the carry of every `Every`-th one only, and computes those between again.
+template <int Every, class X> struct checkpointed_steps {
+  X steps;
+};
+/// `scan(f, init, checkpointed<16>(steps(n)))`: for the gradient, n / 16 + 16 carries are kept instead of n, and each step is computed
+/// once more. f returns the carry alone.
+template <int Every, class X> constexpr checkpointed_steps<Every, X> checkpointed(X steps) {
+  static_assert(Every > 0, "sinter: checkpointed: a positive number of steps");
+  return {steps};
+}
+
 namespace detail::inline SINTER_TARGET {
 
 /// The real symbols of a symbol, a number, or a tuple of such, in order.
@@ -108,7 +119,7 @@ template <class F, class C, class X, class... K> class scan_builder {
     }
   }
   /// Elements as f gives them: the carried value, or a pair of it and the stacked slices.
-  constexpr auto loop(F f, C init, X xs, K... constants, scan_mode mode) {
+  constexpr auto loop(F f, C init, X xs, K... constants, scan_mode mode, bool recompute = false) {
     graph body;
     const auto made = run(body, f, init, xs, constants...);
     using R = decltype(made);
@@ -118,6 +129,7 @@ template <class F, class C, class X, class... K> class scan_builder {
     loop_body counts;
     counts.carries = static_cast<uint16>(carried_.size()), counts.stacked = static_cast<uint16>(stacked_.size());
     counts.constants = static_cast<uint16>(constants_.size() + lifted_.size()), counts.slices = static_cast<uint16>(slices.size());
+    counts.recompute = recompute;
     body.move_scalar(bad_dims, counts.operand_count());
     for (int i = 0; i < next.size(); ++i) body.output(body.cast(next[i], types_[i]), i);
     for (int i = 0; i < slices.size(); ++i) body.output(slices[i], next.size() + i);
@@ -183,8 +195,65 @@ template <class F, class C, class X, class... K> class scan_builder {
   vec<dtype> types_;
 };
 
+constexpr graph* graph_around(sym s) { return s.g; }
+constexpr graph* graph_around(complex_sym s) { return s.re.g; }
+template <class T> constexpr graph* graph_around(const T&) { return nullptr; }
+template <class X> constexpr graph* graph_around(const reversed_operands<X>& x) { return graph_around(x.value); }
+template <class... A> constexpr graph* graph_around(const std::tuple<A...>& all) {
+  graph* g = nullptr;
+  std::apply([&](const auto&... a) { ((g = g ? g : graph_around(a)), ...); }, all);
+  return g;
+}
+template <class T> inline constexpr bool has_symbol = symbol<T>;
+template <class X> inline constexpr bool has_symbol<reversed_operands<X>> = has_symbol<X>;
+template <class... A> inline constexpr bool has_symbol<std::tuple<A...>> = (has_symbol<A> || ...);
+template <class... A> inline constexpr bool has_symbols = (has_symbol<A> || ...);
+/// The graph of the innermost body that one of the values belongs to.
+template <class... A> constexpr graph& innermost(const A&... a) {
+  graph* g = nullptr;
+  const auto look = [&](graph* of) {
+    if (of && (!g || of->depth() > g->depth())) g = of;
+  };
+  (look(graph_around(a)), ...);
+  return *g;
+}
+
+template <class X> inline constexpr int checkpoint_of = 0;
+template <int Every, class X> inline constexpr int checkpoint_of<checkpointed_steps<Every, X>> = Every;
+
+template <class F, class C, class X, class... K> constexpr auto scan_symbols(graph& g, F f, C init, X xs, K... constants);
+/// Steps in groups of Every: a loop over whole groups, each a loop, and one over the rest. The step's number is carried along.
+template <int Every, class F, class C, class X, class... K> constexpr auto scan_groups(graph& g, F f, C init, X xs, K... constants) {
+  const auto step = [f](auto c, auto, auto... k) {
+    const auto [carry, number] = c;
+    const auto next = f(carry, number, k...);
+    static_assert(!is_pair<bare<decltype(next)>>, "sinter: the function of a checkpointed scan returns its carry alone");
+    return std::tuple(next, number + 1);
+  };
+  const auto group = [step](auto c, auto, auto... k) {
+    return scan_symbols(innermost(std::get<1>(c)), step, c, steps(Every), k...);
+  };
+  const std::tuple start(init, g.literal(0, dtype::i64, false));
+  scan_mode whole, rest;
+  if constexpr (same<X, axes>) {
+    const uint32 slot = xs.tag - run_time_dims;
+    whole = {scan_mode::part, false, static_cast<uint16>(g.pool(scan_mode::part_word(slot, Every, false)))};
+    rest = {scan_mode::part, false, static_cast<uint16>(g.pool(scan_mode::part_word(slot, Every, true)))};
+  } else {
+    const int64 n = xs.v[0];
+    whole = {scan_mode::literal, false, static_cast<uint16>(g.pool(static_cast<uint64>(n < 0 ? n : n / Every)))};
+    rest = {scan_mode::literal, false, static_cast<uint16>(g.pool(static_cast<uint64>(n < 0 ? n : n % Every)))};
+  }
+  using S = std::tuple<C, sym>;
+  scan_builder<bare<decltype(group)>, S, X, K...> groups(g, group, start, xs, constants...);
+  const auto middle = groups.loop(group, start, xs, constants..., whole, true);
+  scan_builder<bare<decltype(step)>, bare<decltype(middle)>, X, K...> last(g, step, middle, xs, constants...);
+  return std::get<0>(last.loop(step, middle, xs, constants..., rest));
+}
 template <class F, class C, class X, class... K> constexpr auto scan_symbols(graph& g, F f, C init, X xs, K... constants) {
-  if constexpr (requires { xs.value; }) {
+  if constexpr (checkpoint_of<X> > 0) {
+    return scan_groups<checkpoint_of<X>>(g, f, init, xs.steps, constants...);
+  } else if constexpr (requires { xs.value; }) {
     scan_builder<F, C, decltype(xs.value), K...> b(g, f, init, xs.value, constants...);
     return b.loop(f, init, xs.value, constants..., scan_mode{scan_mode::of_stacked, true, 0});
   } else {
@@ -272,29 +341,6 @@ template <class W, class F, class C, class... K> constexpr auto while_symbols(gr
     return g.element(loop, {loop_output::carry, static_cast<uint16>(i)}, types[i], g.at(operands[i].id).rank);
   };
   return structure<C>::of(carry);
-}
-
-constexpr graph* graph_around(sym s) { return s.g; }
-constexpr graph* graph_around(complex_sym s) { return s.re.g; }
-template <class T> constexpr graph* graph_around(const T&) { return nullptr; }
-template <class X> constexpr graph* graph_around(const reversed_operands<X>& x) { return graph_around(x.value); }
-template <class... A> constexpr graph* graph_around(const std::tuple<A...>& all) {
-  graph* g = nullptr;
-  std::apply([&](const auto&... a) { ((g = g ? g : graph_around(a)), ...); }, all);
-  return g;
-}
-template <class T> inline constexpr bool has_symbol = symbol<T>;
-template <class X> inline constexpr bool has_symbol<reversed_operands<X>> = has_symbol<X>;
-template <class... A> inline constexpr bool has_symbol<std::tuple<A...>> = (has_symbol<A> || ...);
-template <class... A> inline constexpr bool has_symbols = (has_symbol<A> || ...);
-/// The graph of the innermost body that one of the values belongs to.
-template <class... A> constexpr graph& innermost(const A&... a) {
-  graph* g = nullptr;
-  const auto look = [&](graph* of) {
-    if (of && (!g || of->depth() > g->depth())) g = of;
-  };
-  (look(graph_around(a)), ...);
-  return *g;
 }
 
 }  // namespace detail::inline SINTER_TARGET

@@ -50,7 +50,7 @@ template <class Pool, class F> constexpr void move_body(const graph& g, instruct
     return;
   }
   scan_mode mode = scan_mode::decode(x.c);
-  if (mode.length == scan_mode::literal) mode.number = static_cast<uint16>(pool(vec<uint64>(1, g.pool()[mode.number])));
+  if (mode.length == scan_mode::literal || mode.length == scan_mode::part) mode.number = static_cast<uint16>(pool(vec<uint64>(1, g.pool()[mode.number])));
   x.c = mode.encode();
 }
 

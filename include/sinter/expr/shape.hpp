@@ -41,8 +41,9 @@ template <class P> inline constexpr int slot_count_of = [] {
     const instruction x = P::at(i);
     const bool dims = x.op == code::reduce || x.op == code::squeeze || x.op == code::unsqueeze || x.reads_shape();
     if (dims && x.b >= n && x.b != bad_dims) n = x.b + 1u;
-    if (const scan_mode m = scan_mode::decode(x.c); x.op == code::scan && m.length == scan_mode::slot && run_time_dims + m.number >= n)
-      n = run_time_dims + m.number + 1u;
+    const scan_mode m = scan_mode::decode(x.c);
+    const uint32 slot = x.op != code::scan ? ~0u : m.length == scan_mode::slot ? m.number : m.length == scan_mode::part ? static_cast<uint32>(P::pool(m.number) & 0xffff) : ~0u;
+    if (slot != ~0u && run_time_dims + slot >= n) n = run_time_dims + slot + 1;
   }
   return static_cast<int>(n - run_time_dims);
 }();
@@ -125,6 +126,11 @@ constexpr int64 steps_of(const program_view& p, int i, const dims_slot* slots, c
   const scan_mode m = scan_mode::decode(p.at(i).c);
   if (m.length == scan_mode::literal) return static_cast<int64>(p.pool(m.number));
   if (m.length == scan_mode::slot) return slots ? slots[m.number].v[0] : -1;
+  if (m.length == scan_mode::part) {
+    const uint64 w = p.pool(m.number);
+    const int64 all = slots ? slots[w & 0xffff].v[0] : -1, by = static_cast<int64>(w >> 16 & 0xffffffff);
+    return all < 0 ? -1 : w >> 48 & 1 ? all % by : all / by;
+  }
   int64 n = -1;
   int k = 0, first = p.body_counts(i).carries;
   for_loop_operands(p, i, [&](int o) {
@@ -138,7 +144,7 @@ constexpr bool operands_of_body(const program_view& p, int i, const dims_slot* s
   const loop_body counts = p.body_counts(i);
   const int64 steps = steps_of(p, i, slots, shapes);
   const auto length = scan_mode::decode(p.at(i).c).length;
-  bool fits = steps >= 0 || p.at(i).op != code::scan || length == scan_mode::of_stacked || (length == scan_mode::slot && !slots);
+  bool fits = steps >= 0 || p.at(i).op != code::scan || length == scan_mode::of_stacked || (length != scan_mode::literal && !slots);
   int k = 0;
   for_loop_operands(p, i, [&](int o) {
     const shape_value& s = shapes[o];

@@ -314,7 +314,7 @@ class batched_copy {
       loop_body of_test = counts;
       if (x.op == code::while_loop) of_test = loop_body::decode(from_.pool()[x.c]);
       more = add_body(to_, of_test, made[1]);
-    } else if (scan_mode mode = scan_mode::decode(x.c); mode.length == scan_mode::literal) {
+    } else if (scan_mode mode = scan_mode::decode(x.c); mode.length == scan_mode::literal || mode.length == scan_mode::part) {
       mode.number = static_cast<uint16>(to_.pool(from_.pool()[mode.number]));
       more = mode.encode();
     }

@@ -23,7 +23,12 @@ template <class S> struct backward_operands {
   static constexpr int count = S::count;
   template <int At, class All> static constexpr auto of(const All& all) { return reversed(S::template of<At>(all)); }
 };
+template <int Every> struct checkpointed_operands {
+  static constexpr int count = 1;
+  template <int At, class All> static constexpr auto of(const All& all) { return checkpointed<Every>(std::get<At>(all)); }
+};
 template <class X> struct structure_of_ { using type = one_operand; };
+template <int Every, class X> struct structure_of_<checkpointed_steps<Every, X>> { using type = checkpointed_operands<Every>; };
 template <class... A> struct structure_of_<std::tuple<A...>> { using type = many_operands<sizeof...(A)>; };
 template <class X> struct structure_of_<reversed_operands<X>> { using type = backward_operands<typename structure_of_<X>::type>; };
 template <class X> using structure_of = typename structure_of_<std::remove_cvref_t<X>>::type;
@@ -32,6 +37,7 @@ template <class X> using structure_of = typename structure_of_<std::remove_cvref
 template <class X> auto operands_of_structure(const X& x) { return std::tuple<X>(x); }
 template <class... A> auto operands_of_structure(const std::tuple<A...>& x) { return x; }
 template <class X> auto operands_of_structure(const reversed_operands<X>& x) { return operands_of_structure(x.value); }
+template <int Every, class X> auto operands_of_structure(const checkpointed_steps<Every, X>& x) { return std::tuple<X>(x.steps); }
 
 /// Part I of a result, parts counted through pairs and tuples.
 template <class R> inline constexpr int part_count = 1;
