@@ -425,9 +425,14 @@ template <class SP, class Arch> struct kernel {
     else return false;
   }
   /// Stores or adds the lanes of output I, side by side.
+  /// What is in memory and v: only gradients are added, bool has no sum.
+  template <class T, class V> static SINTER_INLINE auto sum_with(V memory, V v) {
+    if constexpr (std::is_same_v<T, bool>) return v;
+    else return memory + v;
+  }
   template <int I, class T> static SINTER_INLINE void store_quick(const frame& f, regs& r, T* to) {
     auto v = r.template get<SP::at(I).a>();
-    if (adds<I>(f)) v = packed<T, N>::load(to) + v;
+    if (adds<I>(f)) v = sum_with<T>(packed<T, N>::load(to), v);
     packed<T, N>::store(v, to);
   }
 
@@ -837,7 +842,7 @@ template <class SP, class Arch> struct kernel {
             T* const to = at_address<T>(p[w] + static_cast<uint64>(q) * down[w]);
             if constexpr (Full) store_quick<I>(f, r, to);
             else if (!adds<I>(f)) packed<T, N>::store(r.template get<SP::at(I).a>(), to, count);
-            else packed<T, N>::store(packed<T, N>::load(to, count) + r.template get<SP::at(I).a>(), to, count);
+            else packed<T, N>::store(sum_with<T>(packed<T, N>::load(to, count), r.template get<SP::at(I).a>()), to, count);
           });
           for_ids<element_totals>([&]<int I>() { push<I, Full>(state<I>(sums), r, 0, ramp_of(f, position), count); });
         });
