@@ -137,12 +137,7 @@ template <class F, class... A> struct checkpoint_call final : checkpoint_frame {
   std::tuple<checkpoint_argument<A>...> arguments;
   checkpoint_call(const F& function, const A&... a) : f(function), arguments(checkpoint_argument<A>(a)...) {}
   void run() override {
-    std::apply([&](const auto&... a) { static_cast<void>(evaluate_results(f(a.get()...))); }, arguments);
-  }
-  template <class Y> static auto evaluate_results(const Y& y) {
-    if constexpr (is_tuple<Y>::value) return std::apply([](const auto&... r) { return std::tuple(evaluate_results(r)...); }, y);
-    else if constexpr (formula<Y>) return eval(y);
-    else return Y(y);
+    std::apply([&](const auto&... a) { static_cast<void>(evaluated_results(f(a.get()...))); }, arguments);
   }
 };
 
@@ -152,7 +147,7 @@ template <class X> decltype(auto) checkpoint_value(X&& x) {
 }
 template <class F, class... A> auto run_checkpoint(const checkpoint_options& o, const F& f, const A&... a) {
   using C = checkpoint_call<F, A...>;
-  if (!is_grad_enabled()) return C::evaluate_results(f(a...));
+  if (!is_grad_enabled()) return evaluated_results(f(a...));
   if (hooks_forbidden()) fail<autograd_error>(hooks_forbidden());
   auto* frame = new C(f, a...);
   struct dropper {
@@ -161,7 +156,7 @@ template <class F, class... A> auto run_checkpoint(const checkpoint_options& o, 
   } at_end{frame};
   frame->options = o;
   const saved_by_scope scope(frame);
-  return C::evaluate_results(f(a...));
+  return evaluated_results(f(a...));
 }
 
 }  // namespace detail::inline SINTER_TARGET

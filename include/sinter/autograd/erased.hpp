@@ -56,6 +56,7 @@ template <class T, class E> variable<T, E> variable_of_any(const any_variable& v
 inline vec<any_variable> gradients_of(const any_variable& root, const any_variable& seed, const vec<grad_slot*>& inputs, bool create_graph, bool retain_graph = true) {
   vec<any_variable> out(inputs.size() + 1, {});
   if (!root.slot || !root.slot->requires_grad) return out;
+  const grad_mode_guard mode(create_graph);
   if (create_graph) {
     run_recorded<native>(seed, *root.slot, inputs, out);
     return out;
@@ -97,6 +98,12 @@ class erased_function {
   void* context_;
   void (*call_)(void*, vec<any_variable>&);
 };
+/// What a function returned, expressions evaluated.
+template <class Y> auto evaluated_results(const Y& y) {
+  if constexpr (is_tuple<Y>::value) return std::apply([](const auto&... r) { return std::tuple(evaluated_results(r)...); }, y);
+  else if constexpr (formula<Y>) return eval(y);
+  else return Y(y);
+}
 template <class Y> void push_results(const Y& y, vec<any_variable>& out) {
   if constexpr (is_tuple<Y>::value) std::apply([&](const auto&... r) { (push_results(r, out), ...); }, y);
   else if constexpr (formula<Y>) out.push(any_variable_of(eval(y)));

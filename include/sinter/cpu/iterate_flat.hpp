@@ -37,15 +37,17 @@ template <class B> struct step_form {
   bool possible = false;
   int places = B::operand_count;
   input inputs[B::size + 1] = {};                     ///< of all stages, one behind the other
+  int input_count = 0;
   int16 first_input[schedule_of<B>.count + 1] = {};
   int16 place_of[B::size + 1] = {};                   ///< of written values
   int16 written[B::operand_count + B::size + 1] = {}; ///< the value that is written to a place
   int16 root[B::result_count + 1] = {};               ///< the place of a result of the body
 };
 /// Adds what stage S reads; false if it is no element-wise kernel over vectors.
-template <class B, int S> constexpr bool add_stage(step_form<B>& out, int& count) {
+template <class B, int S> constexpr bool add_stage(step_form<B>& out) {
   using SP = stage_program<B, S>;
   if (levels_of<SP>.totals || levels_of<SP>.passes) return false;
+  int& count = out.input_count;
   out.first_input[S] = static_cast<int16>(count);
   if (count + SP::operand_count > B::size) return false;
   for (int k = 0; k < SP::operand_count; ++k) {
@@ -73,8 +75,7 @@ template <class B, int S> constexpr bool add_stage(step_form<B>& out, int& count
   return true;
 }
 template <class B, int... S> constexpr bool add_stages(step_form<B>& out, ints<S...>) {
-  int count = 0;
-  return (add_stage<B, S>(out, count) && ... && true);
+  return (add_stage<B, S>(out) && ... && true);
 }
 template <class B, int Carries> inline constexpr step_form<B> step_form_of = [] {
   step_form<B> out;
@@ -138,32 +139,31 @@ template <class Arch> class margin_buffer {
   int64 bytes_ = 0, size_ = 0, low_ = 0, high_ = 0;
 };
 
+/// What the kernels of a step ask of each place: its dtype, and whether they read it, as one element, or rolled.
+template <class B, int Carries> inline constexpr auto step_places_of = [] {
+  constexpr auto& form = step_form_of<B, Carries>;
+  constexpr int places = form.places;
+  struct { dtype type[places + 1] = {}; bool read[places + 1] = {}, one[places + 1] = {}, rolled[places + 1] = {}; } t;
+  for (int i = 0; i < B::size; ++i)
+    if (B::at(i).op == code::leaf) t.type[B::at(i).a] = B::at(i).type;
+  for (int p = B::operand_count; p < places; ++p) t.type[p] = B::at(form.written[p]).type;
+  for (int k = 0; k < form.input_count; ++k)
+    if (const auto& i = form.inputs[k]; !i.number) t.read[i.place] = true, t.one[i.place] = i.one, t.rolled[i.place] = t.rolled[i.place] || i.roll != 0;
+  return t;
+}();
+
 /// Runs the loop if its operands are vectors of one length without holes; false if not, and then nothing has happened. `in`: the
 /// operands; `out`: the results, of which those are `wanted`.
 template <class B, int Carries, int Stacked, int Constants, int Slices, class Arch>
 bool iterate_flat(const operand* in, const operand* out, const bool* wanted, int64 steps, bool reverse) {
   constexpr auto& form = step_form_of<B, Carries>;
   constexpr int operands = Carries + Stacked + Constants, results = Carries + Slices, places = form.places;
-  constexpr auto facts = [] {
-    constexpr int room = step_form_of<B, Carries>.places + 1;
-    struct { dtype type[room] = {}; bool read[room] = {}, one[room] = {}, rolled[room] = {}; } t;
-    for (int i = 0; i < B::size; ++i)
-      if (B::at(i).op == code::leaf) t.type[B::at(i).a] = B::at(i).type;
-    for (int p = B::operand_count; p < places; ++p) t.type[p] = B::at(form.written[p]).type;
-    for (const auto& i : form.inputs)
-      if (!i.number) t.read[i.place] = true, t.one[i.place] = i.one, t.rolled[i.place] = t.rolled[i.place] || i.roll != 0;
-    for (int k = 0; k < B::operand_count; ++k) {  // inputs are as many as there are, not all of the room
-      bool any = false;
-      for (int i = 0; i < B::size; ++i) any = any || (B::at(i).op == code::leaf && B::at(i).a == k);
-      t.read[k] = t.read[k] && any;
-    }
-    return t;
-  }();
+  constexpr auto& facts = step_places_of<B, Carries>;
   const int64 n = in[0].shape[0];
   if (in[0].shape.rank != 1 || n == 0 || n > flat_block || steps == 0) return false;
   const auto size = [&](int place) { return static_cast<int64>(size_of(facts.type[place])); };
   int64 low[places + 1] = {}, high[places + 1] = {}, shift[B::size + 1] = {};  // bytes
-  for (int k = 0; k < B::size; ++k) {
+  for (int k = 0; k < form.input_count; ++k) {
     if (form.inputs[k].number || form.inputs[k].one || !form.inputs[k].roll) continue;
     const int p = form.inputs[k].place;
     const int64 by = (form.inputs[k].roll % n + n) % n;

@@ -294,7 +294,7 @@ class graph {
       if (o.ins.rank > y.rank) y.rank = o.ins.rank;
     }
     if (!uniform) t = common_type(x + second, n - second);
-    if (second && t == dtype::f64 && items_[x[1].id].weak && items_[x[2].id].weak) t = dtype::f32, uniform = false;  // numbers alone
+    if (second && t == dtype::f64 && !weak && items_[x[1].id].weak && items_[x[2].id].weak) t = dtype::f32, uniform = false;  // a choice of numbers
     if (op->info.result == result_type::floating && !is_floating(t) && !is_complex(t)) t = dtype::f32, uniform = false;
     if (!uniform) {
       for (int i = second; i < n; ++i) x[i] = cast(x[i], t);

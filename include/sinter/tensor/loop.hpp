@@ -121,22 +121,29 @@ template <class Op> auto apply_single(const auto&... o) {
 /// With several results use st::fn, in which all of them are known at once. Throws shape_error.
 /// https://docs.jax.dev/en/latest/_autosummary/jax.lax.scan.html, torch._higher_order_ops.scan
 template <class F, class C, class X, class... K>
-  requires(std::is_empty_v<F> && !detail::has_symbol<C> && !detail::has_symbol<X> && !(detail::has_symbol<K> || ...))
+  requires(!detail::has_symbols<C, X, K...>)
 auto scan(F, const C& init, const X& xs, const K&... constants) {
-  using Op = composed::scan<F, detail::structure_of<C>, detail::structure_of<X>, 0>;
-  return std::apply([](const auto&... o) { return detail::apply_single<Op>(o...); },
-                    std::tuple_cat(detail::operands_of_structure(init), detail::operands_of_structure(xs), std::tuple<K...>(constants...)));
+  static_assert(std::is_empty_v<F>, "sinter: scan: the function must not capture; pass what it needs as further operands: scan(f, init, xs, b)");
+  if constexpr (!std::is_empty_v<F>) return init;
+  else {
+    using Op = composed::scan<F, detail::structure_of<C>, detail::structure_of<X>, 0>;
+    return std::apply([](const auto&... o) { return detail::apply_single<Op>(o...); },
+                      std::tuple_cat(detail::operands_of_structure(init), detail::operands_of_structure(xs), std::tuple<K...>(constants...)));
+  }
 }
 /// f(operands...) if `truth`, one bool, is true, else g(operands...): one of them runs. Functions of symbols that capture nothing and
 /// return values of the same shapes. https://pytorch.org/docs/stable/generated/torch.cond.html
-template <class P, class F, class G, class... K> requires(std::is_empty_v<F> && std::is_empty_v<G> && !detail::has_symbols<P, K...>)
+template <class P, class F, class G, class... K> requires(!detail::has_symbols<P, K...>)
 auto cond(const P& truth, F, G, const K&... operands) {
-  return detail::apply_single<composed::cond<F, G, 0>>(truth, operands...);
+  static_assert(std::is_empty_v<F> && std::is_empty_v<G>, "sinter: cond: the functions must not capture; pass what they need as operands: cond(p, f, g, x)");
+  if constexpr (!std::is_empty_v<F> || !std::is_empty_v<G>) return truth;
+  else return detail::apply_single<composed::cond<F, G, 0>>(truth, operands...);
 }
 /// while (goes_on(carry, constants...)) carry = f(carry, constants...). Functions of symbols that capture nothing; the carry keeps its
 /// shape and dtype. torch.while_loop, https://docs.jax.dev/en/latest/_autosummary/jax.lax.while_loop.html
-template <class W, class F, class C, class... K> requires(std::is_empty_v<W> && std::is_empty_v<F> && !detail::has_symbols<C, K...>)
+template <class W, class F, class C, class... K> requires(!detail::has_symbols<C, K...>)
 auto while_loop(W, F, const C& init, const K&... constants) {
+  static_assert(std::is_empty_v<W> && std::is_empty_v<F>, "sinter: while_loop: the functions must not capture; pass what they need as further operands");
   using Op = composed::while_loop<W, F, detail::structure_of<C>, 0>;
   return std::apply([](const auto&... o) { return detail::apply_single<Op>(o...); }, std::tuple_cat(detail::operands_of_structure(init), std::tuple<K...>(constants...)));
 }
