@@ -146,6 +146,12 @@ TEST_CASE("vmap: products, of which one or both operands are batched") {
   each_way("matrices", {{3, 4}, {4, 2}}, matmul);
   each_way("a matrix and a vector", {{3, 4}, {4}}, matmul);
   each_way("vectors", {{4}, {4}}, matmul);
+  each_way("an outer product", {{4}, {3}}, [](formula& f, const std::vector<st::sym>& x) {
+    st::contraction c;
+    c.rank_a = 1, c.rank_b = 1, c.rank_c = 2, c.b(0) = 1, c.c(1) = 1;
+    const st::sym turned = f.g.contract(x[1], x[0], [&] { auto t = c; t.c(0) = 1, t.c(1) = 0; return t; }());
+    return f.g.contract(x[0], x[1], c) * st::exp(turned);
+  });
   each_way("batches of matrices", {{2, 3, 4}, {2, 4, 2}}, matmul);
   each_way("linear", {{5, 4}, {3, 4}}, [](formula&, const std::vector<st::sym>& x) { return st::linear(x[0], x[1]); });
   check_batch("a square", {{3, 3}}, {true}, {-1, 1}, [](formula&, const std::vector<st::sym>& x) { return st::matmul(x[0], x[0]); });

@@ -409,7 +409,22 @@ class batched_copy {
       for (int k = 0; with && trailing_ && k < dims_; ++k) t.labels[to++] = more[k];
     };
     labels(s.rank_a, batched_[x.a]), labels(s.rank_b, batched_[x.b]), labels(s.rank_c, true);
+    if (const sym y = outer_product(x, t); !y.none()) return y;
     return to_.contract(at(x.a), at(x.b), t);
+  }
+  /// A product that sums nothing, with dims in the result's order: element by element it fuses with what stands around it.
+  constexpr sym outer_product(const instruction& x, const contraction& t) {
+    uint32 missing[2] = {};  // dims of the result that an operand has not
+    for (int side = 0; side < 2; ++side) {
+      const int n = side ? t.rank_b : t.rank_a;
+      const uint8* const labels = t.labels + (side ? t.rank_a : 0);
+      int found = 0;
+      for (int k = 0; k < t.rank_c; ++k)
+        if (found < n && labels[found] == t.c(k)) ++found;
+        else missing[side] |= 1u << k;
+      if (found < n) return {};
+    }
+    return apply_sym<op::mul>(to_.unsqueeze(at(x.a), mask(missing[0])), to_.unsqueeze(at(x.b), mask(missing[1])));
   }
   /// A product with the one-hot value picks elements of the other operand: that operand itself, where all dims in `kept_` are summed.
   /// Its labels for these are those of the batch dims. None: no such product.

@@ -83,7 +83,7 @@ template <class S, class... Y, int K> struct take_results<S, std::tuple<Y...>, K
   template <std::size_t I> static constexpr int first = [] {
     const int n[] = {symbols_in<Y>..., 0};
     int k = K;
-    for (std::size_t i = 0; i < I; ++i) k += n[i];
+    for (int i = 0; i < static_cast<int>(I); ++i) k += n[i];
     return k;
   }();
   template <std::size_t I> using at = take_results<S, std::tuple_element_t<I, std::tuple<Y...>>, first<I>>;
