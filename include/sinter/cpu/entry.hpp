@@ -46,6 +46,8 @@ struct program_entry {
   void (*interpret)(const operand*, const dims_slot*, result*);
   /// strided.hpp's, where a result may need it: several results of one value, results summed to a leaf's shape.
   void (*sum_into)(dtype, const char*, const shape_value&, const int64*, char*, const shape_value&, const int64*, bool);
+  /// run.hpp's, for stages of a program in which operands are rolled; true if it has run the stage.
+  bool (*run_rolled)(cpu_run&, const stage_entry&);
   /// bounds.hpp's, where the program looks up indices.
   void (*check_bounds)(const operand*, const dims_slot*, const shape_value*);
 };

@@ -76,6 +76,13 @@ class SINTER_HIDDEN cpu_run : convolve_runner {
     return false;
   }
 
+  /// Runs a stage whose operands are rolled in boxes, or makes rolled copies for it.
+  template <class Arch> static bool run_rolled(cpu_run& run, const stage_entry& st) {
+    if (runs_in_boxes(st)) return run.run_boxes<Arch>(st), true;
+    run.copy_rolled<Arch>(st);
+    return false;
+  }
+
   const program_view& program() const { return p_; }
   const dims_slot* slots() const { return slots_; }
   const shape_value* shapes() const { return &shapes_[0]; }
@@ -104,12 +111,10 @@ class SINTER_HIDDEN cpu_run : convolve_runner {
   template <class Arch> void run_stage(const stage_entry& st) {
     if (st.kind == kernel_kind::loop) return st.iterate(*this, st);
     count_launch(bytes_moved(st));
-    const bool rolls = reads_rolled(st);
-    if (rolls && !runs_in_boxes(st)) copy_rolled<Arch>(st);
+    if (e_.run_rolled && reads_rolled(st) && e_.run_rolled(*this, st)) return;
     if (st.kind == kernel_kind::contract) st.multiply(*this, st);
-    else if (rolls && runs_in_boxes(st)) run_boxes<Arch>(st);
     else run_loops<Arch>(st);
-    forget_rolled();
+    if (e_.run_rolled) forget_rolled();
   }
 };
 
@@ -179,13 +184,16 @@ template <class P, class Arch, std::size_t... S> constexpr auto make_stages(std:
 }
 template <class P, class Arch> inline constexpr auto stages_of =
     make_stages<P, Arch>(std::make_index_sequence<static_cast<std::size_t>(schedule_of<P>.count)>());
+template <class P> constexpr bool has_rolls() {
+  for (int i = 0; i < P::size; ++i)
+    if (P::at(i).op == code::roll) return true;
+  return false;
+}
 template <class P> constexpr bool delivers() {
   if (P::result_count > 1) return true;
   for (int i = 0; i < P::size; ++i)
     if (P::at(i).op == code::output && (P::at(i).c || schedule_of<P>.memory[P::at(i).a] || P::at(P::at(i).a).op == code::element)) return true;
-  for (int i = 0; i < P::size; ++i)
-    if (P::at(i).op == code::roll) return true;
-  return false;
+  return has_rolls<P>();
 }
 /// Are there shapes that the kernels of P do not take? It needs operands that broadcast beside a reduction or product.
 template <class P, std::size_t... S> constexpr bool may_misfit(std::index_sequence<S...>) {
@@ -204,8 +212,9 @@ template <class P, class Arch> void interpret_program(const operand* leaves, con
   interpret<Arch>(view_of<P>, leaves, slots, results);
 }
 template <class P, class Arch> inline constexpr program_entry entry_of = [] {
-  program_entry e{bare_view_of<P>, stages_of<P, Arch>.v, schedule_of<P>.count, schedule_of<P>.memory, schedule_of<P>.written, schedule_of<P>.spaces, nullptr, nullptr, nullptr};
+  program_entry e{bare_view_of<P>, stages_of<P, Arch>.v, schedule_of<P>.count, schedule_of<P>.memory, schedule_of<P>.written, schedule_of<P>.spaces, nullptr, nullptr, nullptr, nullptr};
   if constexpr (may_misfit<P>(std::make_index_sequence<static_cast<std::size_t>(schedule_of<P>.count)>())) e.interpret = &interpret_program<P, Arch>;
+  if constexpr (has_rolls<P>()) e.run_rolled = &cpu_run::run_rolled<Arch>;
   if constexpr (delivers<P>()) e.sum_into = &sum_into<Arch>;
   if constexpr (bounds_of<P>.count > 0) e.check_bounds = &check_bounds<P, Arch>;
   return e;
