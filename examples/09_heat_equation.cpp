@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Chapter 9: gradients through a simulation. Heat spreads over a plate whose conductivity nobody knows; what is known is the
-// temperature before and after. The gradient of the misfit through all time steps finds the conductivity:
+// temperature before and after. The simulation is a loop inside one program, and so is the way back through all its time steps:
+// the gradient of the misfit finds the conductivity.
 //
 //     u_t = div(k(x, y) grad u),  no heat passes the border
 //
@@ -20,7 +21,7 @@ void check(bool right, const char* what) {
 }
 
 using field = st::variable<double, st::rank<2>>;   // a number at every point of the plate
-using fields = st::variable<double, st::rank<3>>;  // of several experiments
+using fields = st::tensor<double, st::rank<3>>;    // of several experiments
 constexpr int64 side = 32, steps = 40, experiments = 6;
 constexpr double dt = 0.2;  // points are 1 apart: stable for k below 1 / (4 dt)
 
@@ -35,21 +36,16 @@ template <class F> auto at_points(int64 count, F f) {
 const auto has_right = at_points(1, [](double, double, double y) { return y < 1 - 1.0 / side ? 1.0 : 0.0; })(0);
 const auto has_below = at_points(1, [](double, double x, double) { return x < 1 - 1.0 / side ? 1.0 : 0.0; })(0);
 
-/// What conducts between each point and its neighbour on the right, and the one below: the mean of both, nothing at the border.
-struct bonds {
-  field right, below;
-  explicit bonds(const field& k) : right((k + st::roll(k, -1, 1)) * has_right / 2), below((k + st::roll(k, -1, 0)) * has_below / 2) {}
-};
-/// One explicit step: what flows through the bonds leaves one point and enters the other.
-fields step(const fields& u, const bonds& k) {
-  const fields right = k.right * (st::roll(u, -1, 2) - u), below = k.below * (st::roll(u, -1, 1) - u);
-  return u + dt * (right - st::roll(right, 1, 2) + below - st::roll(below, 1, 1));
-}
-fields simulate(fields u, const field& conductivity) {
-  const bonds k(conductivity);
-  for (int64 i = 0; i < steps; ++i) u = step(u, k);
-  return u;
-}
+/// The temperatures u after so many explicit steps over a plate of conductivity k. Points conduct to their neighbours on the right and
+/// below by the mean of both, and not across the border; what flows leaves one point and enters the other.
+constexpr st::fn<[](auto u, auto k, auto right_of_it, auto below_it, auto count) {
+  const auto to_right = (k + roll(k, -1, 1)) * right_of_it / 2, to_below = (k + roll(k, -1, 0)) * below_it / 2;
+  return st::scan([=](auto v, auto) {
+    const auto right = to_right * (roll(v, -1, 2) - v), below = to_below * (roll(v, -1, 1) - v);
+    return v + dt * (right - roll(right, 1, 2) + below - roll(below, 1, 1));
+  }, u, count);
+}> diffuse;
+auto simulate(const fields& u, const auto& k) { return diffuse(u, k, has_right, has_below, st::steps(steps)); }
 
 int main() {
   std::puts("-- The experiments: waves of heat in several directions, and what became of them");
@@ -59,18 +55,14 @@ int main() {
     const double angle = pi * e / experiments;
     return std::cos(5 * pi * (x * std::cos(angle) + y * std::sin(angle)) + e);
   });
-  const auto observed = [&] {
-    st::no_grad guard;
-    return simulate(start, truth).detach();
-  }();
+  const fields observed = simulate(start, truth);
   double heat = 0;
   for (int64 i = 0; i < start.numel(); ++i) heat += observed.data()[i] - start.data()[i];
   check(std::abs(heat) < 1e-9, "no heat was lost");
 
   std::puts("\n-- The misfit and its gradient by the logarithm of k, which keeps k positive");
-  const fields before(start, false);
   const field log_k = st::full<double>({side, side}, std::log(0.6));
-  const auto misfit = [&] { return st::variable(st::mean(st::square(simulate(before, st::exp(log_k)) - observed))); };
+  const auto misfit = [&] { return st::variable(st::mean(st::square(simulate(start, st::exp(log_k)) - observed))); };
   misfit().backward();
   const auto by_differences = [&](int64 i, int64 j) {
     st::no_grad guard;
