@@ -60,6 +60,25 @@ inline vec root(vec v) {
   return v;
 #endif
 }
+/// The same of doubles.
+inline constexpr int lanes64 = lanes / 2;
+inline vec64 load64(const double* p) {
+  vec64 v;
+  std::memcpy(&v, p, sizeof v);
+  return v;
+}
+inline void store64(double* p, vec64 v) { std::memcpy(p, &v, sizeof v); }
+inline vec64 root(vec64 v) {
+#if defined(__AVX512F__)
+  return (vec64)_mm512_sqrt_pd((__m512d)v);
+#elif defined(__AVX__)
+  return (vec64)_mm256_sqrt_pd((__m256d)v);
+#else
+  for (int i = 0; i < lanes64; ++i) v[i] = __builtin_sqrt(v[i]);
+  return v;
+#endif
+}
+
 template <class F> float fold(vec v, F f) {
   float s = v[0];
   for (int i = 1; i < lanes; ++i) s = f(s, v[i]);

@@ -18,6 +18,18 @@ enum layout { row_major, column_major, strided, flipped, rotated, padded, layout
 /// By bits: -Ofast believes that there is no NaN.
 inline bool is_nan(double x) { return (__builtin_bit_cast(unsigned long long, x) & 0x7fffffffffffffffull) > 0x7ff0000000000000ull; }
 
+/// Two tensors of one shape: |a - b| <= tolerance everywhere.
+template <class A, class B> bool close(const A& a, const B& b, double tolerance = 1e-12) {
+  if (!(a.sizes() == b.sizes())) return false;
+  const auto x = contiguous(a);
+  const auto y = contiguous(b);
+  bool same = true;
+  for (int64 i = 0; i < x.numel(); ++i) {
+    const double d = static_cast<double>(x.data()[i]) - static_cast<double>(y.data()[i]);
+    same = same && d <= tolerance && -d <= tolerance;
+  }
+  return same;
+}
 /// Numbers in [-2, 2], different for each element and seed.
 inline double sample(int64 k, int seed) {
   const double x = std::sin(static_cast<double>(k + 1) * 12.9898 + seed * 78.233) * 43758.5453;

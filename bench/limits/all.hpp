@@ -5,6 +5,7 @@
 #include <map>
 
 #include "../problems/row.hpp"
+#include "autograd.hpp"
 #include "optim.hpp"
 #include "row.hpp"
 #include "transpose.hpp"
@@ -105,10 +106,28 @@ inline std::vector<solution> optim_loops(const problem& p) {
   return {{[=] { adam(w.as(), g.as(), m.as(), v.as(), n, ++*step); }}};
 }
 
+inline std::vector<solution> autograd_loops(const problem& p) {
+  if (p.kind == "sum_grad") {
+    const int64 n = p.n[0];
+    const float *a = p.in[0].as(), *b = p.in[1].as();
+    float *value = p.out[0].as(), *da = p.out[1].as(), *db = p.out[2].as();
+    return {{[=] { *value = static_cast<float>(sum_grad(a, b, da, db, n)); }}};
+  }
+  const auto scheme = [&]<bool Toon>(std::bool_constant<Toon>) {
+    const auto work = std::make_shared<advection<Toon>>(static_cast<int>(p.n[0]), static_cast<int>(p.n[1]));
+    const double* start = p.in[0].as<double>();
+    double* grad = p.out[0].as<double>();
+    return solution{[=] { work->gradient(start, grad); }};
+  };
+  if (p.kind == "lax_wendroff") return {scheme(std::false_type{})};
+  if (p.kind == "toon") return {scheme(std::true_type{})};
+  return {};
+}
+
 inline std::vector<solution> loops(const problem& p) {
   if (p.flops > 0 && p.repeat == 1) return {};
   if (p.kind == "small_gemm") return {};
-  for (auto family : {optim_loops, map_loops, row_loops})
+  for (auto family : {autograd_loops, optim_loops, map_loops, row_loops})
     if (auto found = family(p); !found.empty()) return found;
   return {};
 }

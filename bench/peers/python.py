@@ -64,6 +64,25 @@ FORMULAS = {
 }
 
 
+# Rows of derivatives: a scalar function of the inputs, and how many of them it is differentiated by.
+COURANT = 0.125
+
+
+FLUXES = {
+    "lax_wendroff": lambda f: lambda l, r: 0.5 * COURANT * (l + r + COURANT * (l - r)),
+    "toon": lambda f: lambda l, r: (f.exp(COURANT * f.log(l / r)) - 1) * l * r / (l - r),
+}
+SCALARS = {
+    "sum_grad": (2, lambda f, a, b: (a * b + f.tanh(a)).sum()),
+    "norm_gelu": (3, lambda f, x, w, b: f.gelu(f.layer_norm(x, w, b)).sum()),
+    "linear_relu": (3, lambda f, x, w, b: f.relu(x @ w + b).sum()),
+}
+TRANSFORMS = {
+    "hessian": lambda f, x: (100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2).sum(),
+    "jacobian": lambda f, x, w1, w2: f.tanh(w2 @ f.tanh(w1 @ x)),
+}
+
+
 def formula(f, p):
     """The row as a function of its inputs; None where it is not one that these peers do."""
     if p.kind == "gemm":
@@ -125,6 +144,12 @@ class Torch:
             return step
         if p.kind == "train":
             return self.train(p, x)
+        if p.kind in SCALARS:
+            return self.gradients(p, x)
+        if p.kind in TRANSFORMS:
+            of = lambda *t: TRANSFORMS[p.kind](self, *t)  # noqa: E731
+            transform = torch.compile(torch.func.hessian(of) if p.kind == "hessian" else torch.func.jacrev(of))
+            return lambda: [transform(*x)]
         f = formula(self, p)
         if not f:
             return None
@@ -133,6 +158,25 @@ class Torch:
         def run():
             with torch.no_grad():
                 return [f(*x)]
+        return run
+
+    def gradients(self, p, x):
+        torch = self.torch
+        count, of = SCALARS[p.kind]
+        for t in x[:count]:
+            t.requires_grad_()
+        held = []  # what the uncompiled function keeps for backward, beside its inputs
+        inputs = {t.untyped_storage().data_ptr() for t in x}
+        with torch.autograd.graph.saved_tensors_hooks(lambda t: held.append(t) or t, lambda t: t):
+            of(self, *x)
+        blocks = {t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in held}
+        print(f"torch, {p.kind}: {sum(n for at, n in blocks.items() if at not in inputs)} bytes held for backward", file=sys.stderr)
+        f = torch.compile(lambda *t: of(self, *t))
+
+        def run():
+            value = f(*x)
+            grads = torch.autograd.grad(value, x[:count])
+            return [value, *grads] if p.kind == "sum_grad" else [grads[0]]
         return run
 
     def train(self, p, x):
@@ -208,11 +252,40 @@ class Jax:
             return self.adam(p, x)
         if p.kind == "train":
             return self.train(p, x)
+        if p.kind in SCALARS:
+            count, of = SCALARS[p.kind]
+            step = jax.jit(jax.value_and_grad(lambda *t: of(self, *t), argnums=tuple(range(count))))
+
+            def run():
+                value, grads = ready(step(*x))
+                return [value, *grads] if p.kind == "sum_grad" else [grads[0]]
+            return run
+        if p.kind in FLUXES:
+            return self.advection(p, x)
+        if p.kind in TRANSFORMS:
+            of = lambda *t: TRANSFORMS[p.kind](self, *t)  # noqa: E731
+            transform = jax.jit(jax.hessian(of) if p.kind == "hessian" else jax.jacrev(of))
+            return lambda: [ready(transform(*x))]
         f = formula(self, p)
         if not f:
             return None
         f = jax.jit(f)
         return lambda: [ready(f(*x))]
+
+    def advection(self, p, x):
+        jax, jnp = self.jax, self.jnp
+        flux = FLUXES[p.kind](self)
+
+        def total(start):
+            flow = flux(start[:-1], start[1:])
+
+            def step(q, _):
+                flow = flux(q, jnp.roll(q, -1))
+                return q + jnp.roll(flow, 1) - flow, None
+            q, _ = jax.lax.scan(step, start[1:-1] + flow[:-1] - flow[1:], None, length=p.n[1] - 1)
+            return 0.1 * (q.sum() + q[0] + q[-1])
+        gradient = jax.jit(jax.grad(total))
+        return lambda: [jax.block_until_ready(gradient(x[0]))]
 
     def update(self, step, rate, w, g, m, v):
         """Adam of one array: the step's number is an operand."""

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Every row, in the order of the table.
 #pragma once
+#include "autograd.hpp"
 #include "contract.hpp"
 #include "map.hpp"
 #include "optim.hpp"
@@ -10,7 +11,7 @@ namespace bench::problems {
 
 inline std::vector<entry> all() {
   std::vector<entry> rows;
-  for (const auto& family : {map(), row(), contract(), optim()}) rows.insert(rows.end(), family.begin(), family.end());
+  for (const auto& family : {map(), row(), contract(), optim(), autograd()}) rows.insert(rows.end(), family.begin(), family.end());
   return rows;
 }
 inline problem make(const std::string& id) {

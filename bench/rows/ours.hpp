@@ -12,8 +12,9 @@ solution map(const problem&);
 solution row(const problem&);
 solution contract(const problem&);
 solution optim(const problem&);
+solution autograd(const problem&);
 inline solution solve(const problem& p) {
-  for (auto family : {map, row, contract, optim})
+  for (auto family : {map, row, contract, optim, autograd})
     if (solution s = family(p)) return s;
   return {};
 }
@@ -25,7 +26,7 @@ template <class T = float> st::tensor<T, st::rank<3>> cube(const array& a) { ret
 /// Copies a tensor's elements to an output.
 template <class T> void publish(const T& t, const array& to, int64 first = 0) {
   const auto* from = t.data();
-  for (int64 i = 0; i < t.numel(); ++i) to.as()[first + i] = from[i];
+  for (int64 i = 0; i < t.numel(); ++i) to.as<std::remove_cvref_t<decltype(*from)>>()[first + i] = from[i];
 }
 
 }  // namespace bench::ours

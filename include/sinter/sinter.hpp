@@ -17,6 +17,7 @@
 #include "expr/lower.hpp"
 #include "expr/fn.hpp"
 #include "tensor/assign.hpp"
+#include "tensor/loop.hpp"
 #include "tensor/copy.hpp"
 #include "tensor/creation.hpp"
 #include "tensor/random.hpp"

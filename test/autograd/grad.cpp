@@ -192,3 +192,26 @@ TEST_CASE("an error in a walk leaves no gradient behind") {
   z.backward();  // h's own statement is broken as well, but not what it collects
   CHECK_FALSE(x.grad().defined());
 }
+
+TEST_CASE("a variable that is several operands collects all of its gradients, at every order") {
+  st::variable x = st::array<double>({1, 2}), w = st::array<double>({3, -4});
+  st::variable y = st::sum(x * w * (x * x + w));  // x^3 w + x w^2
+  auto [gx, gw] = st::grad(y, std::tuple(x, w), {.create_graph = true});
+  CHECK(gx.detach()(1) == 3 * 4 * -4 + 16);
+  CHECK(gw.detach()(1) == 8 + 2 * 2 * -4);
+  st::variable mixed = st::sum(gx * gx * gw);
+  mixed.backward();
+  // g = (3 x^2 w + w^2)^2 (x^3 + 2 x w)
+  const auto by_x = [](double a, double b) {
+    const double g = 3 * a * a * b + b * b, h = a * a * a + 2 * a * b;
+    return 2 * g * 6 * a * b * h + g * g * (3 * a * a + 2 * b);
+  };
+  const auto by_w = [](double a, double b) {
+    const double g = 3 * a * a * b + b * b, h = a * a * a + 2 * a * b;
+    return 2 * g * (3 * a * a + 2 * b) * h + g * g * 2 * a;
+  };
+  for (int i = 0; i < 2; ++i) {
+    CHECK(x.grad()(i) == Approx(by_x(x.detach()(i), w.detach()(i))));
+    CHECK(w.grad()(i) == Approx(by_w(x.detach()(i), w.detach()(i))));
+  }
+}

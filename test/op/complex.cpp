@@ -49,6 +49,8 @@ TEST_CASE("operands of two: complex and complex, complex and real, numbers") {
   check(st::pow(a, b), [&](int64 i) { return std::pow(A(i), B(i)); });
   check(st::pow(a, 3), [&](int64 i) { return A(i) * A(i) * A(i); });
   check(st::pow(2, a), [&](int64 i) { return std::exp(A(i) * std::log(2.0L)); });
+  check(a / complex128(0.3, -2), [&](int64 i) { return A(i) / wide(0.3, -2); });
+  check(st::pow(complex128(1.5, 0.5), a), [&](int64 i) { return std::exp(A(i) * std::log(wide(1.5, 0.5))); });  // a number's own log is not rounded to float
   check(st::where(x > 0, a, b), [&](int64 i) { return x(i) > 0 ? A(i) : B(i); });
   check(st::where(x > 0, a, 1), [&](int64 i) { return x(i) > 0 ? A(i) : wide(1); });
   check(st::conj(a) * a, [&](int64 i) { return wide(std::norm(A(i))); });

@@ -109,12 +109,34 @@ struct grad_slot {
   }
 };
 
+/// Sees the values that a node saves for backward.
+struct saved_visitor {
+  virtual void value(operand& value, storage_ptr& block, uint64& version, dtype type) = 0;
+};
+/// What hooks made of the values that a node saves (saved_tensors.hpp).
+struct packed_values {
+  virtual ~packed_values() = default;
+  virtual void restore(node_base& n) = 0;   ///< puts them back for the time of a walk
+  virtual void put_away(node_base& n) = 0;
+};
+/// Takes the values that a node has saved.
+struct saved_hooks {
+  virtual void pack(node_base& n) = 0;
+};
+/// Looks at a node before and after it ran, or when it threw; `found`: the recorded gradients of its inputs, null in a plain walk.
+struct node_watch {
+  virtual void before(const backward_walk& w, node_base& n) = 0;
+  virtual void after(const backward_walk& w, node_base& n, const any_variable* found) = 0;
+  virtual void failed(node_base& n) = 0;
+};
+
 /// One recorded statement.
 struct node_base {
   int64 number = 0;                ///< 1 + the largest of its inputs'
   std::atomic<backward_walk*> owner{nullptr};  ///< the walk that collects the gradient of `output` in the slot, if one does
   bool spent = false;              ///< its saved values are gone
   grad_slot* output = nullptr;     ///< not owned: the slot owns the node
+  packed_values* packed = nullptr; ///< in the place of what it saved, if there are hooks; owned
 
   virtual ~node_base() = default;
   /// Adds this node's share to the gradients of its inputs, at gradient_target(w, input); `dy` is the gradient of its output.
@@ -130,6 +152,10 @@ struct node_base {
   virtual grad_slot* input(int i) const = 0;  // null: none
   /// Gives up its reference to input(i), without destroying it.
   virtual void forget(int i) = 0;
+  /// What it saved for backward.
+  virtual void each_saved(saved_visitor&) {}
+  /// What it computes, in words.
+  virtual void describe(std::string& to) const { to += "a statement"; }
   /// Does it add gradients to this memory?
   SINTER_INLINE bool adds_to(const storage_ptr& block) const {
     for (int i = 0; i < input_count(); ++i)
@@ -290,6 +316,7 @@ inline void drop(grad_slot* s) {
           n->forget(i);
           if (in->refs.fetch_sub(1, std::memory_order_acq_rel) == 1) in->next_dead = dead, dead = in;
         }
+      delete n->packed;
       delete n;
     }
     d->destroy(d);
@@ -310,6 +337,50 @@ inline void attach(node_base* n, grad_slot& slot) {
   slot.requires_grad = true;
   n->output = &slot;
 }
+/// What n has saved goes to the hooks, if there are any.
+inline void pack_saved(node_base& n) {
+  if (saved_hooks* h = saved_by()) [[unlikely]] h->pack(n);
+}
+/// The values that hooks packed, back in place.
+class unpacked {
+ public:
+  explicit unpacked(node_base& n) : n_(n) {
+    if (n.packed) [[unlikely]] n.packed->restore(n);
+  }
+  ~unpacked() {
+    if (n_.packed) [[unlikely]] n_.packed->put_away(n_);
+  }
+  unpacked(const unpacked&) = delete;
+  unpacked& operator=(const unpacked&) = delete;
+
+ private:
+  node_base& n_;
+};
+/// f(): what n does in a walk, with its saved values in place, and seen by who watches.
+template <class F> void run_node(const backward_walk& walk, node_base& n, const any_variable* found, F f) {
+  struct watched {
+    node_watch* w;
+    node_base& n;
+    ~watched() {
+      if (w) [[unlikely]] w->failed(n);
+    }
+  } watch{watched_by(), n};
+  if (watch.w) [[unlikely]] watch.w->before(walk, n);
+  {
+    const unpacked values(n);
+    f();
+  }
+  node_watch* const w = watch.w;
+  watch.w = nullptr;
+  if (w) [[unlikely]] w->after(walk, n, found);
+}
+/// Frees what n saved. Was there anything?
+inline bool release_saved(node_base& n) {
+  const bool was_packed = n.packed;
+  delete n.packed;
+  n.packed = nullptr;
+  return n.release() || was_packed;
+}
 /// A value that n produces, with a slot of its own.
 inline any_variable produced(node_base* n, const operand& value, const storage_ptr& block, dtype type) {
   auto* slot = new grad_slot;
@@ -318,6 +389,7 @@ inline any_variable produced(node_base* n, const operand& value, const storage_p
   attach(n, *slot);
   any_variable out(value, block, type, slot);
   drop(slot);  // `out` holds it now
+  pack_saved(*n);
   return out;
 }
 
@@ -384,6 +456,12 @@ template <class Arch> void own_memory(gradient& g, const grad_slot& s) {
 /// What tells threads apart.
 inline const void* this_thread() { return &grad_mode(); }
 
+/// What w has collected for s so far; null: nothing.
+inline const gradient* collected_so_far(const backward_walk& w, const grad_slot& s) {
+  const walk_entry* const e = w.find(&s);
+  const gradient* g = e ? &e->sum : w.selective ? nullptr : &s.grad;
+  return g && g->data ? g : nullptr;
+}
 /// Where w collects the gradient of s; null: it is not wanted.
 inline gradient* collected(backward_walk& w, grad_slot& s) {
   if (w.selective) {
@@ -589,9 +667,9 @@ template <class Arch> void run_backward(backward_walk& w) {
     gradient& g = e ? e->sum : out.grad;
     if (out.extras) [[unlikely]] show_gradient<Arch>(out, g);
     w.passing = e && e->asked ? nullptr : &g;
-    n->backward(w, gradient_operand(g, out.shape));
+    run_node(w, *n, nullptr, [&] { n->backward(w, gradient_operand(g, out.shape)); });
     w.let_leaves_go();
-    if (!w.retain_graph) n->spent = n->release();
+    if (!w.retain_graph) n->spent = release_saved(*n);
     if (e && !e->asked) g = gradient{};
     w.done_with(n);
     w.running = nullptr;

@@ -47,7 +47,7 @@ template <class Arch> void run_recorded(backward_walk& w, const vec<walk_root>& 
     if (n->spent) [[unlikely]] fail_spent<Arch>();
     show(e);
     vec<any_variable> g(n->input_count() + 1, {});
-    n->backward_recorded(w, e.recorded, &g[0]);
+    run_node(w, *n, &g[0], [&] { n->backward_recorded(w, e.recorded, &g[0]); });
     if (!e.asked) e.recorded = {};
     for (int i = 0; i < n->input_count(); ++i)
       if (grad_slot* s = n->input(i); s && g[i].defined()) give(s, g[i]);

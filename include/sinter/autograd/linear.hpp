@@ -43,6 +43,7 @@ class linear_node final : public node_base {
   int input_count() const override { return terms_.size(); }
   grad_slot* input(int i) const override { return terms_[i].slot; }
   void forget(int i) override { terms_[i].slot = nullptr; }
+  void describe(std::string& to) const override { to += "a view, selection or sum of such"; }
 
  private:
   linear_term turned(int i) const { return {terms_[i].map, !terms_[i].transposed, nullptr}; }

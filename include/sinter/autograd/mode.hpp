@@ -13,6 +13,18 @@ SINTER_HIDDEN inline bool& inference_state() {
   static thread_local constinit bool on = false;
   return on;
 }
+struct node_watch;
+struct saved_hooks;
+/// Who looks at the nodes of this thread's walks (anomaly.hpp); null: nobody.
+SINTER_HIDDEN inline node_watch*& watched_by() {
+  static thread_local constinit node_watch* w = nullptr;
+  return w;
+}
+/// Who keeps what statements of this thread save (saved_tensors.hpp); null: they do.
+SINTER_HIDDEN inline saved_hooks*& saved_by() {
+  static thread_local constinit saved_hooks* h = nullptr;
+  return h;
+}
 /// Sets grad mode until the end of the scope. In inference mode it stays off.
 class grad_mode_guard {
  public:

@@ -3,7 +3,7 @@
 // take. Evaluated by the interpreter; their gradients are again such statements. Next: autograd/grad.hpp.
 #pragma once
 #include "../cpu/interpret.hpp"
-#include "derive.hpp"
+#include "../expr/derive.hpp"
 #include "linear.hpp"
 
 namespace sinter::inline v0::detail::inline SINTER_TARGET {
@@ -18,20 +18,21 @@ inline graph without_outputs(const graph& g, vec<uint16>& map) {
   copy_marked(g, all, out, map);
   return out;
 }
-/// g with output `number` only, as output 0.
-inline graph result_of(const graph& g, int number) {
+/// g with the outputs `numbers` only, as outputs 0, 1, ...
+inline graph results_of(const graph& g, const vec<uint16>& numbers) {
   graph out;
   vec<bool> need(g.size(), false);
-  vec<uint16> map(g.size(), 0xffff);
-  int root = 0;
+  vec<uint16> map(g.size(), 0xffff), root(numbers.size(), 0);
   for (int i = 0; i < g.size(); ++i)
-    if (g.at(i).op == code::output && g.at(i).b == number) need[root = g.at(i).a] = true;
-  for (int i = root; i >= 0; --i)
+    for (int k = 0; k < numbers.size() && g.at(i).op == code::output; ++k)
+      if (g.at(i).b == numbers[k]) need[root[k] = g.at(i).a] = true;
+  for (int i = g.size() - 1; i >= 0; --i)
     if (need[i]) for_operands(g.at(i), g.descr(i), [&](uint16 o) { need[o] = true; });
   copy_marked(g, need, out, map);
-  out.output(out.at_sym(map[root]), 0);
+  for (int k = 0; k < numbers.size(); ++k) out.output(out.at_sym(map[root[k]]), k);
   return out;
 }
+inline graph result_of(const graph& g, int number) { return results_of(g, vec<uint16>(1, static_cast<uint16>(number))); }
 inline uint8 ones_of(const shape_value& s) {
   uint32 m = 0;
   for (int d = 0; d < s.rank; ++d)
@@ -39,7 +40,7 @@ inline uint8 ones_of(const shape_value& s) {
   return static_cast<uint8>(m);
 }
 
-template <class Arch> any_variable record(graph g, const vec<any_variable>& in, const vec<dims_slot>& slots, const shape_value& summed_to);
+template <class Arch> void record(const graph& g, const vec<any_variable>& in, const vec<dims_slot>& slots, const shape_value* summed_to, any_variable* out);
 
 /// Copies o's elements and makes it the copy, whose memory is returned.
 template <class Arch> storage_ptr copy_of(operand& o, dtype t) {
@@ -61,8 +62,9 @@ template <class Arch> class graph_node final : public node_base {
     }
   }
   void backward(backward_walk& w, const operand& dy) override {
-    vec<int16> grad_of;
-    const graph b = gradients(grad_of);
+    vec<int> inputs;
+    const graph b = gradients(w, inputs);
+    if (!inputs.size()) return;
     vec<operand> leaves(in_.size() + 1, {});
     vec<storage_ptr> copies;
     for (int i = 0; i < in_.size(); ++i) {
@@ -70,20 +72,22 @@ template <class Arch> class graph_node final : public node_base {
       if (in_[i].block && adds_to(in_[i].block)) copies.push(copy_of<Arch>(leaves[i], in_[i].type));
     }
     leaves[in_.size()] = dy;
-    for (int i = 0; i < in_.size(); ++i) {  // one at a time: an input may be several operands
-      if (grad_of[i] < 0) continue;
-      result to = gradient_target<Arch>(w, *in_[i].slot, in_[i].part);
-      if (to.mode != write_skip) interpret<Arch>(result_of(b, grad_of[i]), &leaves[0], slots_.size() ? &slots_[0] : nullptr, &to);
-    }
+    vec<result> to;
+    for (int k = 0; k < inputs.size(); ++k) to.push(gradient_target<Arch>(w, *in_[inputs[k]].slot, in_[inputs[k]].part));
+    interpret<Arch>(b, &leaves[0], slots_.size() ? &slots_[0] : nullptr, &to[0]);
   }
   void backward_recorded(backward_walk& w, const any_variable& dy, any_variable* out) override {
-    vec<int16> grad_of;
-    const graph b = gradients(grad_of);
+    vec<int> inputs;
+    const graph b = gradients(w, inputs);
+    if (!inputs.size()) return;
     vec<any_variable> all(in_.size() + 1, {});
     for (int i = 0; i < in_.size(); ++i) all[i] = in_[i];
     all[in_.size()] = dy;
-    for (int i = 0; i < in_.size(); ++i)
-      if (grad_of[i] >= 0 && w.wants(in_[i].slot)) out[i] = gradient_of_whole(record<Arch>(result_of(b, grad_of[i]), all, slots_, in_[i].slot->shape), in_[i].part);
+    vec<shape_value> shapes;
+    for (int k = 0; k < inputs.size(); ++k) shapes.push(in_[inputs[k]].slot->shape);
+    vec<any_variable> found(inputs.size(), {});
+    record<Arch>(b, all, slots_, &shapes[0], &found[0]);
+    for (int k = 0; k < inputs.size(); ++k) out[inputs[k]] = gradient_of_whole(found[k], in_[inputs[k]].part);
   }
   bool release() override {
     bool any = false;
@@ -93,10 +97,23 @@ template <class Arch> class graph_node final : public node_base {
   int input_count() const override { return in_.size(); }
   grad_slot* input(int i) const override { return in_[i].slot; }
   void forget(int i) override { in_[i].slot = nullptr; }
+  void each_saved(saved_visitor& to) override {
+    for (int i = 0; i < in_.size(); ++i) to.value(in_[i].value, in_[i].block, versions_[i], in_[i].type);
+  }
+  void describe(std::string& to) const override {
+    bool any = false;
+    for (int i = 0; i < g_.size(); ++i) {
+      const op_descr* op = g_.at(i).op == code::reduce || g_.at(i).is_op() ? g_.descr(i) : nullptr;
+      const char* name = g_.at(i).is_product() ? "matmul" : op ? op->info.name : nullptr;
+      if (name) append(to, any ? ", " : ""), append(to, name), any = true;
+    }
+    if (!any) append(to, "a copy");
+    append(to, " (the derivative of a statement)");
+  }
 
  private:
-  /// The gradients of all inputs that want one, as a graph over the inputs and dy.
-  graph gradients(vec<int16>& grad_of) const {
+  /// The gradients of the inputs that want one, as a graph over the inputs and dy: output k is that of inputs[k].
+  graph gradients(const backward_walk& w, vec<int>& inputs) const {
     for (int i = 0; i < in_.size(); ++i)
       if (in_[i].block && in_[i].block->version.load(std::memory_order_acquire) != versions_[i])
         fail<version_error, Arch>("backward: a value of shape ", shape_text{in_[i].value.shape.e, in_[i].value.shape.rank},
@@ -111,19 +128,16 @@ template <class Arch> class graph_node final : public node_base {
     for (int i = 0; i < n; ++i) {
       if (b.at(i).op != code::leaf || !is_floating(b.at(i).type)) continue;
       const grad_slot* s = in_[b.at(i).a].slot;
-      wanted[i] = s && s->requires_grad;
+      wanted[i] = s && s->requires_grad && w.wants(s);
     }
     vec<uint16> roots, seeds;
     roots.push(static_cast<uint16>(root));
     seeds.push(b.leaf(in_.size(), output->type, output->shape.rank, ones_of(output->shape)).id);
     const vec<uint16> d = adjoint(b, roots, seeds, wanted);
-    grad_of = vec<int16>(in_.size(), -1);
-    int16 k = 0;
     for (int i = 0; i < n; ++i)
       if (wanted[i] && d[i] != 0xffff) {
-        const int operand_number = b.at(i).a;
-        b.output(b.at_sym(d[i]), k);
-        grad_of[operand_number] = k++;
+        inputs.push(b.at(i).a);
+        b.output(b.at_sym(d[i]), inputs.size() - 1);
       }
     return b;
   }
@@ -134,60 +148,65 @@ template <class Arch> class graph_node final : public node_base {
   vec<uint64> versions_;
 };
 
-/// Evaluates output 0 of g over `in` and records it if an input wants a gradient. The result is summed to `summed_to`.
-template <class Arch> any_variable record(graph g, const vec<any_variable>& in, const vec<dims_slot>& slots, const shape_value& summed_to) {
-  // exact knowledge of which extents are 1 makes the gradients of broadcasting exact
-  vec<uint16> map;
-  {
-    graph exact;
-    map = vec<uint16>(g.size(), 0xffff);
-    for (int i = 0; i < g.size(); ++i) {
-      const instruction x = g.at(i);
-      if (x.op == code::output) { exact.output(exact.at_sym(map[x.a]), x.b); continue; }
-      const uint64 w = x.op == code::literal ? g.pool()[x.a] : x.op == code::contract ? g.pool()[x.c] : 0;
-      instruction y = x;
-      if (x.op == code::leaf) y.c = 0;
-      map[i] = replay(exact, y, w, g.descr(i), map, x.op == code::leaf ? ones_of(in[x.a].value.shape) : 0).id;
-    }
-    g = static_cast<graph&&>(exact);
-  }
-  vec<operand> leaves(in.size() + 1, {});
-  bool wants = false;
-  for (int i = 0; i < in.size(); ++i) leaves[i] = in[i].value;
-  vec<bool> used(in.size(), false);
-  dtype type = dtype::f32;
+/// g over `in`, with exact knowledge of which extents are 1: it makes the gradients of broadcasting exact.
+inline graph with_known_ones(const graph& g, const vec<any_variable>& in) {
+  graph exact;
+  vec<uint16> map(g.size(), 0xffff);
   for (int i = 0; i < g.size(); ++i) {
-    if (g.at(i).op == code::leaf) {
-      used[g.at(i).a] = true;
-      wants = wants || (in[g.at(i).a].slot && in[g.at(i).a].slot->requires_grad);
+    const instruction x = g.at(i);
+    if (x.op == code::output) exact.output(exact.at_sym(map[x.a]), x.b);
+    else map[i] = replay(exact, g, i, map, x.op == code::leaf ? ones_of(in[x.a].value.shape) : 0).id;
+  }
+  return exact;
+}
+/// Evaluates all outputs of g over `in` in one run; output k, summed to the shape summed_to[k] (rank -1: as it is), goes to out[k], recorded
+/// if one of the inputs that it depends on wants a gradient.
+template <class Arch> void record(const graph& g, const vec<any_variable>& in, const vec<dims_slot>& slots, const shape_value* summed_to, any_variable* out) {
+  const graph exact = with_known_ones(g, in);
+  vec<operand> leaves(in.size() + 1, {});
+  for (int i = 0; i < in.size(); ++i) leaves[i] = in[i].value;
+  vec<result> results;
+  vec<dtype> types;
+  for (int i = 0; i < exact.size(); ++i) {
+    if (exact.at(i).op != code::output) continue;
+    const shape_value& shape = summed_to[results.size()];
+    result r;
+    if (shape.rank >= 0) {
+      r.shape = shape;
+      row_major_strides(shape, r.strides);
+      r.block = allocate_cpu<Arch>(bytes_for<Arch>(shape, size_of(exact.at(i).type)));
+      r.data = static_cast<char*>(r.block->data);
     }
-    if (g.at(i).op == code::scalar) used[g.at(i).a] = true;
-    if (g.at(i).op == code::output) type = g.at(i).type;
+    results.push(r), types.push(exact.at(i).type);
   }
-  result r;
-  if (summed_to.rank >= 0) {
-    r.shape = summed_to;
-    row_major_strides(summed_to, r.strides);
-    r.block = allocate_cpu<Arch>(bytes_for<Arch>(summed_to, size_of(type)));
-    r.data = static_cast<char*>(r.block->data);
+  interpret<Arch>(exact, &leaves[0], slots.size() ? &slots[0] : nullptr, &results[0]);
+  for (int k = 0; k < results.size(); ++k) {
+    const result& r = results[k];
+    operand value;
+    value.data = r.data, value.shape = r.shape;
+    for (int d = 0; d < r.shape.rank; ++d) value.strides[d] = r.strides[d];
+    out[k] = any_variable(value, r.block, types[k], nullptr);
+    if (!is_grad_enabled()) continue;
+    graph own = result_of(exact, k);
+    vec<any_variable> kept(in.size(), {});
+    bool wants = false;
+    for (int i = 0; i < own.size(); ++i)
+      if (own.at(i).op == code::leaf || own.at(i).op == code::scalar) {
+        const any_variable& v = kept[own.at(i).a] = in[own.at(i).a];
+        wants = wants || (v.slot && v.slot->requires_grad);
+      }
+    if (wants) out[k] = produced(new graph_node<Arch>(static_cast<graph&&>(own), kept, slots), value, r.block, types[k]);
   }
-  interpret<Arch>(g, &leaves[0], slots.size() ? &slots[0] : nullptr, &r);
-  operand value;
-  value.data = r.data, value.shape = r.shape;
-  for (int d = 0; d < r.shape.rank; ++d) value.strides[d] = r.strides[d];
-  if (!wants || !is_grad_enabled()) return any_variable(value, r.block, type, nullptr);
-  vec<any_variable> kept(in.size(), {});
-  for (int i = 0; i < in.size(); ++i)
-    if (used[i]) kept[i] = in[i];
-  return produced(new graph_node<Arch>(static_cast<graph&&>(g), kept, slots), value, r.block, type);
 }
 
 /// The value of g, which has one output or the two parts of a complex one, as a recorded statement.
 template <class Arch> any_variable record_value(const graph& g, const vec<any_variable>& in, const vec<dims_slot>& slots, const shape_value& summed_to) {
+  const shape_value shapes[] = {summed_to, summed_to};
   int results = 0;
   for (int i = 0; i < g.size(); ++i) results += g.at(i).op == code::output;
-  const any_variable first = record<Arch>(result_of(g, 0), in, slots, summed_to);
-  return results == 1 ? first : join_parts(first, record<Arch>(result_of(g, 1), in, slots, summed_to));
+  any_variable parts[2];
+  record<Arch>(g, in, slots, shapes, parts);
+  return results == 1 ? parts[0] : join_parts(parts[0], parts[1]);
 }
 /// f(a, b), of a's shape, as a recorded statement.
 template <class Arch, class F> any_variable record_formula(const any_variable& a, const any_variable& b, F f) {

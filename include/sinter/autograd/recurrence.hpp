@@ -169,6 +169,14 @@ class recurrence_node final : public node_base {
   int input_count() const override { return 2; }
   grad_slot* input(int i) const override { return i ? b_.slot : a_.slot; }
   void forget(int i) override { (i ? b_ : a_).slot = nullptr; }
+  void each_saved(saved_visitor& to) override {
+    to.value(a_.value, a_.block, versions_[0], a_.type);
+    to.value(r_.value, r_.block, versions_[1], r_.type);
+  }
+  void describe(std::string& to) const override {
+    append(to, "a running product of ");
+    append(to, shape_text{r_.value.shape.e, r_.value.shape.rank});
+  }
 
  private:
   uint64 version(int i) const {

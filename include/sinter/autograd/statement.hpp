@@ -2,7 +2,7 @@
 // One recorded statement: evaluates forward, saves what backward needs, and runs the backward program.
 // Not here: which programs these are (derive.hpp), the walk over statements (engine.hpp).
 #pragma once
-#include "derive.hpp"
+#include "../expr/derive.hpp"
 #include "record.hpp"
 #include "variable.hpp"
 
@@ -195,21 +195,27 @@ template <class Arch> class statement_node final : public node_base {
   void backward_recorded(backward_walk& w, const any_variable& dy, any_variable* out) override {
     check_versions();
     const int n = e_.operands;
-    const graph again = e_.replay->restore();
     vec<any_variable> in;
     for (int i = 0; i < n; ++i) in.push(any_variable(leaves_[i], kept_[i], type_of(i), inputs_[i], parts_[i]));
     push_parts(in, dy);
     const int first = in.size();
-    for (int k = 0; k < e_.saved; ++k) in.push(any_variable(leaves_[first + k], kept_[first + k], dtype::b8, nullptr));
+    for (int k = 0; k < e_.saved; ++k) in.push(any_variable(leaves_[first + k], kept_[first + k], saved_type(first + k), nullptr));
     // the results as variables: they are saved where the gradients need them
     for (int r = 0, k = first; r < e_.results; ++r) {
       const element_part part = e_.results == 1 ? element_part::whole : r ? element_part::im : element_part::re;
       in.push(e_.saves_results >> r & 1 ? any_variable(leaves_[k], kept_[k], real_type(output->type), output, part) : any_variable());
       k += e_.saves_results >> r & 1;
     }
+    vec<uint16> wanted;
+    vec<shape_value> shapes;
     for (int i = 0; i < n; ++i)
-      if (inputs_[i] && e_.grad_of[i] >= 0 && w.wants(inputs_[i]))
-        out[i] = gradient_of_whole(record<Arch>(result_of(again, e_.grad_of[i]), in, slots_, inputs_[i]->shape), parts_[i]);
+      if (inputs_[i] && e_.grad_of[i] >= 0 && w.wants(inputs_[i])) wanted.push(static_cast<uint16>(i)), shapes.push(inputs_[i]->shape);
+    if (!wanted.size()) return;
+    vec<uint16> numbers;
+    for (int k = 0; k < wanted.size(); ++k) numbers.push(static_cast<uint16>(e_.grad_of[wanted[k]]));
+    vec<any_variable> found(wanted.size(), {});
+    record<Arch>(results_of(e_.replay->restore(), numbers), in, slots_, &shapes[0], &found[0]);
+    for (int k = 0; k < wanted.size(); ++k) out[wanted[k]] = gradient_of_whole(found[k], parts_[wanted[k]]);
   }
   bool release() override {
     bool any = false;
@@ -219,6 +225,11 @@ template <class Arch> class statement_node final : public node_base {
   int input_count() const override { return inputs_.size(); }
   grad_slot* input(int i) const override { return inputs_[i]; }
   void forget(int i) override { inputs_[i] = nullptr; }
+  void each_saved(saved_visitor& to) override {
+    for (int i = 0; i < kept_.size(); ++i)
+      if (i < e_.operands || i >= e_.operands + e_.results) to.value(leaves_[i], kept_[i], versions_[i], i < e_.operands ? type_of(i) : saved_type(i));
+  }
+  void describe(std::string& to) const override;
 
  private:
   void check_versions() const {
@@ -234,6 +245,14 @@ template <class Arch> class statement_node final : public node_base {
     return dtype::f64;
   }
 
+  /// The type of saved value i, which the gradients read.
+  dtype saved_type(int i) const {
+    for (const program_view* p : {&e_.backward->view, e_.replay})
+      for (int k = 0; k < p->size(); ++k)
+        if (p->at(k).op == code::leaf && p->at(k).a == i) return p->at(k).type;
+    return real_type(output->type);
+  }
+
   const statement_entry& e_;
   vec<operand> leaves_;
   vec<storage_ptr> kept_;
@@ -242,6 +261,26 @@ template <class Arch> class statement_node final : public node_base {
   vec<element_part> parts_;
   vec<dims_slot> slots_;
 };
+
+/// The ops of a program and the shapes of its operands: "mul, tanh of [2, 3], [3]".
+inline void describe_program(std::string& to, const program_view& p, const shape_value* shapes, int count) {
+  bool any = false;
+  for (int i = 0; i < p.size(); ++i) {
+    const instruction x = p.at(i);
+    const char* name = x.op == code::contract ? "matmul" : x.op == code::convolve ? "convolution" : p.descr(i) ? p.descr(i)->info.name : nullptr;
+    if (!name) continue;
+    append(to, any ? ", " : "");
+    append(to, name);
+    any = true;
+  }
+  if (!any) append(to, "a copy");
+  for (int i = 0; i < count; ++i) append(to, i ? ", " : " of "), append(to, shape_text{shapes[i].e, shapes[i].rank});
+}
+template <class Arch> void statement_node<Arch>::describe(std::string& to) const {
+  vec<shape_value> shapes;
+  for (int i = 0; i < e_.operands; ++i) shapes.push(leaves_[i].shape);
+  describe_program(to, *e_.program, shapes.size() ? &shapes[0] : nullptr, shapes.size());
+}
 
 template <class P, class Mask, class Arch> inline constexpr statement_entry statement_of{
     &view_of<P>, &derived<P, Mask>::replay_view, &entry_of<typename derived<P, Mask>::backward, Arch>, P::operand_count, P::result_count,
@@ -275,7 +314,7 @@ template <class P> struct known_ones {
     const graph g = view_of<P>.restore();
     for (int i = 0; i < P::size; ++i) {
       out.v[i] = {g[i].ones, g[i].tag};
-      out.barrier = out.barrier || g.at(i).op == code::reduce || g.at(i).is_product();
+      out.barrier = out.barrier || g.at(i).op == code::reduce || g.at(i).is_product() || g.at(i).is_loop();
     }
     return out;
   }();
@@ -299,7 +338,7 @@ template <class P> bool broadcasts_unforeseen(const operand* leaves, const dims_
   bool through[P::size] = {};
   for (int i = 0; i < P::size; ++i) {
     const instruction x = P::at(i);
-    through[i] = x.op == code::reduce || x.is_product();
+    through[i] = x.op == code::reduce || x.is_product() || x.op == code::element;
     bool unforeseen = false;
     for_operands(x, p.descr(i), [&](uint16 o) {
       through[i] = through[i] || through[o];
@@ -365,6 +404,7 @@ template <class X, class Arch = native> SINTER_HIDDEN auto evaluate_variable(con
   for (int r = 0; r < P::result_count; ++r)
     if (Dv::tables.saves_results >> r & 1) n->keep_saved(k++, own[r]);
   for (int r = P::result_count; r < F::result_count; ++r) n->keep_saved(k++, results[r]);
+  pack_saved(*n);
   return out;
 }
 

@@ -7,6 +7,7 @@
 namespace sinter::inline v0::detail::inline SINTER_TARGET {
 
 class contract_runner;
+class cpu_run;
 
 /// A stage as tables and entries: all that the code below needs of its types.
 struct stage_entry {
@@ -29,6 +30,7 @@ struct stage_entry {
   void (*finish)(const geometry&, char* const* totals, int64 first, int64 n, const uint64* at, const int64* lane);
   int64 (*total_size)(int k);
   void (*multiply)(contract_runner&, const stage_entry&);  ///< for contract stages
+  void (*iterate)(cpu_run&, const stage_entry&);           ///< for loop stages
   uint16 prologue_of;   ///< the contraction that computes this stage on its way, or no_value
 };
 
@@ -44,6 +46,8 @@ struct program_entry {
   void (*interpret)(const operand*, const dims_slot*, result*);
   /// strided.hpp's, where a result may need it: several results of one value, results summed to a leaf's shape.
   void (*sum_into)(dtype, const char*, const shape_value&, const int64*, char*, const shape_value&, const int64*, bool);
+  /// run.hpp's, for stages of a program in which operands are rolled; true if it has run the stage.
+  bool (*run_rolled)(cpu_run&, const stage_entry&);
   /// bounds.hpp's, where the program looks up indices.
   void (*check_bounds)(const operand*, const dims_slot*, const shape_value*);
 };

@@ -3,7 +3,9 @@
 // Everything else goes the long way (run.hpp), which takes any shapes and strides.
 #pragma once
 #include "cache.hpp"
-#include "run.hpp"
+#include "bounds.hpp"
+#include "entry.hpp"
+#include "parallel.hpp"
 
 namespace sinter::inline v0::detail::inline SINTER_TARGET {
 

@@ -82,13 +82,16 @@ template <class Arch> class SINTER_HIDDEN interpreter {
         for_values(i, [&](uint16 o) { last[o] = x.op == code::output ? n : last[o] ? last[o] : i; });
     }
     values_ = vec<strided_value>(n, {});
+    loops_ = vec<vec<strided_value>>(n, {});
     for (int i = 0; i < n; ++i) {
       if (!last[i]) continue;
       values_[i].shape = shapes_[i], values_[i].type = p_.at(i).type;
       evaluate(i, values_[i]);
       if (p_.at(i).is_op() && p_.descr(i)->info.bounds) require_true(i);
       for_values(i, [&](uint16 o) {
-        if (last[o] == i) values_[o].block = storage_ptr();  // not {}: clang 14 forgets to destroy it
+        if (last[o] != i) return;
+        values_[o].block = storage_ptr();  // not {}: clang 14 forgets to destroy it
+        loops_[o] = vec<strided_value>();
       });
     }
     for (int i = 0; i < n; ++i)
@@ -115,12 +118,14 @@ template <class Arch> class SINTER_HIDDEN interpreter {
   const dims_slot* slots_;
   vec<shape_value> shapes_;
   vec<strided_value> values_;
+  vec<vec<strided_value>> loops_;  ///< the results of loops, by instruction
+  vec<int64> steps_;               ///< how often while_loops have run
 
   void find_shapes() {
     vec<shape_value> leaf_shapes(p_.operand_count(), {});
     for (int i = 0; i < p_.operand_count(); ++i) leaf_shapes[i] = leaves_[i].shape;
     shapes_ = vec<shape_value>(p_.size(), {});
-    const shape_fault f = infer_shapes(p_, &leaf_shapes[0], slots_, &shapes_[0]);
+    const shape_fault f = infer_shapes(p_, &leaf_shapes[0], slots_, &shapes_[0], steps_.size() ? &steps_[0] : nullptr);
     if (f.kind != shape_fault::none) raise<Arch>(p_, f, &shapes_[0]);
   }
   void require_true(int i) const {
@@ -138,9 +143,10 @@ template <class Arch> class SINTER_HIDDEN interpreter {
   /// f(o) for every instruction whose value, not only its shape, instruction i reads.
   template <class F> void for_values(int i, F f) const {
     const instruction x = p_.at(i);
-    if (x.reads_shape() || x.is_source()) return;
+    if (x.reads_shape() || x.is_source() || x.op == code::list) return;
     if (x.op == code::expand) return f(x.a);
     if (x.op == code::convolve) return f(x.a), f(x.b);
+    if (x.is_loop()) return for_loop_operands(p_, i, [&](int o) { f(static_cast<uint16>(o)); });
     for_operands(x, p_.descr(i), f);
   }
   static void row_major(const shape_value& s, int64* strides) {
@@ -160,12 +166,14 @@ template <class Arch> class SINTER_HIDDEN interpreter {
   static void view(const strided_value& of, strided_value& v) { v.data = of.data, v.block = of.block; }
 
   template <class W> static void load(dtype t, const char* from, int64 stride, int64 n, W* to) {
+    if (std::is_same_v<W, double> && t == dtype::f64 && stride == 1) return void(__builtin_memcpy(to, from, static_cast<std::size_t>(n) * sizeof(W)));
     with_real_type(t, [=]<class T>(T) {
       const T* x = reinterpret_cast<const T*>(from);
       for (int64 i = 0; i < n; ++i) to[i] = element_of<W>(x[i * stride]);
     });
   }
   template <class W> static void store(dtype t, const W* from, char* to, int64 stride, int64 n) {
+    if (std::is_same_v<W, double> && t == dtype::f64 && stride == 1) return void(__builtin_memcpy(to, from, static_cast<std::size_t>(n) * sizeof(W)));
     with_real_type(t, [=]<class T>(T) {
       T* y = reinterpret_cast<T*>(to);
       for (int64 i = 0; i < n; ++i) y[i * stride] = element_of<T>(from[i]);
@@ -207,6 +215,17 @@ template <class Arch> class SINTER_HIDDEN interpreter {
         return;
       }
       case code::cast: allocate(v); return copy(values_[x.a], v);
+      case code::roll: allocate(v); return roll(values_[x.a], count_bits(x.b - 1u), roll_amount(x.c), v);
+      case code::list: return;
+      case code::scan: return scan(i);
+      case code::cond: return branch(i);
+      case code::while_loop: return while_loop(i);
+      case code::element: {
+        const strided_value& from = loops_[x.a][loop_output::decode(x.b).result(p_.body_counts(x.a))];
+        view(from, v);
+        for (int d = 0; d < v.shape.rank; ++d) v.strides[d] = from.strides[d];
+        return;
+      }
       case code::reduce: return counts(values_[x.a].type) && p_.descr(i)->integer_fold ? reduce(x, p_.descr(i)->integer_fold, v)
                                                                                        : reduce(x, p_.descr(i)->fold, v);
       case code::contract: return contract(x, v);
@@ -214,10 +233,178 @@ template <class Arch> class SINTER_HIDDEN interpreter {
       default: {
         const op_descr* op = p_.descr(i);
         const uint16 in[3] = {x.a, op->arity > 1 ? x.b : x.a, op->arity > 2 ? x.c : x.a};
-        if (counts(values_[in[op->arity - 1]].type) && op->integer) map(in, op->integer, v);
-        else map(in, op->value, v);
+        if (counts(values_[in[op->arity - 1]].type) && op->integer) map_integers(in, op->integer, v);
+        else map(in, op->arity, op->values, v);
       }
     }
+  }
+
+  /// to = from rolled by `amount` along dim d.
+  static void roll(const strided_value& from, int d, int64 amount, const strided_value& to) {
+    const int64 n = from.shape[d];
+    if (from.shape.numel() == 0) return;
+    amount = (amount % n + n) % n;
+    strided_value source = from, target = to;
+    source.block = target.block = {};
+    const auto part = [&](int64 source_at, int64 target_at, int64 count) {
+      source.shape[d] = target.shape[d] = count;
+      source.data = from.data + source_at * from.strides[d] * size_of(from.type);
+      target.data = to.data + target_at * to.strides[d] * size_of(to.type);
+      if (count) copy(source, target);
+    };
+    part(0, amount, n - amount), part(n - amount, 0, amount);
+  }
+  /// Runs scan i step by step.
+  void scan(int i) {
+    const loop_body counts = p_.body_counts(i);
+    const program_view body = p_.body(i);
+    const int64 steps = steps_of(p_, i, slots_, &shapes_[0]);
+    const bool reverse = scan_mode::decode(p_.at(i).c).reverse;
+    vec<strided_value>& out = loops_[i];
+    out = vec<strided_value>(counts.result_count(), {});
+    vec<strided_value> in;
+    for_loop_operands(p_, i, [&](int o) { in.push(values_[o]); });
+    vec<shape_value> inner(body.size(), {});
+    infer_body(p_, i, slots_, &shapes_[0], &inner[0]);
+    for (int r = 0; r < body.size(); ++r) {
+      const instruction x = body.at(r);
+      if (x.op != code::output) continue;
+      strided_value& v = out[x.b];
+      v.type = x.type;
+      if (x.b < counts.carries) {
+        v.shape = in[x.b].shape;
+        allocate(v), copy(in[x.b], v);
+        continue;
+      }
+      const bool stacks = x.b < counts.carries + counts.slices;
+      if (stacks) v.shape[v.shape.rank++] = steps;
+      for (int d = 0; d < inner[r].rank; ++d) v.shape[v.shape.rank++] = inner[r][d];
+      allocate(v);
+      if (!stacks) __builtin_memset(v.data, 0, static_cast<std::size_t>(v.shape.numel() * size_of(v.type)));
+    }
+    vec<operand> operands(counts.operand_count() + 1, {});
+    vec<result> results(counts.result_count() + 1, {});
+    for (int64 step = 0; step < steps; ++step) {
+      const int64 t = reverse ? steps - 1 - step : step;
+      for (int k = 0; k < counts.operand_count(); ++k) {
+        const strided_value& v = k < counts.carries ? out[k] : in[k];
+        operand& o = operands[k];
+        o.data = v.data, o.shape = v.shape;
+        for (int d = 0; d < max_rank; ++d) o.strides[d] = v.strides[d];
+        if (k >= counts.carries && k < counts.carries + counts.stacked) drop_first(o, v.type, t);
+      }
+      operands[counts.operand_count()].number = static_cast<double>(t);
+      for (int k = 0; k < counts.result_count(); ++k) {
+        result& r = results[k];
+        r = {};
+        if (k < counts.carries) continue;  // made aside
+        r.data = out[k].data, r.shape = out[k].shape;
+        for (int d = 0; d < max_rank; ++d) r.strides[d] = out[k].strides[d];
+        if (k < counts.carries + counts.slices) drop_first(r, out[k].type, t);
+        else r.mode = write_accumulate;
+      }
+      interpreter(body, &operands[0], nullptr_slots()).run(&results[0]);
+      for (int k = 0; k < counts.carries; ++k) {
+        strided_value made{results[k].data, out[k].type, results[k].shape, {}, {}};
+        for (int d = 0; d < max_rank; ++d) made.strides[d] = results[k].strides[d];
+        copy(made, out[k]);
+      }
+    }
+  }
+  vec<operand> operands_of_loop(int i) const {
+    vec<operand> in;
+    for_loop_operands(p_, i, [&](int o) { in.push(operand_of(values_[o])); });
+    in.push({});  // the step's number
+    return in;
+  }
+  static operand operand_of(const strided_value& v) {
+    operand o;
+    o.data = v.data, o.shape = v.shape;
+    for (int d = 0; d < max_rank; ++d) o.strides[d] = v.strides[d];
+    return o;
+  }
+  static bool is_true(const strided_value& v) {
+    int64 out = 0;
+    load(v.type, v.data, 1, 1, &out);
+    return out;
+  }
+  /// A result that a run has allocated.
+  static strided_value value_of(const result& r, dtype t) {
+    strided_value v{r.data, t, r.shape, {}, r.block};
+    for (int d = 0; d < max_rank; ++d) v.strides[d] = r.strides[d];
+    return v;
+  }
+  static dtype result_type(const program_view& p, int number) {
+    for (int i = 0; i < p.size(); ++i)
+      if (p.at(i).op == code::output && p.at(i).b == number) return p.at(i).type;
+    return dtype::f32;
+  }
+  void branch(int i) {
+    const vec<operand> in = operands_of_loop(i);
+    const program_view body = is_true(values_[p_.at(p_.at(i).a).a]) ? p_.body(i) : p_.second_body(i);
+    const int n = p_.body_counts(i).result_count();
+    vec<result> results(n + 1, {});
+    interpreter(body, &in[0], nullptr_slots()).run(&results[0]);
+    for (int r = 0; r < n; ++r) loops_[i].push(value_of(results[r], result_type(body, r)));
+  }
+  void while_loop(int i) {
+    const loop_body counts = p_.body_counts(i);
+    const program_view body = p_.body(i), test = p_.second_body(i);
+    vec<operand> in = operands_of_loop(i);
+    vec<strided_value> carried;
+    for_loop_operands(p_, i, [&](int o) {
+      if (carried.size() < counts.carries) carried.push(values_[o]);
+    });
+    vec<vec<strided_value>> slices(counts.slices, {});
+    int64 steps = 0;
+    for (;; ++steps) {
+      for (int c = 0; c < counts.carries; ++c) in[c] = operand_of(carried[c]);
+      in[counts.operand_count()].number = static_cast<double>(steps);
+      result truth;
+      interpreter(test, &in[0], nullptr_slots()).run(&truth);
+      if (!is_true(value_of(truth, dtype::b8))) break;
+      vec<result> results(counts.result_count() + 1, {});
+      interpreter(body, &in[0], nullptr_slots()).run(&results[0]);
+      for (int c = 0; c < counts.carries; ++c) carried[c] = value_of(results[c], result_type(body, c));
+      for (int s = 0; s < counts.slices; ++s) slices[s].push(value_of(results[counts.carries + s], result_type(body, counts.carries + s)));
+    }
+    loops_[i] = carried;
+    for (int s = 0; s < counts.slices; ++s) {
+      strided_value all;
+      all.type = result_type(body, counts.carries + s);
+      all.shape[all.shape.rank++] = steps;
+      const shape_value one = steps ? slices[s][0].shape : shape_value{};
+      for (int d = 0; d < one.rank; ++d) all.shape[all.shape.rank++] = one[d];
+      if (!steps) all.shape.rank = 1 + rank_of_result(body, counts.carries + s);
+      allocate(all);
+      for (int64 t = 0; t < steps; ++t) {
+        operand to = operand_of(all);
+        drop_first(to, all.type, t);
+        strided_value into{to.data, all.type, to.shape, {}, {}};
+        for (int d = 0; d < max_rank; ++d) into.strides[d] = to.strides[d];
+        copy(slices[s][static_cast<int>(t)], into);
+      }
+      loops_[i].push(all);
+    }
+    // what follows has shapes only when it is known how often this ran
+    if (!steps_.size()) steps_ = vec<int64>(p_.size(), -1);
+    steps_[i] = steps;
+    find_shapes();
+  }
+  static int rank_of_result(const program_view& p, int number) {
+    for (int i = 0; i < p.size(); ++i)
+      if (p.at(i).op == code::output && p.at(i).b == number) return p.at(i).rank;
+    return 0;
+  }
+  /// Slice t of a stacked value.
+  template <class O> static void drop_first(O& o, dtype type, int64 t) {
+    o.data += t * o.strides[0] * size_of(type);
+    --o.shape.rank;
+    for (int d = 0; d < o.shape.rank; ++d) o.shape[d] = o.shape[d + 1], o.strides[d] = o.strides[d + 1];
+  }
+  static const dims_slot* nullptr_slots() {
+    static constexpr dims_slot none{};
+    return &none;
   }
 
   /// to = from, which is broadcast and converted.
@@ -239,13 +426,14 @@ template <class Arch> class SINTER_HIDDEN interpreter {
     });
   }
 
-  template <class W> void map(const uint16 (&in)[3], W (*f)(const W*), strided_value& v) {
+  /// An op of integers, one element at a time.
+  void map_integers(const uint16 (&in)[3], int64 (*f)(const int64*), strided_value& v) {
     allocate(v);
     int64 own[3][max_rank];
     for (int k = 0; k < 3; ++k) align(values_[in[k]], v.shape, own[k]);
     const row_loop<4> loop(v.shape, {own[0], own[1], own[2], v.strides});
     loop.run([&](const int64* at) {
-      W x[3][block], y[block];
+      int64 x[3][block], y[block];
       for (int64 i = 0; i < loop.row(); i += block) {
         const int64 n = loop.row() - i < block ? loop.row() - i : block;
         for (int k = 0; k < 3; ++k) {
@@ -253,10 +441,54 @@ template <class Arch> class SINTER_HIDDEN interpreter {
           load(o.type, o.data + (at[k] + i * loop.step(k)) * size_of(o.type), loop.step(k), n, x[k]);
         }
         for (int64 j = 0; j < n; ++j) {
-          const W operands[3] = {x[0][j], x[1][j], x[2][j]};
+          const int64 operands[3] = {x[0][j], x[1][j], x[2][j]};
           y[j] = f(operands);
         }
         store(v.type, y, v.data + (at[3] + i * loop.step(3)) * size_of(v.type), loop.step(3), n);
+      }
+    });
+  }
+  /// An op in double, a block at a time: from and to memory itself where that holds whole blocks of doubles.
+  void map(const uint16 (&in)[3], int arity, void (*f)(const double* const*, double*), strided_value& v) {
+    allocate(v);
+    int64 own[3][max_rank];
+    for (int k = 0; k < 3; ++k) align(values_[in[k]], v.shape, own[k]);
+    const row_loop<4> loop(v.shape, {own[0], own[1], own[2], v.strides});
+    constexpr int64 B = interpreted_block;
+    alignas(64) double room[4][block];
+    loop.run([&](const int64* at) {
+      for (int k = 0; k < arity; ++k)
+        if (loop.step(k) == 0) {
+          const strided_value& o = values_[in[k]];
+          load(o.type, o.data + at[k] * size_of(o.type), 0, B, room[k]);
+        }
+      for (int64 i = 0, n = 0; i < loop.row(); i += n) {
+        const int64 left = loop.row() - i;
+        n = left >= block ? block : left >= B ? left / B * B : left;
+        const int64 whole = (n + B - 1) / B * B;
+        const double* x[3] = {};
+        int64 step[3] = {};
+        for (int k = 0; k < arity; ++k) {
+          const strided_value& o = values_[in[k]];
+          const char* from = o.data + (at[k] + i * loop.step(k)) * size_of(o.type);
+          x[k] = room[k], step[k] = B;
+          if (loop.step(k) == 0) {
+            step[k] = 0;
+          } else if (o.type == dtype::f64 && loop.step(k) == 1 && n == whole) {
+            x[k] = reinterpret_cast<const double*>(from);
+          } else {
+            load(o.type, from, loop.step(k), n, room[k]);
+            for (int64 j = n; j < whole; ++j) room[k][j] = room[k][n - 1];  // what is computed too much is no other number
+          }
+        }
+        char* to = v.data + (at[3] + i * loop.step(3)) * size_of(v.type);
+        const bool straight = v.type == dtype::f64 && loop.step(3) == 1 && n == whole;
+        double* y = straight ? reinterpret_cast<double*>(to) : room[3];
+        for (int64 j = 0; j < whole; j += B) {
+          f(x, y + j);
+          for (int k = 0; k < arity; ++k) x[k] += step[k];
+        }
+        if (!straight) store(v.type, y, to, loop.step(3), n);
       }
     });
   }
@@ -320,8 +552,8 @@ template <class Arch> class SINTER_HIDDEN interpreter {
     int64 work = 1;
     for (const label& l : labels) work *= l.extent;
     if (counts(v.type)) return products<int64>(labels, a, b, v);
-    if (work >= 1 << 15 && v.type == dtype::f32) return matrices<float>(labels, a, b, v);
-    if (work >= 1 << 15 && v.type == dtype::f64) return matrices<double>(labels, a, b, v);
+    if (work >= 1 << 8 && v.type == dtype::f32) return matrices<float>(labels, a, b, v);
+    if (work >= 1 << 8 && v.type == dtype::f64) return matrices<double>(labels, a, b, v);
     products<double>(labels, a, b, v);
   }
   template <class W> static void products(const label (&labels)[8], const strided_value& a, const strided_value& b, strided_value& v) {

@@ -419,6 +419,23 @@ template <class SP, class Arch> struct kernel {
     return N == 1 || !reduces ? 1 : work <= 4 ? 4 : work <= 12 ? 2 : 1;
   }();
 
+  /// Is output I added to what is in memory?
+  template <int I> static SINTER_INLINE bool adds(const frame& f) {
+    if constexpr (is_floating(SP::at(I).type)) return f.g.walks[first_output + SP::at(I).b].mode == write_accumulate;
+    else return false;
+  }
+  /// Stores or adds the lanes of output I, side by side.
+  /// What is in memory and v: only gradients are added, bool has no sum.
+  template <class T, class V> static SINTER_INLINE auto sum_with(V memory, V v) {
+    if constexpr (std::is_same_v<T, bool>) return v;
+    else return memory + v;
+  }
+  template <int I, class T> static SINTER_INLINE void store_quick(const frame& f, regs& r, T* to) {
+    auto v = r.template get<SP::at(I).a>();
+    if (adds<I>(f)) v = sum_with<T>(packed<T, N>::load(to), v);
+    packed<T, N>::store(v, to);
+  }
+
   /// The innermost loop of a pass where all lanes are there and every memory operand has them side by side along the row:
   /// n steps of at_once registers, each with states of its own.
   /// Kept values of element i of the row lie at room + i elements.
@@ -449,7 +466,7 @@ template <class SP, class Arch> struct kernel {
         if constexpr (Pass == lv.passes) {
           for_ids<element_outputs>([&]<int I>() {
             using T = type_at<SP, I>;
-            packed<T, N>::store(r.template get<SP::at(I).a>(), at_address<T>(p[first_output + SP::at(I).b]) + u * N);
+            store_quick<I>(f, r, at_address<T>(p[first_output + SP::at(I).b]) + u * N);
           });
           for_ids<element_totals>([&]<int I>() {
             constexpr int w = first_total + lv.total_number[I];
@@ -514,7 +531,7 @@ template <class SP, class Arch> struct kernel {
             for_ids<element_outputs>([&]<int I>() {
               constexpr int w = first_output + SP::at(I).b;
               using T = type_at<SP, I>;
-              if constexpr (Quick) packed<T, N>::store(r.template get<SP::at(I).a>(), at_address<T>(at[w]));
+              if constexpr (Quick) store_quick<I>(f, r, at_address<T>(at[w]));
               else store_lanes<Arch, T, N, SP::reads_parts>(at[w], f.lane[w], count, r.template get<SP::at(I).a>(), f.g.walks[w].mode);
             });
             for_ids<element_totals>([&]<int I>() {
@@ -544,7 +561,7 @@ template <class SP, class Arch> struct kernel {
     if constexpr (Pass == lv.passes)
       for_ids<element_outputs>([&]<int I>() {
         constexpr int w = first_output + SP::at(I).b;
-        ok = ok && f.lane[w] == 1 && f.g.walks[w].mode == write_store;
+        ok = ok && f.lane[w] == 1 && (f.g.walks[w].mode == write_store || adds<I>(f));
       });
     if constexpr (Pass == lv.passes)
       for_ids<element_totals>([&]<int I>() {
@@ -823,8 +840,9 @@ template <class SP, class Arch> struct kernel {
             constexpr int w = first_output + SP::at(I).b;
             using T = type_at<SP, I>;
             T* const to = at_address<T>(p[w] + static_cast<uint64>(q) * down[w]);
-            if constexpr (Full) packed<T, N>::store(r.template get<SP::at(I).a>(), to);
-            else packed<T, N>::store(r.template get<SP::at(I).a>(), to, count);
+            if constexpr (Full) store_quick<I>(f, r, to);
+            else if (!adds<I>(f)) packed<T, N>::store(r.template get<SP::at(I).a>(), to, count);
+            else packed<T, N>::store(sum_with<T>(packed<T, N>::load(to, count), r.template get<SP::at(I).a>()), to, count);
           });
           for_ids<element_totals>([&]<int I>() { push<I, Full>(state<I>(sums), r, 0, ramp_of(f, position), count); });
         });

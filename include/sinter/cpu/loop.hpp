@@ -25,6 +25,27 @@ class SINTER_HIDDEN loop_runner : protected run_values {
       }
     }
   };
+  /// A stage's loops, sorted and merged, in chunks.
+  struct loop_plan {
+    geometry g;
+    int64 units = 0, per_chunk = 1;
+    bool shared_totals = false;    ///< units meet in a total
+    scratch_array<int64> total_n;  ///< elements of each total
+    explicit loop_plan(const stage_entry& st) : total_n(st.total_count + 1) {}
+  };
+  /// A rolled copy of a value, for the time of one stage.
+  struct rolled_copy {
+    int id;
+    int64 bytes;
+    char* data;
+  };
+  vec<rolled_copy> copies_;
+  ~loop_runner() {
+    forget_rolled();
+    for (int s = 0; s < planned_.size(); ++s)
+      for (int k = 0; k < planned_[s].size(); ++k) delete planned_[s][k];
+  }
+
   struct loop_dims {
     int rank = 0;
     int64 extent[max_rank] = {};
@@ -69,7 +90,7 @@ class SINTER_HIDDEN loop_runner : protected run_values {
         for (int d = 0; d < l.rank; ++d) by_dim[k][d] = product_strides ? product_strides[d] * size : 0;
         continue;
       }
-      walks[k].base = address_of(strides_of(in.id, own));
+      walks[k].base = address_of(is_rolled(st, k) ? rolled_source(in.id, own) : strides_of(in.id, own));
       align(l, in.in, own, shapes_[in.id].rank, by_dim[k]);
       for (int d = 0; d < l.rank; ++d) by_dim[k][d] *= size;
     }
@@ -117,7 +138,160 @@ class SINTER_HIDDEN loop_runner : protected run_values {
     return m;
   }
 
-  template <class Arch> void run_loops(const stage_entry& st, const char* product = nullptr, const int64* product_strides = nullptr) {
+  // --- operands that are read rolled -------------------------------------------------------------------------------------
+
+  bool writes(const stage_entry& st, int id) const {
+    for (int r = 0; r < st.root_count; ++r)
+      if (st.roots[r] == id) return true;
+    return false;
+  }
+  /// Is input k read through a roll, from memory that is not rolled?
+  bool is_rolled(const stage_entry& st, int k) const {
+    const stage_input& in = st.inputs[k];
+    return in.kind == input_kind::memory && p_.at(in.id).op == code::roll && (!memory_[in.id].data || writes(st, in.id));
+  }
+  bool reads_rolled(const stage_entry& st) const {
+    for (int k = 0; k < st.input_count; ++k)
+      if (is_rolled(st, k)) return true;
+    return false;
+  }
+  /// Element-wise kernels run box by box of the loops, so that no operand wraps around inside; others read rolled copies.
+  static bool runs_in_boxes(const stage_entry& st) { return st.kind == kernel_kind::map && st.total_count == 0; }
+  /// f(dim, amount) for the rolls of value id, amounts in (0, extent).
+  template <class F> void for_rolls(int id, F f) const {
+    bool first = true;
+    for (; p_.at(id).op == code::roll && (first || !memory_[id].data); id = p_.at(id).a, first = false) {
+      const int d = count_bits(p_.at(id).b - 1u);
+      const int64 n = shapes_[id][d], amount = n ? (roll_amount(p_.at(id).c) % n + n) % n : 0;
+      if (amount) f(d, amount);
+    }
+  }
+  char* rolled_source(int id, int64* strides) const { return strides_of(p_.at(id).a, strides); }
+
+  template <class Arch> void copy_rolled(const stage_entry& st) {
+    for (int k = 0; k < st.input_count; ++k) {
+      if (!is_rolled(st, k)) continue;
+      const int id = st.inputs[k].id;
+      const shape_value& s = shapes_[id];
+      const int64 size = size_of(p_.at(id).type);
+      rolled_copy made{id, bytes_for<Arch>(s, size), nullptr};
+      made.data = static_cast<char*>(host_alloc<Arch>(made.bytes));
+      copies_.push(made);
+      int64 from[max_rank], to[max_rank], shift[max_rank] = {};
+      const char* source = rolled_source(id, from);
+      for_rolls(id, [&](int d, int64 amount) { shift[d] = amount; });
+      row_major(s, to);
+      for (int corner = 0; corner < 1 << s.rank; ++corner) {  // every dim in two parts
+        shape_value part = s;
+        int64 at = 0, source_at = 0;
+        for (int d = 0; d < s.rank; ++d) {
+          const bool second = corner >> d & 1;
+          part[d] = second ? s[d] - shift[d] : shift[d];
+          at += (second ? shift[d] : 0) * to[d];
+          source_at += (second ? 0 : s[d] - shift[d]) * from[d];
+        }
+        if (part.numel()) copy_elements<Arch>(size, part, source + source_at * size, from, made.data + at * size, to);
+      }
+      memory_[id].data = made.data;
+      for (int d = 0; d < s.rank; ++d) memory_[id].strides[d] = to[d];
+    }
+  }
+  void forget_rolled() {
+    for (; copies_.size(); copies_.pop()) {
+      const rolled_copy& c = copies_[copies_.size() - 1];
+      memory_[c.id].data = nullptr;
+      host_free(c.data, c.bytes);
+    }
+  }
+
+  /// A loop as it is planned: to be run again with other addresses.
+  struct planned_loop {
+    walk_table table;
+    scratch_array<int64> offset;  ///< bytes from the first element of each walk's value
+    loop_plan plan;
+    explicit planned_loop(const stage_entry& st) : table(walks_of(st)), offset(walks_of(st)), plan(st) {}
+    static int walks_of(const stage_entry& st) { return st.input_count + st.root_count + st.total_count + 1; }
+  };
+  vec<vec<planned_loop*>> planned_;  ///< by stage, for runs that follow the first one
+
+  /// Runs stage s with the loops planned at its first time.
+  template <class Arch> void run_planned(int s) {
+    const stage_entry& st = e_.stages[s];
+    if (!planned_.size()) planned_ = vec<vec<planned_loop*>>(e_.stage_count, {});
+    vec<planned_loop*>& all = planned_[s];
+    if (!all.size()) {
+      const loop_dims l = dims_of(st);
+      for_boxes(st, l, [&](const int64* first, const int64* extent) {
+        all.push(new planned_loop(st));
+        plan_box(st, l, first, extent, *all[all.size() - 1]);
+      });
+    }
+    for (int k = 0; k < all.size(); ++k) {
+      planned_loop& p = *all[k];
+      for (int w = 0; w < st.input_count; ++w) {
+        const stage_input& in = st.inputs[w];
+        if (in.kind == input_kind::memory) p.table.walks[w].base = address_of(data_of(is_rolled(st, w) ? p_.at(in.id).a : in.id)) + static_cast<uint64>(p.offset[w]);
+        else if (in.kind == input_kind::number) p.table.numbers[w] = leaves_[p_.at(in.id).a].number;
+      }
+      for (int r = 0; r < st.root_count; ++r) p.table.walks[st.input_count + r].base = address_of(memory_[st.roots[r]].data) + static_cast<uint64>(p.offset[st.input_count + r]);
+      if (st.total_count == 0 && p.plan.units <= p.plan.per_chunk) run_units(st, p.plan.g, 0, p.plan.units, nullptr);
+      else run_plan<Arch>(st, p.plan);
+    }
+  }
+
+  /// f(first, extent) for the boxes of the loops inside which no operand wraps around.
+  template <class F> void for_boxes(const stage_entry& st, const loop_dims& l, F f) const {
+    vec<int64> cuts[max_rank];
+    for (int d = 0; d < l.rank; ++d) cuts[d].push(0), cuts[d].push(l.extent[d]);
+    for (int k = 0; k < st.input_count; ++k)
+      if (is_rolled(st, k))
+        for_rolls(st.inputs[k].id, [&](int d, int64 amount) {
+          vec<int64>& c = cuts[l.rank - shapes_[st.inputs[k].id].rank + d];
+          int i = c.size();
+          for (int j = 0; j < c.size(); ++j)
+            if (c[j] == amount) return;
+          for (c.push(amount); c[i - 1] > amount; --i) c[i] = c[i - 1], c[i - 1] = amount;
+        });
+    int64 first[max_rank] = {}, extent[max_rank] = {};
+    int at[max_rank] = {};
+    for (;;) {
+      for (int d = 0; d < l.rank; ++d) first[d] = cuts[d][at[d]], extent[d] = cuts[d][at[d] + 1] - first[d];
+      f(static_cast<const int64*>(first), static_cast<const int64*>(extent));
+      int d = l.rank - 1;
+      for (; d >= 0 && ++at[d] == cuts[d].size() - 1; --d) at[d] = 0;
+      if (d < 0) return;
+    }
+  }
+  template <class Arch> void run_boxes(const stage_entry& st) {
+    const loop_dims l = dims_of(st);
+    for_boxes(st, l, [&](const int64* first, const int64* extent) {
+      planned_loop p(st);
+      plan_box(st, l, first, extent, p);
+      run_plan<Arch>(st, p.plan);
+    });
+  }
+  void plan_box(const stage_entry& st, const loop_dims& l, const int64* first, const int64* extent, planned_loop& p) const {
+    walk* const walks = p.table.walks.get();
+    bind(st, l, walks, p.table.numbers.get(), p.table.by_dim.get(), nullptr, nullptr);
+    for (int w = 0; w < st.input_count + st.root_count; ++w) {
+      int64 at[max_rank];
+      for (int d = 0; d < l.rank; ++d) at[d] = first[d];
+      if (w < st.input_count && is_rolled(st, w))
+        for_rolls(st.inputs[w].id, [&](int d, int64 amount) {
+          const int own = l.rank - shapes_[st.inputs[w].id].rank + d;
+          at[own] += first[own] < amount ? l.extent[own] - amount : -amount;
+        });
+      int64 offset = 0;
+      for (int d = 0; d < l.rank; ++d) offset += at[d] * p.table.by_dim[w][d];
+      p.offset[w] = offset;
+      walks[w].base += static_cast<uint64>(offset);
+    }
+    loop_dims box = l;
+    for (int d = 0; d < l.rank; ++d) box.extent[d] = extent[d];
+    plan_loop(st, box, walks, p.table.numbers.get(), p.table.by_dim.get(), p.plan);
+  }
+
+  loop_dims dims_of(const stage_entry& st) const {
     loop_dims l;
     const shape_value& space_shape = loops_[static_cast<int>(&st - e_.stages)];
     l.rank = space_shape.rank;
@@ -126,15 +300,24 @@ class SINTER_HIDDEN loop_runner : protected run_values {
       l.extent[d] = space_shape[d];
       if (!(l.row_mask >> d & 1)) l.kept[l.kept_count++] = d;
     }
+    return l;
+  }
+  template <class Arch> void run_loops(const stage_entry& st, const char* product = nullptr, const int64* product_strides = nullptr) {
+    loop_dims l = dims_of(st);
     walk_table t(st.input_count + st.root_count + st.total_count + 1);
     bind(st, l, t.walks.get(), t.numbers.get(), t.by_dim.get(), product, product_strides);
     loop<Arch>(st, l, t.walks.get(), t.numbers.get(), t.by_dim.get());
   }
 
   template <class Arch> void loop(const stage_entry& st, loop_dims& l, walk* walks, double* numbers, int64 (*by_dim)[max_rank]) {
+    loop_plan p(st);
+    plan_loop(st, l, walks, numbers, by_dim, p);
+    run_plan<Arch>(st, p);
+  }
+  void plan_loop(const stage_entry& st, loop_dims& l, walk* walks, double* numbers, int64 (*by_dim)[max_rank], loop_plan& p) const {
     const int position = st.input_count + st.root_count + st.total_count;
     // totals: row-major over the dims that stay
-    int64 total_n[max_inputs];
+    scratch_array<int64>& total_n = p.total_n;
     for (int t = 0; t < st.total_count; ++t) {
       uint32 mask;
       if (st.totals[t].in_row_space) {
@@ -167,7 +350,7 @@ class SINTER_HIDDEN loop_runner : protected run_values {
     for (int k = 0; k < st.input_count; ++k)
       if (st.inputs[k].kind == input_kind::memory || st.inputs[k].kind == input_kind::product) order_by[order_count++] = k;
 
-    geometry g;
+    geometry& g = p.g;
     g.walks = walks, g.numbers = numbers;
     int64 extent[max_rank];
     for (int d = 0; d < l.rank; ++d) extent[d] = l.extent[d];
@@ -231,14 +414,20 @@ class SINTER_HIDDEN loop_runner : protected run_values {
     for (int i = 0; i < g.kept_rank; ++i) units *= g.kept[i];
 
     // chunks: fixed by the shape alone
-    int64 per_chunk = unit_work >= chunk_work ? 1 : chunk_work / (unit_work ? unit_work : 1);
-    bool shared_totals = false;
+    int64& per_chunk = p.per_chunk;
+    per_chunk = unit_work >= chunk_work ? 1 : chunk_work / (unit_work ? unit_work : 1);
+    bool& shared_totals = p.shared_totals;
     for (int t = 0; t < st.total_count; ++t)
       for (int i = 0; i < g.kept_rank; ++i)
         if (g.kept[i] > 1 && walks[st.input_count + st.root_count + t].kept[i] == 0) shared_totals = true;
     if (shared_totals && (units + per_chunk - 1) / per_chunk > 64) per_chunk = (units + 63) / 64;
-    const int64 chunks = units ? (units + per_chunk - 1) / per_chunk : 0;
-
+    p.units = units;
+  }
+  template <class Arch> void run_plan(const stage_entry& st, const loop_plan& p) {
+    const geometry& g = p.g;
+    const int64 units = p.units, per_chunk = p.per_chunk, chunks = units ? (units + per_chunk - 1) / per_chunk : 0;
+    const int64* const total_n = p.total_n.get();
+    const bool shared_totals = p.shared_totals;
     if (st.total_count == 0) {
       parallel_for<Arch>(chunks, [&](int64 c) {
         const int64 first = c * per_chunk;

@@ -12,34 +12,116 @@ class SINTER_HIDDEN cpu_run : convolve_runner {
   cpu_run(const program_entry& entry, const operand* leaves, const dims_slot* slots, result* results) : convolve_runner(entry, leaves, slots, results) {}
 
   template <class Arch> void run() {
+    if (prepare<Arch>()) execute<Arch>();
+  }
+  /// What depends on shapes and layouts alone. False if the shapes are none that the kernels take: then the results are there.
+  template <class Arch> bool prepare() {
     const int n = p_.size();
     shapes_ = vec<shape_value>(n, {});
     memory_ = vec<memory>(n, {});
-    vec<shape_value> leaf_shapes(p_.operand_count() + 1, {});
-    for (int i = 0; i < p_.operand_count(); ++i) leaf_shapes[i] = leaves_[i].shape;
-    const shape_fault f = infer_shapes(p_, &leaf_shapes[0], slots_, &shapes_[0]);
-    if (f.kind != shape_fault::none) raise<Arch>(p_, f, &shapes_[0]);
+    for (int i = 0; i < n; ++i)
+      if (p_.at(i).op == code::while_loop) [[unlikely]] steps_run_ = vec<int64>(n, -1);
+    find_shapes<Arch>();
     for (int i = 0; i < p_.operand_count(); ++i)
-      if (leaf_shapes[i].numel() == 0) [[unlikely]] {
+      if (leaves_[i].shape.numel() == 0) [[unlikely]] {
         const shape_fault empty = find_empty(p_, &shapes_[0]);
         if (empty.kind != shape_fault::none) raise<Arch>(p_, empty, &shapes_[0]);
       }
-    if (e_.check_bounds) e_.check_bounds(leaves_, slots_, &shapes_[0]);
     loops_ = vec<shape_value>(e_.stage_count, {});
     for (int s = 0; s < e_.stage_count; ++s)
-      if (!find_loops(e_.stages[s], e_.spaces, &shapes_[0], slots_, loops_[s])) [[unlikely]] return e_.interpret(leaves_, slots_, results_);
+      if (!find_loops(e_.stages[s], e_.spaces, &shapes_[0], slots_, loops_[s]) && !steps_run_.size()) [[unlikely]] return e_.interpret(leaves_, slots_, results_), false;
+    if (e_.check_bounds) e_.check_bounds(leaves_, slots_, &shapes_[0]);
     place<Arch>();
+    return true;
+  }
+  template <class Arch> void execute() {
+    for (int s = 0; s < e_.stage_count; ++s)
+      if (!idle(e_.stages[s])) run_stage<Arch>(e_.stages[s]);
+    deliver<Arch>();
+  }
+  /// The same again, with operands and results at other places.
+  template <class Arch> void execute_again() {
+    if (e_.check_bounds) e_.check_bounds(leaves_, slots_, &shapes_[0]);
+    for (int k = 0; k < direct_.size(); ++k) memory_[direct_[k].value].data = results_[direct_[k].result].data;
     for (int s = 0; s < e_.stage_count; ++s) {
       const stage_entry& st = e_.stages[s];
       if (idle(st)) continue;
-      const traffic t = traffic_of(p_, e_.stages, e_.stage_count, st, &shapes_[0], [&](int id) { return memory_[id].mode == write_skip; });
-      count_launch(t.reads + t.writes);
-      if (st.kind == kernel_kind::contract) st.multiply(*this, st);
-      else run_loops<Arch>(st);
+      if (st.kind == kernel_kind::loop) {
+        st.iterate(*this, st);
+      } else if (st.kind == kernel_kind::contract || (!runs_in_boxes(st) && reads_rolled(st))) {
+        run_stage<Arch>(st);
+      } else {
+        if (!moved_.size()) moved_ = vec<int64>(e_.stage_count, -1);
+        if (moved_[s] < 0) moved_[s] = bytes_moved(st);
+        count_launch(moved_[s]);
+        run_planned<Arch>(s);
+      }
     }
     deliver<Arch>();
   }
+
+  /// While_loop `id` has run: what follows it gets its shapes and its memory.
+  template <class Arch> void know_steps(int id, int64 steps) {
+    steps_run_[id] = steps;
+    find_shapes<Arch>();
+    for (int s = 0; s < e_.stage_count; ++s)
+      if (shape_value loop; find_loops(e_.stages[s], e_.spaces, &shapes_[0], slots_, loop)) loops_[s] = loop;
+      else fail<shape_error, Arch>("while_loop: what follows it has shapes that no kernel takes");
+    place<Arch>();
+  }
+  /// Has it a while_loop that leaves slices, as many as it had steps?
+  bool is_ragged() const {
+    for (int i = 0; i < p_.size(); ++i)
+      if (p_.at(i).op == code::element && p_.at(p_.at(i).a).op == code::while_loop && loop_output::decode(p_.at(i).b).kind == loop_output::slice) return true;
+    return false;
+  }
+
+  /// Runs a stage whose operands are rolled in boxes, or makes rolled copies for it.
+  template <class Arch> static bool run_rolled(cpu_run& run, const stage_entry& st) {
+    if (runs_in_boxes(st)) return run.run_boxes<Arch>(st), true;
+    run.copy_rolled<Arch>(st);
+    return false;
+  }
+
+  const program_view& program() const { return p_; }
+  const dims_slot* slots() const { return slots_; }
+  const shape_value* shapes() const { return &shapes_[0]; }
+  /// Value `id`, which is in memory.
+  operand value(int id) const {
+    operand o;
+    o.shape = shapes_[id];
+    o.data = strides_of(id, o.strides);
+    return o;
+  }
+  bool wanted(int id) const { return memory_[id].mode != write_skip; }
+
+ private:
+  template <class Arch> void find_shapes() {
+    vec<shape_value> leaf_shapes(p_.operand_count() + 1, {});
+    for (int i = 0; i < p_.operand_count(); ++i) leaf_shapes[i] = leaves_[i].shape;
+    const shape_fault f = infer_shapes(p_, &leaf_shapes[0], slots_, &shapes_[0], steps_run_.size() ? &steps_run_[0] : nullptr);
+    if (f.kind != shape_fault::none) raise<Arch>(p_, f, &shapes_[0]);
+  }
+  vec<int64> moved_;  ///< bytes of each stage, for execute_again
+
+  int64 bytes_moved(const stage_entry& st) const {
+    const traffic t = traffic_of(p_, e_.stages, e_.stage_count, st, &shapes_[0], [&](int id) { return memory_[id].mode == write_skip; });
+    return t.reads + t.writes;
+  }
+  template <class Arch> void run_stage(const stage_entry& st) {
+    if (st.kind == kernel_kind::loop) return st.iterate(*this, st);
+    count_launch(bytes_moved(st));
+    if (e_.run_rolled && reads_rolled(st) && e_.run_rolled(*this, st)) return;
+    if (st.kind == kernel_kind::contract) st.multiply(*this, st);
+    else run_loops<Arch>(st);
+    if (e_.run_rolled) forget_rolled();
+  }
 };
+
+// cpu/iterate.hpp
+template <class P, int Id, class Arch> void iterate(cpu_run& run, const stage_entry& st);
+template <class P, int Id, class Arch> void iterate_while(cpu_run& run, const stage_entry& st);
+template <class P, int Id, class Arch> void run_branch(cpu_run& run, const stage_entry& st);
 
 // --- tables of a program -------------------------------------------------------------------------------------------
 
@@ -58,6 +140,16 @@ template <class P, int S, class Arch> struct stage_tables {
   using SP = stage_program<P, S>;
   using K = kernel<SP, Arch>;
   static constexpr auto st = schedule_of<P>.stages[S];
+  static constexpr stage_entry loop_entry() {
+    stage_entry e{};
+    e.kind = st.kind, e.contract = st.contract, e.root_count = st.root_count, e.roots = schedule_of<P>.roots + st.first_root;
+    constexpr code op = P::at(st.contract).op;
+    if constexpr (op == code::scan) e.iterate = &iterate<P, st.contract, Arch>;
+    else if constexpr (op == code::cond) e.iterate = &run_branch<P, st.contract, Arch>;
+    else e.iterate = &iterate_while<P, st.contract, Arch>;
+    e.prologue_of = st.prologue_of;
+    return e;
+  }
   static constexpr auto levels = [] {
     struct { level root[SP::result_count + 1] = {}; bool row[SP::operand_count + 1] = {}; bool positions = false; } out;
     for (int i = 0; i < SP::size; ++i) {
@@ -72,7 +164,7 @@ template <class P, int S, class Arch> struct stage_tables {
     return {st.kind, st.contract, st.loop, st.root_count, static_cast<uint16>(SP::operand_count), static_cast<uint16>(levels_of<SP>.totals),
             st.row_tag, schedule_of<P>.roots + st.first_root, inputs_of<P, S>.v, levels.root, levels.row, totals_of<P, S>.v,
             reductions_of<P, S>.v, stage_source<P, S>::cut.reduction_count,
-            K::N, K::most_groups, is_plain_product<P, S>(), levels.positions, &K::run, &K::clear, &K::merge, &K::finish, &total_size, contract_entry(), st.prologue_of};
+            K::N, K::most_groups, is_plain_product<P, S>(), levels.positions, &K::run, &K::clear, &K::merge, &K::finish, &total_size, contract_entry(), nullptr, st.prologue_of};
   }
   static constexpr auto contract_entry() -> void (*)(contract_runner&, const stage_entry&) {
     if constexpr (st.kind != kernel_kind::contract) return nullptr;
@@ -82,17 +174,26 @@ template <class P, int S, class Arch> struct stage_tables {
   static int64 total_size(int k) { return K::total_size(k); }
 };
 
+template <class P, int S, class Arch> constexpr stage_entry stage_entry_of() {
+  if constexpr (schedule_of<P>.stages[S].kind == kernel_kind::loop) return stage_tables<P, S, Arch>::loop_entry();
+  else return stage_tables<P, S, Arch>::entry();
+}
 template <class P, class Arch, std::size_t... S> constexpr auto make_stages(std::index_sequence<S...>) {
-  struct { stage_entry v[sizeof...(S) + 1]; } out{{stage_tables<P, static_cast<int>(S), Arch>::entry()..., {}}};
+  struct { stage_entry v[sizeof...(S) + 1]; } out{{stage_entry_of<P, static_cast<int>(S), Arch>()..., {}}};
   return out;
 }
 template <class P, class Arch> inline constexpr auto stages_of =
     make_stages<P, Arch>(std::make_index_sequence<static_cast<std::size_t>(schedule_of<P>.count)>());
+template <class P> constexpr bool has_rolls() {
+  for (int i = 0; i < P::size; ++i)
+    if (P::at(i).op == code::roll) return true;
+  return false;
+}
 template <class P> constexpr bool delivers() {
   if (P::result_count > 1) return true;
   for (int i = 0; i < P::size; ++i)
-    if (P::at(i).op == code::output && (P::at(i).c || schedule_of<P>.memory[P::at(i).a])) return true;
-  return false;
+    if (P::at(i).op == code::output && (P::at(i).c || schedule_of<P>.memory[P::at(i).a] || P::at(P::at(i).a).op == code::element)) return true;
+  return has_rolls<P>();
 }
 /// Are there shapes that the kernels of P do not take? It needs operands that broadcast beside a reduction or product.
 template <class P, std::size_t... S> constexpr bool may_misfit(std::index_sequence<S...>) {
@@ -111,11 +212,14 @@ template <class P, class Arch> void interpret_program(const operand* leaves, con
   interpret<Arch>(view_of<P>, leaves, slots, results);
 }
 template <class P, class Arch> inline constexpr program_entry entry_of = [] {
-  program_entry e{bare_view_of<P>, stages_of<P, Arch>.v, schedule_of<P>.count, schedule_of<P>.memory, schedule_of<P>.written, schedule_of<P>.spaces, nullptr, nullptr, nullptr};
+  program_entry e{bare_view_of<P>, stages_of<P, Arch>.v, schedule_of<P>.count, schedule_of<P>.memory, schedule_of<P>.written, schedule_of<P>.spaces, nullptr, nullptr, nullptr, nullptr};
   if constexpr (may_misfit<P>(std::make_index_sequence<static_cast<std::size_t>(schedule_of<P>.count)>())) e.interpret = &interpret_program<P, Arch>;
+  if constexpr (has_rolls<P>()) e.run_rolled = &cpu_run::run_rolled<Arch>;
   if constexpr (delivers<P>()) e.sum_into = &sum_into<Arch>;
   if constexpr (bounds_of<P>.count > 0) e.check_bounds = &check_bounds<P, Arch>;
   return e;
 }();
 
 }  // namespace sinter::inline v0::detail::inline SINTER_TARGET
+
+#include "iterate.hpp"

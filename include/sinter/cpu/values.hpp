@@ -27,23 +27,42 @@ class SINTER_HIDDEN run_values {
     bool scratch = false;
     bool read = false;  ///< a later stage reads it
   };
+  /// A value that a kernel writes where a result is wanted.
+  struct direct {
+    uint16 value, result;
+  };
   const program_entry& e_;
   const program_view& p_;
   const operand* leaves_;
   const dims_slot* slots_;
   result* results_;
   vec<shape_value> shapes_;
+  vec<int64> steps_run_;    ///< of while_loops
   vec<shape_value> loops_;  ///< of each stage
   vec<memory> memory_;
+  vec<direct> direct_;
+  vec<uint16> late_;  ///< outputs that no kernel writes in place
 
   uint32 row_mask(const stage_entry& st, int rank) const { return st.row_tag ? resolve_tag(st.row_tag, rank, slots_) : 0; }
   static void count_launch(int64 bytes) {
     ++counters().launches;
     counters().bytes += static_cast<uint64>(bytes);
   }
-  int base_of(int i) const {
-    while (e_.memory[i] && p_.at(i).op != code::leaf) i = p_.at(i).a;
-    return i;
+  /// Is value i that of its operand, seen otherwise: without dims of extent 1, or rolled and not written?
+  bool is_view(int i) const {
+    const code op = p_.at(i).op;
+    return (e_.memory[i] && op != code::leaf) || (op == code::roll && !memory_[i].data);
+  }
+  void mark_read(int i) {
+    for (;; i = p_.at(i).a) {
+      memory_[i].read = true;
+      if (!is_view(i)) return;
+    }
+  }
+  char* data_of(int i) const {
+    while (is_view(i)) i = p_.at(i).a;
+    const instruction x = p_.at(i);
+    return x.op == code::leaf ? leaves_[x.a].data : memory_[i].data;
   }
   static int64 row_major(const shape_value& s, int64* strides) {
     int64 step = 1;
@@ -81,12 +100,18 @@ class SINTER_HIDDEN run_values {
 
   /// Decides where every written value lives.
   template <class Arch> void place() {
+    late_ = vec<uint16>();
+    const auto is_known = [&](int v) {
+      for (int d = 0; d < shapes_[v].rank; ++d)
+        if (shapes_[v][d] < 0) return false;
+      return true;
+    };
     for (int s = 0; s < e_.stage_count; ++s) {
       const stage_entry& st = e_.stages[s];
       for (int k = 0; k < st.input_count; ++k)
-        if (st.inputs[k].kind == input_kind::memory) memory_[base_of(st.inputs[k].id)].read = true;
-      if (st.kind == kernel_kind::contract)
-        memory_[base_of(p_.at(st.contract).a)].read = memory_[base_of(p_.at(st.contract).b)].read = true;
+        if (st.inputs[k].kind == input_kind::memory) mark_read(st.inputs[k].id);
+      if (st.kind == kernel_kind::contract) mark_read(p_.at(st.contract).a), mark_read(p_.at(st.contract).b);
+      if (st.kind == kernel_kind::loop) for_loop_operands(p_, st.contract, [&](int o) { mark_read(o); });
     }
     for (int s = 0; s < e_.stage_count; ++s)
       if (e_.stages[s].prologue_of != no_value) memory_[e_.stages[s].roots[0]].read = false;
@@ -94,44 +119,47 @@ class SINTER_HIDDEN run_values {
     for (int i = 0; i < p_.size(); ++i)
       if (p_.at(i).op == code::output && results_[p_.at(i).b].mode != write_skip) {
         ++uses[p_.at(i).a];
-        if (e_.memory[p_.at(i).a]) memory_[base_of(p_.at(i).a)].read = true;
+        if (e_.memory[p_.at(i).a]) mark_read(p_.at(i).a);
       }
     for (int i = 0; i < p_.size(); ++i) {
       if (p_.at(i).op != code::output) continue;
       const int v = p_.at(i).a;
       result& r = results_[p_.at(i).b];
-      if (r.mode == write_skip) continue;
+      if (r.mode == write_skip || !is_known(v)) continue;
       if (!r.data) {  // allocate it
         r.shape = shapes_[v];
         fresh_strides(r.shape, r.strides);
         allocate_result<Arch>(&r, p_.at(v).type);
       }
       memory& m = memory_[v];
-      const bool same = r.shape == shapes_[v] && !e_.memory[v];
+      const bool same = r.shape == shapes_[v] && !e_.memory[v] && (p_.at(v).op != code::element || r.mode == write_store);
       if (same && !m.data && (r.mode == write_store || (uses[v] == 1 && !m.read))) {
         m.data = r.data;
         for (int d = 0; d < r.shape.rank; ++d) m.strides[d] = r.strides[d];
         m.mode = r.mode;
+        direct_.push({static_cast<uint16>(v), p_.at(i).b});
       }
     }
     for (int v = 0; v < p_.size(); ++v) {
       memory& m = memory_[v];
-      if (m.data || !e_.written[v] || (!m.read && uses[v] == 0)) continue;
+      if (m.data || !e_.written[v] || (!m.read && uses[v] == 0) || !is_known(v)) continue;
       m.bytes = bytes_for<Arch>(shapes_[v], size_of(p_.at(v).type));
       m.data = static_cast<char*>(host_alloc<Arch>(m.bytes));
       fresh_strides(shapes_[v], m.strides);
       m.mode = write_store;
       m.scratch = true;
     }
+    for (int i = 0; i < p_.size(); ++i) {
+      if (p_.at(i).op != code::output) continue;
+      const result& r = results_[p_.at(i).b];
+      if (r.mode != write_skip && !(memory_[p_.at(i).a].data == r.data && r.data)) late_.push(static_cast<uint16>(i));
+    }
   }
   /// Results that could not be written in place by a kernel: several results of one value, sums to a leaf's shape.
   template <class Arch> void deliver() {
-    for (int i = 0; i < p_.size(); ++i) {
-      if (p_.at(i).op != code::output) continue;
-      const int v = p_.at(i).a;
+    for (int k = 0; k < late_.size(); ++k) {
+      const int i = late_[k], v = p_.at(i).a;
       result& r = results_[p_.at(i).b];
-      if (r.mode == write_skip) continue;
-      if (memory_[v].data == r.data && r.data) continue;
       int64 strides[max_rank];
       const char* from = strides_of(v, strides);
       count_launch(bytes_of(p_, &shapes_[0], v) + r.shape.numel() * size_of(p_.at(v).type));
@@ -148,6 +176,7 @@ class SINTER_HIDDEN run_values {
   /// Strides of value `id` along its own dims, in elements, 0 where its extent is 1; data of its base.
   char* strides_of(int id, int64* strides) const {
     const instruction x = p_.at(id);
+    if (x.op == code::roll && !memory_[id].data) return strides_of(x.a, strides);  // who reads it knows
     if (e_.memory[id] && x.op != code::leaf) {
       int64 inner[max_rank];
       char* data = strides_of(x.a, inner);

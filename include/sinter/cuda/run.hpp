@@ -392,8 +392,18 @@ template <class P, int S, template <class> class Kernels> struct stage_tables {
             K::elementwise, facts.positions, Kernels<SP>::value(), product()};
   }
 };
+template <class P> constexpr bool runs_on_device() {
+  for (int i = 0; i < P::size; ++i)
+    if (P::at(i).is_loop() || P::at(i).op == code::roll) return false;
+  return true;
+}
+template <class P, int S, template <class> class Kernels> constexpr stage_entry stage_of() {
+  static_assert(runs_on_device<P>(), "sinter: loops (scan, cond, while_loop) and rolled operands run on the CPU: x.to(st::cpu) first");
+  if constexpr (runs_on_device<P>()) return stage_tables<P, S, Kernels>::row();
+  else return {};
+}
 template <class P, template <class> class Kernels, int... S> constexpr auto make_stages(ints<S...>) {
-  struct { stage_entry v[sizeof...(S) + 1]; } out{{stage_tables<P, S, Kernels>::row()..., {}}};
+  struct { stage_entry v[sizeof...(S) + 1]; } out{{stage_of<P, S, Kernels>()..., {}}};
   return out;
 }
 template <class P, template <class> class Kernels> inline constexpr auto stages_of = make_stages<P, Kernels>(count_to<schedule_of<P>.count>{});

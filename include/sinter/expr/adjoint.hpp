@@ -3,6 +3,7 @@
 // with the forward ones by hash-consing. It knows nothing of kernels, devices or storage.
 #pragma once
 #include "../op/reduction.hpp"
+#include "loop.hpp"
 #include "sym.hpp"
 
 namespace sinter::inline v0::detail::inline SINTER_TARGET {
@@ -25,6 +26,9 @@ constexpr sym sum_to_operand(graph& g, sym d, sym v, sym y) {
   return d;
 }
 
+/// Appends the adjoint of loop i, given the gradients `d` of its elements, and calls give(operand, gradient) (expr/derive.hpp).
+template <class Give> constexpr void loop_adjoint(graph& g, int i, const vec<bool>& active, const vec<uint16>& d, const Give& give);
+
 /// Appends the gradients of the values in `roots`, given their cotangents in `seeds`, with respect to the
 /// instructions marked in `wanted`. Returns, for each instruction of the forward part, the id of its gradient
 /// or 0xffff where there is none.
@@ -33,17 +37,20 @@ constexpr vec<uint16> adjoint(graph& g, const vec<uint16>& roots, const vec<uint
   vec<bool> active(n, false);
   for (int i = 0; i < n; ++i) {
     const instruction x = g.at(i);
-    bool on = wanted[i];
+    bool on = wanted[i], number = is_floating(x.type);
     switch (x.op) {
       case code::leaf: case code::scalar: case code::literal: case code::index: case code::extent: case code::window: case code::output: break;
-      case code::expand: case code::cast: case code::squeeze: case code::unsqueeze: case code::reduce: on = on || active[x.a]; break;
+      case code::expand: case code::cast: case code::squeeze: case code::unsqueeze: case code::reduce: case code::roll: case code::element:
+        on = on || active[x.a];
+        break;
+      case code::list: case code::scan: case code::cond: case code::while_loop: on = active[x.a] || (x.op == code::list && x.c && active[x.b]), number = true; break;
       case code::contract: case code::convolve: on = on || active[x.a] || active[x.b]; break;
       default: {
         const int k = g.descr(i)->arity;
         on = on || active[x.a] || (k > 1 && active[x.b]) || (k > 2 && active[x.c]);
       }
     }
-    active[i] = on && is_floating(x.type);
+    active[i] = on && number;
   }
 
   vec<uint16> d(n, 0xffff);
@@ -56,14 +63,23 @@ constexpr vec<uint16> adjoint(graph& g, const vec<uint16>& roots, const vec<uint
     if (active[roots[i]]) give(roots[i], g.at_sym(seeds[i]));
 
   for (int i = n - 1; i >= 0; --i) {
-    if (d[i] == 0xffff) continue;
     const instruction x = g.at(i);
+    if (x.is_loop()) {
+      if (active[i]) loop_adjoint(g, i, active, d, give);
+      continue;
+    }
+    if (d[i] == 0xffff) continue;
     const sym y = g.at_sym(i), dy = g.at_sym(d[i]);
     switch (x.op) {
       case code::leaf: case code::scalar: case code::literal: case code::index: case code::extent: case code::window: case code::output: break;
+      case code::element: case code::list: break;  // with the loop
+      case code::roll: give(x.a, g.roll(dy, count_bits(x.b - 1u), -roll_amount(x.c))); break;
       case code::cast: give(x.a, dy); break;
       case code::expand: give(x.a, sum_to_operand(g, dy, g.at_sym(x.a), y)); break;
-      case code::squeeze: give(x.a, g.unsqueeze(dy, {x.b, g.at(x.a).rank - x.rank})); break;
+      case code::squeeze:  // a number stays one: it needs no memory
+        if (g.at(dy.id).op == code::literal) give(x.a, g.expand(dy, g.at_sym(x.a)));
+        else give(x.a, g.unsqueeze(dy, {x.b, g.at(x.a).rank - x.rank}));
+        break;
       case code::unsqueeze: give(x.a, g.squeeze(dy, {x.b, x.rank - g.at(x.a).rank})); break;
       case code::reduce: {
         const sym in = g.at_sym(x.a);

@@ -28,15 +28,20 @@ template <class P> constexpr bool complex_fits() {
 
 constexpr void list_parts(vec<sym>& to, sym x) { to.push(x); }
 constexpr void list_parts(vec<sym>& to, complex_sym z) { to.push(z.re), to.push(z.im); }
-/// The dtype of parts in which values meet: float64 if it takes part, else float32.
+/// The dtype of parts in which values meet: float64 if it takes part, else float32. Numbers alone are float64, as what is made of
+/// them meets a tensor later.
 template <class... A> constexpr dtype part_type(graph& g, A... a) {
   vec<sym> parts;
   (list_parts(parts, a), ...);
-  bool numbers = true;  // alone are complex64
-  for (int i = 0; i < parts.size(); ++i) numbers = numbers && g[parts[i].id].weak;
-  return !numbers && g.common_type(&parts[0], parts.size()) == dtype::f64 ? dtype::f64 : dtype::f32;
+  return g.common_type(&parts[0], parts.size()) == dtype::f64 ? dtype::f64 : dtype::f32;
 }
-constexpr sym cast_parts(sym x, dtype t) { return x.g->cast(x, t); }
+constexpr bool all_numbers(graph& g, const vec<sym>& parts) {
+  for (int i = 0; i < parts.size(); ++i)
+    if (!g[parts[i].id].weak) return false;
+  return true;
+}
+// Numbers stay numbers: a cast would make them operands like others.
+constexpr sym cast_parts(sym x, dtype t) { return (*x.g)[x.id].weak ? x : x.g->cast(x, t); }
 constexpr complex_sym cast_parts(complex_sym z, dtype t) { return {cast_parts(z.re, t), cast_parts(z.im, t)}; }
 
 template <class Op, class... A> constexpr auto apply_complex(graph& g, A... a) {
@@ -44,7 +49,10 @@ template <class Op, class... A> constexpr auto apply_complex(graph& g, A... a) {
     return apply_primitive<op::real_needed>(g.literal(0, dtype::f32));
   } else if constexpr (Op::info.result == result_type::second) {
     return [&](auto first, auto... rest) {
-      const dtype t = part_type(g, rest...);
+      vec<sym> condition, choices;
+      list_parts(condition, first), (list_parts(choices, rest), ...);
+      const bool only_choices = all_numbers(g, choices) && !all_numbers(g, condition);  // are complex64
+      const dtype t = only_choices ? dtype::f32 : part_type(g, rest...);
       return complex_form<Op>::of(first, cast_parts(rest, t)...);
     }(a...);
   } else {

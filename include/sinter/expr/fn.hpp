@@ -21,7 +21,8 @@ template <class F> struct function {
 /// once however often the body uses them: inside the body a name is a name, not a copy of a formula.
 template <auto F> struct fn {
   constexpr fn() = default;
-  template <class... X> requires operands<X...> constexpr applied<composed::function<std::remove_const_t<decltype(F)>>, X...> operator()(X&&... x) const {
+  template <class... X> requires((expression<X> || number<X> || detail::same<detail::bare<X>, step_count>) && ...) && (expression<X> || ...)
+  constexpr applied<composed::function<std::remove_const_t<decltype(F)>>, X...> operator()(X&&... x) const {
     return apply<composed::function<std::remove_const_t<decltype(F)>>>(static_cast<X&&>(x)...);
   }
   /// y = F(x...), written into y as y.copy_(F(x...)) does, with operands that are borrowed for the call: nothing is counted,

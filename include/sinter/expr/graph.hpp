@@ -6,6 +6,9 @@
 
 namespace sinter::inline v0 {
 
+/// So many elements are interpreted at a time.
+inline constexpr int interpreted_block = 32;
+
 /// What the builder must know of an op, without its type.
 struct op_descr {
   op_info info;
@@ -15,8 +18,9 @@ struct op_descr {
   bool single = true;  ///< a reduction whose state is one element
   /// The derivative rule: fills out[i] with the gradient of operand i, or leaves it none.
   void (*rule)(sym dy, sym y, const sym* x, axes d, sym* out) = nullptr;
-  /// One element, for interpretation; null for reductions.
-  double (*value)(const double* x) = nullptr;
+  /// interpreted_block elements, for interpretation; null for reductions.
+  void (*values)(const double* const* x, double* y) = nullptr;
+  /// One element in integers.
   int64 (*integer)(const int64* x) = nullptr;
   /// A whole reduction of n elements, `stride` apart, for interpretation.
   double (*fold)(const double* x, int64 n, int64 stride) = nullptr;
@@ -79,6 +83,51 @@ class graph {
 
   bool reads_parts = false;  ///< of complex elements: what kernels should be quick at
 
+  /// This graph is the body of a loop in `outer`: symbols of `outer` that a function of the body names become operands,
+  /// listed in `lifted`, the first of which has number `first`.
+  constexpr void lift_from(graph& outer, detail::vec<sym>& lifted, int first) { outer_ = &outer, lifted_ = &lifted, first_lifted_ = first; }
+  /// x as a value of this graph.
+  constexpr sym here(sym x) {
+    if (x.g == this || x.none() || !outer_) return x;
+    x = outer_->here(x);
+    for (int i = 0; i < lifted_->size(); ++i)
+      if ((*lifted_)[i].id == x.id) return constant(*outer_, x, first_lifted_ + i);
+    if (outer_->at(x.id).op != code::literal) lifted_->push(x);
+    return constant(*outer_, x, first_lifted_ + lifted_->size() - 1);
+  }
+  /// How many loops lie around this graph.
+  constexpr int depth() const { return outer_ ? 1 + outer_->depth() : 0; }
+  /// Value x of the graph around this one as operand `number`; a literal as itself.
+  constexpr sym constant(const graph& outer, sym x, int number) {
+    item it = outer[x.id];
+    if (it.ins.op == code::literal) return literal(detail::literal_value(outer.pool()[it.ins.a]), it.ins.type, it.weak);
+    it.ins = make(code::leaf, it.ins.type, it.ins.rank, number);
+    it.tag = 0, it.next = 0xffff;
+    return add(it);
+  }
+  /// Gives operands and outputs other numbers: `operand(number)`, and `result(output)` of an output that is summed to an operand.
+  template <class O, class R> constexpr void renumber(O operand, R result) {
+    for (int i = 0; i < items_.size(); ++i) {
+      instruction& x = items_[i].ins;
+      if (x.op == code::leaf && x.c) {
+        uint64 covers = 0;
+        for (int k = 0; k < 64; ++k)
+          if (pool_[x.c - 1] >> k & 1) {
+            const int to = operand(k);
+            if (to >= 0 && to < 64) covers |= uint64{1} << to;
+          }
+        x.c = covers ? static_cast<uint16>(1 + pool(covers)) : uint16{0};
+      }
+      if (x.op == code::leaf || x.op == code::scalar) x.a = static_cast<uint16>(operand(x.a));
+      if (x.op == code::output) x.b = static_cast<uint16>(result(x)), x.c = static_cast<uint16>(1 + operand(x.c - 1));
+    }
+  }
+  /// Gives run-time numbers that are operand `from` another operand number.
+  constexpr void move_scalar(int from, int to) {
+    for (int i = 0; i < items_.size(); ++i)
+      if (items_[i].ins.op == code::scalar && items_[i].ins.a == from) items_[i].ins.a = static_cast<uint16>(to);
+  }
+
   constexpr graph() { for (auto& h : heads_) h = 0xffff; }
   /// A finished graph from its parts. To read: what is added to it is not looked up among these.
   constexpr graph(const item* items, int size, const op_descr* const* ops, int op_count, const uint64* pool, int pool_size) : graph() {
@@ -137,6 +186,7 @@ class graph {
   constexpr sym extent(sym x, axes d, dtype t) { return add({make(code::extent, t, 0, x.id, static_cast<int>(d.tag))}); }
 
   constexpr sym expand(sym x, sym like) {
+    x = here(x), like = here(like);
     if (at(like.id).rank == 0 && at(x.id).rank == 0) return x;
     return add_inferred(make(code::expand, at(x.id).type, at(like.id).rank, x.id, like.id));
   }
@@ -159,6 +209,7 @@ class graph {
     return add_inferred(make(code::unsqueeze, in.type, in.rank + d.count, x.id, static_cast<int>(d.tag)));
   }
   constexpr sym contract(sym a, sym b, const contraction& labels) {
+    a = here(a), b = here(b);
     const dtype t = promote(at(a.id).type, at(b.id).type), in = computed_in(t);  // small types are summed in larger ones
     a = cast(a, in), b = cast(b, in);
     return cast(add({make(code::contract, in, labels.rank_c, a.id, b.id, pool(labels.encode()))}), t);
@@ -172,6 +223,57 @@ class graph {
     a = cast(a, in), b = cast(b, in);
     return cast(add({make(code::convolve, in, at(a.id).rank, a.id, b.id, window.id)}), t);
   }
+  /// x rolled by `amount` along dim d. Element-wise ops are computed from rolled operands, so that rolls meet leaves.
+  constexpr sym roll(sym x, int d, int amount) {
+    const item it = items_[x.id];
+    const instruction& i = it.ins;
+    if (amount == 0 || it.ones >> d & 1) return x;
+    if (i.op == code::roll && i.b == 1u << d) return roll(at_sym(i.a), d, amount + roll_amount(i.c));
+    if (i.op == code::roll && i.b > 1u << d) {  // in the order of their dims
+      const int outer = detail::count_bits(i.b - 1u);
+      return roll(roll(at_sym(i.a), d, amount), outer, roll_amount(i.c));
+    }
+    if (i.op == code::cast && !computes_functions(x.id)) return cast(roll(at_sym(i.a), d, amount), i.type);
+    if (i.is_op() && !computes_functions(x.id)) {
+      const op_descr* op = ops_[i.op_index()];
+      const uint16 in[] = {i.a, i.b, i.c};
+      sym rolled[3];
+      for (int k = 0; k < op->arity; ++k) {
+        const int own = d - (i.rank - items_[in[k]].ins.rank);
+        rolled[k] = own < 0 ? at_sym(in[k]) : roll(at_sym(in[k]), own, amount);
+      }
+      return apply(op, rolled, op->arity);
+    }
+    if (i.op == code::expand && i.rank == items_[i.a].ins.rank) {
+      const sym a = roll(at_sym(i.a), d, amount);
+      return expand(a, at_sym(i.b));
+    }
+    if (i.op == code::expand && d < i.rank - items_[i.a].ins.rank) return x;
+    return add_inferred(make(code::roll, i.type, i.rank, x.id, 1 << d, encode_roll(amount)));
+  }
+  /// Does element-wise value i take functions (exp, log, pow ...), which are better kept than computed twice?
+  constexpr bool computes_functions(int id) const {
+    detail::vec<bool> on(id + 1, false);
+    on[id] = true;
+    for (int k = id; k >= 0; --k) {
+      const instruction& x = at(k);
+      if (!on[k] || !(x.is_op() || x.op == code::cast || x.op == code::expand)) continue;
+      const op_descr* op = descr(k);
+      if (op && op->info.result == result_type::floating && op->arity != 2) return true;
+      if (op && op->info.name[0] == 'p' && op->info.name[1] == 'o' && op->info.name[2] == 'w' && !op->info.name[3]) return true;
+      on[x.a] = true;
+      if (op && op->arity > 1) on[x.b] = true;
+      if (op && op->arity > 2) on[x.c] = true;
+    }
+    return false;
+  }
+  /// A list of what a loop reads: `head` in front of `tail`.
+  constexpr sym list(sym head, sym tail) { return add({make(code::list, dtype::i64, 0, head.id, tail.none() ? 0 : tail.id, !tail.none())}); }
+  /// A loop or branch over a list of operands. `body`: pool index (expr/loop.hpp); `more`: the scan_mode, or a second body.
+  constexpr sym loop(code op, sym operands, int body, int more) { return add({make(op, dtype::i64, 0, operands.id, body, more)}); }
+  constexpr sym element(sym loop, loop_output which, dtype t, int rank) { return add({make(code::element, t, rank, loop.id, which.encode())}); }
+  /// Lets loop i run another body, which has all results of the one before.
+  constexpr void set_body(int i, int body) { items_[i].ins.b = static_cast<uint16>(body); }
   constexpr void output(sym x, int number, int summed_to = -1) {
     instruction i = make(code::output, at(x.id).type, at(x.id).rank, x.id, number, summed_to + 1);
     items_.push({i, 0, false, 0, 0xffff});
@@ -192,7 +294,7 @@ class graph {
       if (o.ins.rank > y.rank) y.rank = o.ins.rank;
     }
     if (!uniform) t = common_type(x + second, n - second);
-    if (second && t == dtype::f64 && items_[x[1].id].weak && items_[x[2].id].weak) t = dtype::f32, uniform = false;  // numbers alone
+    if (second && t == dtype::f64 && !weak && items_[x[1].id].weak && items_[x[2].id].weak) t = dtype::f32, uniform = false;  // a choice of numbers
     if (op->info.result == result_type::floating && !is_floating(t) && !is_complex(t)) t = dtype::f32, uniform = false;
     if (!uniform) {
       for (int i = second; i < n; ++i) x[i] = cast(x[i], t);
@@ -249,6 +351,16 @@ class graph {
     pool_.push(w);
     return pool_.size() - 1;
   }
+  /// The same for a run of words.
+  constexpr int pool(const detail::vec<uint64>& run) {
+    for (int i = 0; i + run.size() <= pool_.size(); ++i) {
+      int k = 0;
+      while (k < run.size() && pool_[i + k] == run[k]) ++k;
+      if (k == run.size()) return i;
+    }
+    for (int k = 0; k < run.size(); ++k) pool_.push(run[k]);
+    return pool_.size() - run.size();
+  }
   constexpr sym add(const item& it) {
     const instruction& x = it.ins;
     const uint32 h = bucket(x);
@@ -291,8 +403,9 @@ class graph {
   constexpr void infer(item& it, int arity) const {
     const instruction& x = it.ins;
     switch (x.op) {
-      case code::leaf: case code::scalar: case code::literal: case code::extent: case code::contract: case code::window: case code::convolve: case code::output: return;
-      case code::index: case code::cast: it.ones = items_[x.a].ones, it.tag = items_[x.a].tag; return;
+      case code::leaf: case code::scalar: case code::literal: case code::extent: case code::contract: case code::window: case code::convolve: case code::output:
+      case code::list: case code::scan: case code::cond: case code::while_loop: case code::element: return;
+      case code::index: case code::cast: case code::roll: it.ones = items_[x.a].ones, it.tag = items_[x.a].tag; return;
       case code::expand: it.ones = items_[x.b].ones, it.tag = items_[x.b].tag; return;
       case code::reduce:
         it.ones = items_[x.a].ones, it.tag = items_[x.a].tag;
@@ -340,6 +453,9 @@ class graph {
     heads_[in_bucket] = static_cast<uint16>(id);
     return at_sym(id);
   }
+  graph* outer_ = nullptr;
+  detail::vec<sym>* lifted_ = nullptr;
+  int first_lifted_ = 0;
   detail::vec<item> items_;
   detail::vec<const op_descr*> ops_;
   detail::vec<uint64> pool_;

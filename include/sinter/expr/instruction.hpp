@@ -23,7 +23,13 @@ enum class code : uint16 {
   output = 11,    ///< a is result number b; c: 1 + the leaf whose shape it is summed to (0: none)
   window = 12,    ///< no value: how the convolution that reads it runs. a: where its result's shape may come from; b: slot of its parameters; c: window_face
   convolve = 13,  ///< the face that window c says, from the other two faces a and b
-  // 14 to 31 are kept for: gather, scatter, scan, cond, while, barrier, element k of a multi-output instruction
+  roll = 14,      ///< a, rolled along its dim of mask b by roll_amount(c): y[i] = a[i - amount], indices modulo the extent
+  list = 15,      ///< no value: operand a of what reads the list, behind it the list b (c = 1) or nothing (c = 0)
+  scan = 16,      ///< a loop over the operands in list a; pool[b]: its body (loop_body); c: scan_mode
+  element = 17,   ///< output b (loop_output) of the loop or branch a
+  cond = 18,      ///< one of two bodies, once: pool[b] if the first operand of list a is true, else pool[c]
+  while_loop = 19,///< a loop over the operands in list a: body pool[b] as long as pool[c], a body of one bool, says so
+  // 20 to 31 are kept for: gather, scatter, barrier
   first_op = 32
 };
 
@@ -50,6 +56,10 @@ struct instruction {
   constexpr bool is_source() const { return op <= code::literal; }
   /// Reads only the shape of its operand a.
   constexpr bool reads_shape() const { return op == code::index || op == code::extent || op == code::window; }
+  /// Has several results, which `element` instructions name.
+  constexpr bool is_loop() const { return op == code::scan || op == code::cond || op == code::while_loop; }
+  /// Are b and c bodies?
+  constexpr bool has_two_bodies() const { return op == code::cond || op == code::while_loop; }
   /// A product: sums over what its two operands a and b share.
   constexpr bool is_product() const { return op == code::contract || op == code::convolve; }
 };
@@ -92,6 +102,49 @@ struct window_face {
   uint8 dims = 2;     ///< of X, K and Y
   constexpr uint16 encode() const { return static_cast<uint16>(kind | like << 2 | dims << 3); }
   static constexpr window_face decode(uint16 c) { return {static_cast<kind_t>(c & 3), (c & 4) != 0, static_cast<uint8>(c >> 3)}; }
+};
+
+/// Field c of a roll.
+constexpr uint16 encode_roll(int amount) { return static_cast<uint16>(amount + (1 << 13)); }
+constexpr int roll_amount(uint16 c) { return static_cast<int>(c) - (1 << 13); }
+
+/// What a loop runs a step: a program whose operands are the carried values, slices of the stacked ones, constants, and the
+/// step's number; its results are the next carried values, slices of stacked results, and what is summed over the steps. A branch
+/// is a loop of one step: constants, of which the condition is the first, and sums.
+/// Word in front of the body's program in the pool: five counts of 12 bits, and a flag.
+struct loop_body {
+  uint16 carries = 0, stacked = 0, constants = 0;  ///< operands, in this order; the step's number is the one behind
+  uint16 slices = 0, sums = 0;                     ///< results behind the `carries` carried ones, in this order
+  bool recompute = false;                          ///< the adjoint keeps carried values alone, and computes all else of a step again
+  constexpr int operand_count() const { return carries + stacked + constants; }
+  constexpr int result_count() const { return carries + slices + sums; }
+  constexpr uint64 encode() const {
+    return carries | static_cast<uint64>(stacked) << 12 | static_cast<uint64>(constants) << 24 | static_cast<uint64>(slices) << 36 |
+           static_cast<uint64>(sums) << 48 | static_cast<uint64>(recompute) << 60;
+  }
+  static constexpr loop_body decode(uint64 w) {
+    return {static_cast<uint16>(w & 0xfff), static_cast<uint16>(w >> 12 & 0xfff), static_cast<uint16>(w >> 24 & 0xfff),
+            static_cast<uint16>(w >> 36 & 0xfff), static_cast<uint16>(w >> 48 & 0xfff), (w >> 60 & 1) != 0};
+  }
+};
+/// Field b of an element: which kind of result, and its number among them.
+struct loop_output {
+  enum kind_t : uint8 { carry = 0, slice = 1, sum = 2 } kind = carry;
+  uint16 number = 0;
+  constexpr uint16 encode() const { return static_cast<uint16>(kind | number << 2); }
+  static constexpr loop_output decode(uint16 b) { return {static_cast<kind_t>(b & 3), static_cast<uint16>(b >> 2)}; }
+  constexpr int result(const loop_body& body) const { return number + (kind > carry ? body.carries : 0) + (kind > slice ? body.slices : 0); }
+};
+/// Field c of a scan: in which order it runs, and how many steps.
+struct scan_mode {
+  /// `part`: the quotient or the remainder of a slot's number
+  enum length_t : uint8 { of_stacked = 0, literal = 1, slot = 2, part = 3 } length = of_stacked;
+  bool reverse = false;
+  uint16 number = 0;  ///< pool index of the number of steps or of the part, or the slot that holds it
+  /// Word of a part: the slot, what it is divided by (32 bits), whether the remainder is meant.
+  static constexpr uint64 part_word(uint32 slot, uint32 by, bool remainder) { return slot | static_cast<uint64>(by) << 16 | static_cast<uint64>(remainder) << 48; }
+  constexpr uint16 encode() const { return static_cast<uint16>(length | reverse << 2 | number << 3); }
+  static constexpr scan_mode decode(uint16 c) { return {static_cast<length_t>(c & 3), (c >> 2 & 1) != 0, static_cast<uint16>(c >> 3)}; }
 };
 
 namespace detail::inline SINTER_TARGET {

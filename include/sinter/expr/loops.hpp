@@ -16,6 +16,7 @@ constexpr uint32 resolve_tag(uint32 tag, int rank, const dims_slot* slots) {
 /// repeats (extent 1 against N), an epilogue larger than its product.
 template <class Stage>
 constexpr bool find_loops(const Stage& st, const space* spaces, const shape_value* shapes, const dims_slot* slots, shape_value& s) {
+  if (st.kind == kernel_kind::loop) return true;
   if (st.kind == kernel_kind::contract) {
     s = shapes[st.contract];
     for (int r = 0; r < st.root_count; ++r)
@@ -81,6 +82,7 @@ constexpr traffic traffic_of(const program_view& p, const Stage* stages, int cou
       const Stage* const made = prologue_of(stages, count, st.contract, operand);
       t.reads += made ? bytes_of_inputs(p, shapes, *made) : bytes_of(p, shapes, operand);
     }
+  if (st.kind == kernel_kind::loop) for_loop_operands(p, st.contract, [&](int o) { t.reads += bytes_of(p, shapes, o); });
   t.reads += bytes_of_inputs(p, shapes, st);
   for (int r = 0; r < st.root_count; ++r)
     if (!skipped(st.roots[r])) t.writes += bytes_of(p, shapes, st.roots[r]);

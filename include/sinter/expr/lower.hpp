@@ -27,6 +27,12 @@ template <class X> struct lower_source {
 /// The program of an expression.
 template <class X> using program_of = make_program<lower_source<X>>;
 
+/// Why a transform of functions has no result in P, if one has not.
+template <class P> constexpr misuse misuse_of() {
+  for (int i = 0; i < P::ops_type::size; ++i)
+    if (const misuse why = bare_table<typename P::ops_type>::value[i]->info.reason; why != misuse::none) return why;
+  return misuse::none;
+}
 /// The static extents of the operands of an expression, in order.
 template <class X> struct operand_shapes {
   static constexpr void collect(shape_value*&) {}
@@ -50,7 +56,51 @@ template <class Op, class... A> struct operand_shapes<node<Op, A...>> {
 /// Is the value of a node, leaf or number complex?
 template <class X> inline constexpr bool is_complex_value = std::is_same_v<decltype(X::build(std::declval<cursor&>())), complex_sym>;
 
-template <class X> struct lowered {
+/// No op for integers alone has a floating operand.
+template <class P> constexpr bool whole_fits() {
+  for (int i = 0; i < P::size; ++i) {
+    const op_descr* op = view_of<P>.descr(i);
+    const dtype t = P::at(P::at(i).a).type;
+    if (op && op->info.whole && !is_integral(t) && t != dtype::b8) return false;
+  }
+  return true;
+}
+/// Explains at compile time what does not fit in L::program, whose static shapes are L::result.
+template <class L> struct explained {
+  /// Explains at compile time what does not fit. Not in the class itself: what follows from a mistake would be errors, too.
+  static constexpr void check() {
+    using program = typename L::program;
+    static_assert(complex_fits<program>(), SINTER_REAL_NEEDED);
+    constexpr misuse why = misuse_of<program>();
+    static_assert(why != misuse::scalar, "sinter: func: the function to differentiate returns a value with dims: sum it, or take func::jacrev, func::vjp");
+    static_assert(why != misuse::floating, "sinter: func: derivatives are of real floating-point results by floating-point arguments; leave others out of argnums");
+    static_assert(why != misuse::rank, "sinter: func: a value with its batch dims has more than 8 dims");
+    static_assert(why != misuse::labels, "sinter: func: a product with its batch dims has more than 8 different dims, or 7 in one operand");
+    static_assert(why != misuse::run_time, "sinter: func: dims of a batched value are known at compile time: st::dim<...>");
+    static_assert(why != misuse::window, "sinter: func: vmap of a convolution is not supported: give it the batch as its own batch dim");
+    static_assert(why != misuse::random, "sinter: func: vmap of random numbers: say which, vmap(f, in_dims<0>{}, out_dims<0>{}, randomness::different)");
+    static_assert(why != misuse::dim, "sinter: func: vmap: an in_dims or out_dims names a dim that the argument or the result has not");
+    static_assert(why != misuse::loop, "sinter: func: vmap of a while_loop whose condition differs from sample to sample: let it be of what all share, or scan a number of steps");
+    static_assert(why != misuse::tangent, "sinter: func: tangents and cotangents have the rank and kind of the values they belong to");
+    static_assert(whole_fits<program>(), "sinter: bitwise operations need integer or bool operands");
+    static_assert(L::result.fault.kind != shape_fault::broadcast,
+                  "sinter: shapes do not broadcast: two static extents differ and neither is 1; transpose, slice or unsqueeze one");
+    static_assert(L::result.fault.kind != shape_fault::inner,
+                  "sinter: matmul: the inner static extents differ (columns of a, rows of b); transpose one: a.T()");
+    static_assert(L::result.fault.kind != shape_fault::rank,
+                  "sinter: a convolution of N dims is of an input [batch, channels, N dims] or [channels, N dims] and a weight [out, in / groups, N dims]");
+    static_assert(L::result.fault.kind != shape_fault::carry, "sinter: a step of a loop must return its carry in the shape that it was given");
+    static_assert(L::result.fault.kind != shape_fault::length, "sinter: scan: a stacked operand has dims, and the first one of all of them is the number of steps");
+    static_assert(L::result.fault.kind != shape_fault::branch, "sinter: cond: the two branches return values of different shapes");
+    static_assert(L::result.fault.kind != shape_fault::truth, "sinter: a condition is one element");
+    static_assert(L::result.fault.kind != shape_fault::body && L::result.fault.kind != shape_fault::second_body,
+                  "sinter: static shapes inside the function of a loop or branch do not fit");
+    static_assert(L::result.fault.kind != shape_fault::dims,
+                  "sinter: dim<...> is out of range for the operand, or named twice: dims are 0 .. rank - 1, or negative from the end");
+  }
+};
+
+template <class X> struct lowered : explained<lowered<X>> {
   using program = program_of<X>;
   static constexpr bool is_complex = is_complex_value<X>;
   static constexpr struct result_t {
@@ -69,28 +119,6 @@ template <class X> struct lowered {
     return r;
   }();
   static constexpr bool fits = result.fault.kind == shape_fault::none;
-  /// No op for integers alone has a floating operand.
-  static constexpr bool whole_fits = [] {
-    for (int i = 0; i < program::size; ++i) {
-      const op_descr* op = view_of<program>.descr(i);
-      const dtype t = program::at(program::at(i).a).type;
-      if (op && op->info.whole && !is_integral(t) && t != dtype::b8) return false;
-    }
-    return true;
-  }();
-  /// Explains at compile time what does not fit. Not in the class itself: what follows from a mistake would be errors, too.
-  static constexpr void check() {
-    static_assert(complex_fits<program>(), SINTER_REAL_NEEDED);
-    static_assert(whole_fits, "sinter: bitwise operations need integer or bool operands");
-    static_assert(result.fault.kind != shape_fault::broadcast,
-                  "sinter: shapes do not broadcast: two static extents differ and neither is 1; transpose, slice or unsqueeze one");
-    static_assert(result.fault.kind != shape_fault::inner,
-                  "sinter: matmul: the inner static extents differ (columns of a, rows of b); transpose one: a.T()");
-    static_assert(result.fault.kind != shape_fault::rank,
-                  "sinter: a convolution of N dims is of an input [batch, channels, N dims] or [channels, N dims] and a weight [out, in / groups, N dims]");
-    static_assert(result.fault.kind != shape_fault::dims,
-                  "sinter: dim<...> is out of range for the operand, or named twice: dims are 0 .. rank - 1, or negative from the end");
-  }
   template <int... I> static extents<result.shape[I]...> make(std::integer_sequence<int, I...>);
   using extents_type = decltype(make(std::make_integer_sequence<int, result.shape.rank>{}));
   using value_type = cpp_type<result.type>;
@@ -100,7 +128,7 @@ template <class X> struct lowered {
 template <class X> constexpr bool holds_barrier() {
   using P = program_of<X>;
   for (int i = 0; i < P::size; ++i)
-    if (P::at(i).op == code::reduce || P::at(i).is_product()) return true;
+    if (P::at(i).op == code::reduce || P::at(i).is_product() || P::at(i).is_loop()) return true;
   return false;
 }
 

@@ -80,6 +80,7 @@ template <number N> using widest = typename widest_<N>::type;
 /// The `axes` that a dims argument stands for, on an operand of the given rank.
 template <int N> constexpr axes build_dims(const dims<N>*, cursor& c, int) { return {run_time_dims + static_cast<uint32>(c.slots++), N}; }
 template <int N> constexpr axes build_dims(const window_parameters<N>*, cursor& c, int) { return {run_time_dims + static_cast<uint32>(c.slots++), N}; }
+constexpr axes build_dims(const step_count*, cursor& c, int) { return {run_time_dims + static_cast<uint32>(c.slots++), 1}; }
 template <int... D> constexpr axes build_dims(const dim_t<D...>*, cursor&, int rank) {
   constexpr int d[] = {D...};
   return static_axes(d, sizeof...(D), rank);

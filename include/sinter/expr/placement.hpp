@@ -88,7 +88,7 @@ class placement {
   int n;
 
   static constexpr bool has_own_shape(const instruction& x) {
-    return x.op == code::reduce || x.is_product() || x.op == code::squeeze || x.op == code::unsqueeze;
+    return x.op == code::reduce || x.is_product() || x.op == code::squeeze || x.op == code::unsqueeze || x.op == code::element;
   }
   static constexpr int count_atoms(const graph& g) {
     int leaves = 64, own = 0;
@@ -125,7 +125,7 @@ class placement {
   template <class F> constexpr void for_values(int i, F f) const {
     const instruction& x = g.at(i);
     if (x.reads_shape()) return;
-    if (x.op == code::expand) return f(x.a);
+    if (x.op == code::expand || x.op == code::element) return f(x.a);
     if (x.op == code::convolve) return f(x.a), f(x.b);
     for_operands(x, g.descr(i), f);
   }
@@ -158,6 +158,17 @@ class placement {
         if (!at[i].in_flight()) at[i].loop = static_cast<uint16>(i);
         break;
       case code::squeeze: case code::unsqueeze: locate_view(i); break;
+      case code::roll:  // of what lies in memory; kernels read it as it is
+        if (g.at(x.a).op != code::roll) materialise(x.a);
+        read_back(i, at[x.a].depth + (g.at(x.a).op != code::roll && !at[x.a].memory));
+        break;
+      case code::list:
+        materialise(x.a);
+        read_back(i, at[x.a].depth + !at[x.a].memory);
+        if (x.c && at[x.b].depth > at[i].depth) at[i].depth = at[x.b].depth;
+        break;
+      case code::scan: case code::cond: case code::while_loop: read_back(i, at[x.a].depth); break;
+      case code::element: read_back(i, at[x.a].depth + 1), written[i] = true; break;
       case code::reduce: locate_reduction(i); break;
       case code::contract: case code::convolve:
         materialise(x.a), materialise(x.b);
@@ -317,6 +328,8 @@ class placement {
   }
   /// The contraction that alone reads value v, as one of its operands; else no_value.
   constexpr uint16 only_product_of(int v) const {
+    for (int i = 0; i <= v; ++i)
+      if (g.at(i).op == code::roll) return no_value;  // rolled values are not read block by block
     uint16 found = no_value;
     for (int i = v + 1; i < n; ++i) {
       int times = 0;

@@ -25,6 +25,8 @@ struct planned_kernel {
   std::vector<std::string> ops;
   std::vector<planned_value> inputs, outputs;
   int64 reads = 0, writes = 0, flops = 0;  ///< bytes, bytes, operations
+  int64 steps = 0;                         ///< of a loop; -1: as many as it takes
+  std::vector<planned_kernel> body;        ///< of a loop: the kernels of one step; of a branch: those of both
 };
 
 /// The kernels of an expression in the order in which they run.
@@ -54,8 +56,8 @@ struct execution_plan {
 
 /// How many kernels of each kind on the CPU, known at compile time.
 struct plan_counts {
-  int maps = 0, rows = 0, contracts = 0;
-  constexpr int launches() const { return maps + rows + contracts; }
+  int maps = 0, rows = 0, contracts = 0, loops = 0;
+  constexpr int launches() const { return maps + rows + contracts + loops; }
 };
 
 namespace detail::inline SINTER_TARGET {
@@ -74,13 +76,14 @@ template <class P> constexpr plan_counts count_kernels() {
   for (int s = 0; s < schedule_of<P>.count; ++s) {
     if (schedule_of<P>.stages[s].prologue_of != no_value) continue;
     const kernel_kind k = schedule_of<P>.stages[s].kind;
-    ++(k == kernel_kind::map ? c.maps : k == kernel_kind::row ? c.rows : c.contracts);
+    ++(k == kernel_kind::map ? c.maps : k == kernel_kind::row ? c.rows : k == kernel_kind::contract ? c.contracts : c.loops);
   }
   for (int i = 0; i < P::size; ++i)
     if (P::at(i).op == code::output && is_copied<P>(i)) ++c.maps;
   return c;
 }
 
+struct plan_tables;
 /// A stage, as loops.hpp reads it.
 struct plan_stage {
   kernel_kind kind;
@@ -93,7 +96,9 @@ struct plan_stage {
   const stage_total* totals;
   const stage_reduction* reductions;
   uint16 prologue_of;
+  const plan_tables* bodies[2];  ///< of a loop or branch
 };
+template <class P, int S> constexpr plan_stage plan_loop_of();
 template <class P, int S> struct plan_stage_of {
   using SP = stage_program<P, S>;
   static constexpr auto root_levels = [] {
@@ -104,8 +109,9 @@ template <class P, int S> struct plan_stage_of {
   }();
   static constexpr plan_stage make() {
     constexpr auto& st = schedule_of<P>.stages[S];
-    return {st.kind, st.contract, st.root_count, SP::operand_count, stage_source<P, S>::cut.reduction_count, st.row_tag,
-            schedule_of<P>.roots + st.first_root, inputs_of<P, S>.v, root_levels.v, totals_of<P, S>.v, reductions_of<P, S>.v, st.prologue_of};
+    if constexpr (st.kind == kernel_kind::loop) return plan_loop_of<P, S>();
+    else return {st.kind, st.contract, st.root_count, SP::operand_count, stage_source<P, S>::cut.reduction_count, st.row_tag,
+            schedule_of<P>.roots + st.first_root, inputs_of<P, S>.v, root_levels.v, totals_of<P, S>.v, reductions_of<P, S>.v, st.prologue_of, {}};
   }
 };
 /// A program as tables; all that follows works on values.
@@ -124,6 +130,15 @@ template <class P, int... S> constexpr auto plan_stages(std::integer_sequence<in
 template <class P> inline constexpr auto plan_stages_of = plan_stages<P>(std::make_integer_sequence<int, schedule_of<P>.count>());
 template <class P> inline constexpr plan_tables plan_tables_of{view_of<P>, plan_stages_of<P>.v, schedule_of<P>.count, schedule_of<P>.memory,
                                                                schedule_of<P>.written, schedule_of<P>.maker, schedule_of<P>.spaces};
+template <class P, int S> constexpr plan_stage plan_loop_of() {
+  constexpr auto& st = schedule_of<P>.stages[S];
+  plan_stage out{};
+  out.kind = st.kind, out.contract = st.contract, out.root_count = st.root_count, out.roots = schedule_of<P>.roots + st.first_root;
+  out.prologue_of = no_value;
+  out.bodies[0] = &plan_tables_of<body_program<P, st.contract>>;
+  if constexpr (P::at(st.contract).has_two_bodies()) out.bodies[1] = &plan_tables_of<body_program<P, st.contract, true>>;
+  return out;
+}
 
 class planner {
  public:
@@ -197,6 +212,7 @@ class planner {
     k.kind = st.kind;
     const traffic moved = traffic_of(p_, t_.stages, prologues_ ? t_.stage_count : 0, st, &shapes_[0], [](int) { return false; });
     k.reads = moved.reads, k.writes = moved.writes;
+    if (st.kind == kernel_kind::loop) return add_loop(st, static_cast<planned_kernel&&>(k));
     auto input = [&](int id) { k.inputs.push_back(value(id)); };
     vec<bool> need(p_.size(), false);
     if (st.kind == kernel_kind::contract) {
@@ -224,6 +240,33 @@ class planner {
       if (!name.empty() && !is_detach(i)) k.ops.push_back(name);
     }
     plan.kernels.push_back(static_cast<planned_kernel&&>(k));
+  }
+  void add_loop(const plan_stage& st, planned_kernel k) {
+    const int i = st.contract;
+    const dims_slot none{};
+    vec<shape_value> in(p_.body_counts(i).operand_count() + 1, {});
+    operands_of_body(p_, i, slots_ ? slots_ : &none, &shapes_[0], &in[0]);
+    k.steps = steps_of(p_, i, slots_, &shapes_[0]);
+    k.ops.push_back(p_.at(i).op == code::scan ? "scan" : p_.at(i).op == code::cond ? "cond" : "while_loop");
+    for_loop_operands(p_, i, [&](int o) { k.inputs.push_back(value(o)); });
+    for (int r = 0; r < st.root_count; ++r) k.outputs.push_back(value(st.roots[r]));
+    k.reads = k.writes = 0;  // those of its kernels
+    for (const plan_tables* body : st.bodies) {
+      if (!body) continue;
+      planner inner(*body, &in[0], &none, prologues_);
+      const int64 times = k.steps > 0 ? k.steps : k.steps == 0 ? 0 : 1;
+      k.reads += times * sum_of(inner.plan, &planned_kernel::reads), k.writes += times * sum_of(inner.plan, &planned_kernel::writes);
+      k.flops += times * inner.plan.flops();
+      for (auto& one : inner.plan.kernels) k.body.push_back(static_cast<planned_kernel&&>(one));
+      for (auto& note : inner.plan.notes) plan.notes.push_back("in each step, " + note);
+      plan.interpreted = plan.interpreted || inner.plan.interpreted;
+    }
+    plan.kernels.push_back(static_cast<planned_kernel&&>(k));
+  }
+  static int64 sum_of(const execution_plan& plan, int64 planned_kernel::* what) {
+    int64 n = 0;
+    for (const auto& k : plan.kernels) n += k.*what;
+    return n;
   }
   int64 flops_of(int i) const {
     const instruction x = p_.at(i);
@@ -254,7 +297,7 @@ class planner {
 
   /// Says why value v is written to memory although it is no result.
   void explain(int v) {
-    if (is_result(v)) return;
+    if (is_result(v) || p_.at(v).op == code::element || p_.at(v).op == code::roll) return;
     int reader = -1;
     for (int i = v + 1; i < p_.size() && reader < 0; ++i)
       for_operands(p_.at(i), p_.descr(i), [&](uint16 o) { if (o == v && p_.at(i).op != code::expand && !p_.at(i).reads_shape()) reader = i; });
@@ -336,16 +379,26 @@ template <class D = cpu_t, class Op, class... A> execution_plan plan(const node<
 /// Kernel counts of an expression's type: `static_assert(plan_of<decltype(e)>.rows == 1)`.
 template <class X> inline constexpr plan_counts plan_of = detail::count_kernels<detail::program_of<std::remove_cvref_t<X>>>();
 
-/// "map", "row", "contract"
-constexpr const char* name_of(kernel_kind k) { return k == kernel_kind::map ? "map" : k == kernel_kind::row ? "row" : "contract"; }
+/// "map", "row", "contract", "loop"
+constexpr const char* name_of(kernel_kind k) { return k == kernel_kind::map ? "map" : k == kernel_kind::row ? "row" : k == kernel_kind::contract ? "contract" : "loop"; }
 
-/// One line a kernel, the sum where there are several, and a line for each value that does not fuse.
+/// One line a kernel, indented lines for those of a loop's step, the sum where there are several, and a line for each value that
+/// does not fuse.
 inline std::string to_string(const execution_plan& plan) {
   std::vector<std::string> heads;
+  std::vector<const planned_kernel*> kernels;
   std::size_t width = 0, kind_width = 0;
-  for (const auto& k : plan.kernels) kind_width = std::string(name_of(k.kind)).size() > kind_width ? std::string(name_of(k.kind)).size() : kind_width;
-  for (const auto& k : plan.kernels) {
-    std::string head = std::to_string(heads.size() + 1) + " " + name_of(k.kind);
+  const auto list_head = [&](const auto& self, const planned_kernel& k, const std::string& number) -> void {
+    kernels.push_back(&k);
+    const std::string kind = name_of(k.kind);
+    kind_width = kind.size() > kind_width ? kind.size() : kind_width;
+    heads.push_back(number);
+    for (std::size_t i = 0; i < k.body.size(); ++i) self(self, k.body[i], "  " + number + "." + std::to_string(i + 1));
+  };
+  for (std::size_t i = 0; i < plan.kernels.size(); ++i) list_head(list_head, plan.kernels[i], std::to_string(i + 1));
+  for (std::size_t line = 0; line < kernels.size(); ++line) {
+    const planned_kernel& k = *kernels[line];
+    std::string head = heads[line] + " " + name_of(k.kind);
     head += std::string(kind_width + 2 - std::string(name_of(k.kind)).size(), ' ');
     std::string list;
     bool named = false;  // is the expression's name that of an op in the list?
@@ -355,9 +408,10 @@ inline std::string to_string(const execution_plan& plan) {
       named = named || k.ops[i] == plan.name;
       if (!seen) list += (list.empty() ? "" : ", ") + k.ops[i];
     }
-    if (plan.kernels.size() == 1 && !plan.name.empty() && !named) head += plan.name + ": ";
-    heads.push_back(head + list);
-    width = heads.back().size() > width ? heads.back().size() : width;
+    if (k.steps > 0 && k.ops[0] != "cond") list += " of " + std::to_string(k.steps) + (k.steps == 1 ? " step" : " steps");
+    if (kernels.size() == 1 && !plan.name.empty() && !named) head += plan.name + ": ";
+    heads[line] = head + list;
+    width = heads[line].size() > width ? heads[line].size() : width;
   }
   auto amounts = [](int64 reads, int64 writes, int64 flops) {
     return "   reads " + detail::bytes_text(reads) + "  writes " + detail::bytes_text(writes) + "  " + detail::flops_text(flops) + "\n";
@@ -365,11 +419,11 @@ inline std::string to_string(const execution_plan& plan) {
   std::string out;
   int64 reads = 0, writes = 0;
   for (std::size_t i = 0; i < heads.size(); ++i) {
-    const auto& k = plan.kernels[i];
+    const auto& k = *kernels[i];
     out += heads[i] + std::string(width - heads[i].size(), ' ') + amounts(k.reads, k.writes, k.flops);
-    reads += k.reads, writes += k.writes;
   }
-  if (heads.size() > 1) out += "in all" + std::string(width > 6 ? width - 6 : 0, ' ') + amounts(reads, writes, plan.flops());
+  for (const auto& k : plan.kernels) reads += k.reads, writes += k.writes;
+  if (plan.kernels.size() > 1) out += "in all" + std::string(width > 6 ? width - 6 : 0, ' ') + amounts(reads, writes, plan.flops());
   for (const auto& n : plan.notes) out += "! " + n + "\n";
   return out;
 }

@@ -20,11 +20,48 @@ template <int Room> struct flat_graph {
   bool overflow = false;
 };
 
-/// Re-emits instruction x of another graph, whose operands have the new numbers `map`.
-constexpr sym replay(graph& g, const instruction& x, uint64 pool_word, const op_descr* op, const vec<uint16>& map, uint32 leaf_ones) {
+/// A body in a pool: its counts, and its program's words (header, instructions, pool), whose ops are the owner's.
+constexpr int body_words(const uint64* body) { return 2 + static_cast<int>(body[1] & 0xffff) + static_cast<int>(body[1] >> 16 & 0xffff); }
+/// Gives the ops of a body, and of the bodies inside it, other numbers.
+template <class F> constexpr void renumber_ops(uint64* body, F number) {
+  const int size = static_cast<int>(body[1] & 0xffff);
+  for (int i = 0; i < size; ++i) {
+    instruction x = instruction::decode(body[2 + i]);
+    if (x.is_op()) x.op = static_cast<code>(static_cast<int>(code::first_op) + number(x.op_index()));
+    else if (x.op == code::reduce) x.c = static_cast<uint16>(number(x.c));
+    else if (!x.is_loop()) continue;
+    if (x.is_loop()) renumber_ops(body + 2 + size + x.b, number);
+    if (x.has_two_bodies()) renumber_ops(body + 2 + size + x.c, number);
+    body[2 + i] = x.encode();
+  }
+}
+/// The body at pool index i of g, its ops numbered by `number(op)`.
+template <class F> constexpr vec<uint64> copy_body(const graph& g, int i, F number) {
+  vec<uint64> run;
+  for (int k = 0, n = body_words(&g.pool()[i]); k < n; ++k) run.push(g.pool()[i + k]);
+  renumber_ops(&run[0], [&](int op) { return number(g.ops()[op]); });
+  return run;
+}
+/// The pool fields of loop x of g, in another pool: its body, and its number of steps.
+template <class Pool, class F> constexpr void move_body(const graph& g, instruction& x, Pool pool, F op_number) {
+  x.b = static_cast<uint16>(pool(copy_body(g, x.b, op_number)));
+  if (x.has_two_bodies()) {
+    x.c = static_cast<uint16>(pool(copy_body(g, x.c, op_number)));
+    return;
+  }
+  scan_mode mode = scan_mode::decode(x.c);
+  if (mode.length == scan_mode::literal || mode.length == scan_mode::part) mode.number = static_cast<uint16>(pool(vec<uint64>(1, g.pool()[mode.number])));
+  x.c = mode.encode();
+}
+
+/// Re-emits instruction i of another graph, whose operands have the new numbers `map`.
+constexpr sym replay(graph& g, const graph& from, int i, const vec<uint16>& map, uint32 leaf_ones) {
+  instruction x = from.at(i);
+  const op_descr* op = from.descr(i);
+  const uint64 pool_word = x.op == code::literal ? from.pool()[x.a] : x.op == code::contract ? from.pool()[x.c] : 0;
   const sym a = g.at_sym(x.is_source() ? 0 : map[x.a]);
   switch (x.op) {
-    case code::leaf: return g.leaf(x.a, x.type, x.rank, leaf_ones, x.c ? pool_word : 0);
+    case code::leaf: return g.leaf(x.a, x.type, x.rank, leaf_ones);
     case code::scalar: return g.scalar(x.a, x.type, false);
     case code::literal: return g.literal(literal_value(pool_word), x.type, false);
     case code::index: return g.index(a, {x.b, 0});
@@ -37,6 +74,12 @@ constexpr sym replay(graph& g, const instruction& x, uint64 pool_word, const op_
     case code::convolve: return g.convolve(a, g.at_sym(map[x.b]), g.at_sym(map[x.c]));
     case code::squeeze: return g.squeeze(a, {x.b, g.at(a.id).rank - x.rank});
     case code::unsqueeze: return g.unsqueeze(a, {x.b, x.rank - g.at(a.id).rank});
+    case code::roll: return g.roll(a, count_bits(x.b - 1u), roll_amount(x.c));
+    case code::list: return g.list(a, x.c ? g.at_sym(map[x.b]) : sym{});
+    case code::scan: case code::cond: case code::while_loop:
+      move_body(from, x, [&](const vec<uint64>& run) { return g.pool(run); }, [&](const op_descr* d) { return g.op_number(d); });
+      return g.loop(x.op, a, x.b, x.c);
+    case code::element: return g.element(a, loop_output::decode(x.b), x.type, x.rank);
     case code::output: g.output(a, x.b, x.c - 1); return {};
     default: break;
   }
@@ -51,8 +94,7 @@ template <class F> constexpr void for_operands(const instruction& x, const op_de
 /// Lays out what the outputs of g need, in canonical order: depth first from the outputs, so that the numbers
 /// depend on the graph alone and not on how it was built.
 /// `order_out`, if given, gets g's number of each instruction.
-template <int Room> constexpr flat_graph<Room> flatten(const graph& g, int operand_count, vec<uint16>* order_out = nullptr) {
-  flat_graph<Room> out;
+constexpr vec<uint64> words_of(const graph& g, int operand_count, vec<const op_descr*>& ops, vec<uint16>* order_out = nullptr) {
   vec<uint16> order, map(g.size(), 0xffff), stack;
   vec<uint8> seen(g.size(), 0);
   int results = 0;
@@ -82,22 +124,17 @@ template <int Room> constexpr flat_graph<Room> flatten(const graph& g, int opera
         ++top;
       }
   }
-  vec<uint64> pool;
-  auto pooled = [&](uint64 w) {
-    for (int i = 0; i < pool.size(); ++i)
-      if (pool[i] == w) return static_cast<uint16>(i);
-    pool.push(w);
-    return static_cast<uint16>(pool.size() - 1);
-  };
+  graph pool_owner;  // for its pool
+  const vec<uint64>& pool = pool_owner.pool();
+  auto pooled = [&](const auto& w) { return static_cast<uint16>(pool_owner.pool(w)); };
   auto op_number = [&](const op_descr* op) {
-    for (int i = 0; i < out.op_count; ++i)
-      if (out.ops[i]->id == op->id && out.ops[i] == op) return static_cast<uint16>(i);
-    out.ops[out.op_count] = op;
-    return static_cast<uint16>(out.op_count++);
+    for (int i = 0; i < ops.size(); ++i)
+      if (ops[i]->id == op->id && ops[i] == op) return static_cast<uint16>(i);
+    ops.push(op);
+    return static_cast<uint16>(ops.size() - 1);
   };
   if (order_out) *order_out = order;
-  out.size = 1 + order.size();
-  if (out.size > Room) { out.overflow = true; return out; }
+  vec<uint64> words(1, 0);
   for (int k = 0; k < order.size(); ++k) {
     const int i = order[k];
     instruction x = g.at(i);
@@ -105,22 +142,33 @@ template <int Room> constexpr flat_graph<Room> flatten(const graph& g, int opera
     if (x.op == code::leaf) x.b = g[i].ones, x.c = x.c ? static_cast<uint16>(1 + pooled(g.pool()[x.c - 1])) : uint16{0};
     else if (x.op == code::literal) x.a = pooled(g.pool()[x.a]);
     else if (x.op != code::scalar) {
+      const int n = operands_read(x, x.is_op() ? op->arity : 1);
       x.a = map[x.a];
-      if (x.op == code::expand || x.is_product() || (x.is_op() && op->arity > 1)) x.b = map[x.b];
+      if (n > 1) x.b = map[x.b];
+      if (n > 2) x.c = map[x.c];
       if (x.op == code::contract) x.c = pooled(g.pool()[x.c]);
-      if (x.op == code::convolve) x.c = map[x.c];
       if (x.op == code::reduce) x.c = op_number(op);
-      else if (x.is_op()) {
-        if (op->arity > 2) x.c = map[x.c];
+      if (x.is_loop()) move_body(g, x, pooled, op_number);
+      if (x.is_op()) {
         x.op = static_cast<code>(static_cast<uint16>(code::first_op) + op_number(op));
       }
     }
-    out.words[1 + k] = x.encode();
+    words.push(x.encode());
   }
-  if (out.size + pool.size() > Room) { out.overflow = true; return out; }
-  for (int i = 0; i < pool.size(); ++i) out.words[out.size++] = pool[i];
-  out.words[0] = static_cast<uint64>(order.size()) | static_cast<uint64>(pool.size()) << 16 |
+  for (int i = 0; i < pool.size(); ++i) words.push(pool[i]);
+  words[0] = static_cast<uint64>(order.size()) | static_cast<uint64>(pool.size()) << 16 |
                  static_cast<uint64>(operand_count) << 32 | static_cast<uint64>(results) << 48 | static_cast<uint64>(g.reads_parts) << 63;
+  return words;
+}
+template <int Room> constexpr flat_graph<Room> flatten(const graph& g, int operand_count, vec<uint16>* order_out = nullptr) {
+  flat_graph<Room> out;
+  vec<const op_descr*> ops;
+  const vec<uint64> words = words_of(g, operand_count, ops, order_out);
+  out.overflow = words.size() > Room;
+  if (out.overflow) return out;
+  out.size = words.size(), out.op_count = ops.size();
+  for (int i = 0; i < out.size; ++i) out.words[i] = words[i];
+  for (int i = 0; i < out.op_count; ++i) out.ops[i] = ops[i];
   return out;
 }
 
@@ -145,6 +193,10 @@ struct program_view {
     const instruction x = at(i);
     return x.op == code::reduce ? ops[x.c] : x.is_op() ? ops[x.op_index()] : nullptr;
   }
+  /// The body of loop i, and what it takes and gives.
+  constexpr program_view body(int i) const { return {words + 1 + size() + at(i).b + 1, ops}; }
+  constexpr program_view second_body(int i) const { return {words + 1 + size() + at(i).c + 1, ops}; }
+  constexpr loop_body body_counts(int i) const { return loop_body::decode(pool(at(i).b)); }
   /// The same program as a graph; instruction i keeps its number. `ones`, if given: per operand, the mask of dims
   /// of extent 1 (else the masks in the program).
   constexpr graph restore(const uint8* ones = nullptr) const {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Cuts a program into kernels: map (element-wise), row (element-wise with reductions along a row), contract (a
-// product with an element-wise epilogue). Works on values, at compile time; knows no device.
+// product with an element-wise epilogue), loop (whose body has a schedule of its own). Works on values, at compile time; knows no device.
 // Next: expr/stage.hpp makes each kernel a program of its own.
 #pragma once
 #include "placement.hpp"
 
 namespace sinter::inline v0 {
 
-enum class kernel_kind : uint8 { map, row, contract };
+enum class kernel_kind : uint8 { map, row, contract, loop };
 
 namespace detail::inline SINTER_TARGET {
 
@@ -15,7 +15,7 @@ namespace detail::inline SINTER_TARGET {
 template <int Size> struct flat_schedule {
   struct entry {
     kernel_kind kind = kernel_kind::map;
-    uint16 contract = no_value;  ///< the contraction, for contract stages
+    uint16 contract = no_value;  ///< the contraction, for contract stages; the loop, for loop stages
     uint16 loop = 0;             ///< an instruction whose shape is, as far as is known now, the loops'
     uint16 first_root = 0, root_count = 0;  ///< which of `roots` it writes
     uint32 row_tag = 0;          ///< dims reduced along a row (place_tag), 0: none
@@ -53,6 +53,16 @@ template <int Size> constexpr flat_schedule<Size> make_schedule(const graph& g) 
     const place& at = p.at[r];
     const uint32 tag = at.pure ? 0 : at.tag;
     int k = 0;
+    if (g.at(r).op == code::element) {  // with the others of its loop
+      while (k < groups.size() && groups[k].contract != g.at(r).a) ++k;
+      if (k == groups.size()) {
+        group s;
+        s.depth = at.depth - 1, s.first = r, s.kind = kernel_kind::loop, s.contract = g.at(r).a, s.loop = static_cast<uint16>(r);
+        groups.push(s);
+      }
+      group_of[r] = static_cast<uint16>(k);
+      continue;
+    }
     for (; k < groups.size(); ++k) {
       const group& s = groups[k];
       if (s.contract != at.product || s.depth != at.depth) continue;

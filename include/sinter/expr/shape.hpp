@@ -41,6 +41,9 @@ template <class P> inline constexpr int slot_count_of = [] {
     const instruction x = P::at(i);
     const bool dims = x.op == code::reduce || x.op == code::squeeze || x.op == code::unsqueeze || x.reads_shape();
     if (dims && x.b >= n && x.b != bad_dims) n = x.b + 1u;
+    const scan_mode m = scan_mode::decode(x.c);
+    const uint32 slot = x.op != code::scan ? ~0u : m.length == scan_mode::slot ? m.number : m.length == scan_mode::part ? static_cast<uint32>(P::pool(m.number) & 0xffff) : ~0u;
+    if (slot != ~0u && run_time_dims + slot >= n) n = run_time_dims + slot + 1;
   }
   return static_cast<int>(n - run_time_dims);
 }();
@@ -81,7 +84,7 @@ constexpr bool broadcast_into(shape_value& a, const shape_value& b) {
 
 /// What went wrong, if anything: the instruction, and how.
 struct shape_fault {
-  enum kind_t { none, broadcast, dims, inner, rank, empty, window } kind = none;
+  enum kind_t { none, broadcast, dims, inner, rank, empty, window, body, second_body, carry, length, branch, truth } kind = none;
   int at = -1;
   window_fault detail = window_fault::none;
   int64 groups = 1;
@@ -109,15 +112,130 @@ constexpr shape_fault infer_convolution(const program_view& p, int i, const dims
   return {};
 }
 
+/// The operands of loop i, in order.
+template <class F> constexpr void for_loop_operands(const program_view& p, int i, F f) {
+  for (int cell = p.at(i).a;; cell = p.at(cell).b) {
+    f(static_cast<int>(p.at(cell).a));
+    if (!p.at(cell).c) return;
+  }
+}
+/// The steps of loop i; -1: not known. A while_loop has run them: its own "shape" says how many.
+constexpr int64 steps_of(const program_view& p, int i, const dims_slot* slots, const shape_value* shapes) {
+  if (p.at(i).op == code::cond) return 1;
+  if (p.at(i).op == code::while_loop) return shapes[i].rank ? shapes[i][0] : -1;
+  const scan_mode m = scan_mode::decode(p.at(i).c);
+  if (m.length == scan_mode::literal) return static_cast<int64>(p.pool(m.number));
+  if (m.length == scan_mode::slot) return slots ? slots[m.number].v[0] : -1;
+  if (m.length == scan_mode::part) {
+    const uint64 w = p.pool(m.number);
+    const int64 all = slots ? slots[w & 0xffff].v[0] : -1, by = static_cast<int64>(w >> 16 & 0xffffffff);
+    return all < 0 ? -1 : w >> 48 & 1 ? all % by : all / by;
+  }
+  int64 n = -1;
+  int k = 0, first = p.body_counts(i).carries;
+  for_loop_operands(p, i, [&](int o) {
+    if (k++ == first && shapes[o].rank) n = shapes[o][0];
+  });
+  return n;
+}
+constexpr shape_fault infer_shapes(const program_view& p, const shape_value* leaves, const dims_slot* slots, shape_value* out, const int64* steps_run = nullptr);
+/// The shapes of the operands of loop i's body; false if stacked ones do not fit to each other.
+constexpr bool operands_of_body(const program_view& p, int i, const dims_slot* slots, const shape_value* shapes, shape_value* in) {
+  const loop_body counts = p.body_counts(i);
+  const int64 steps = steps_of(p, i, slots, shapes);
+  const auto length = scan_mode::decode(p.at(i).c).length;
+  bool fits = steps >= 0 || p.at(i).op != code::scan || length == scan_mode::of_stacked || (length != scan_mode::literal && !slots);
+  int k = 0;
+  for_loop_operands(p, i, [&](int o) {
+    const shape_value& s = shapes[o];
+    shape_value& to = in[k];
+    if (k < counts.carries || k >= counts.carries + counts.stacked) {
+      to = s;
+    } else if (s.rank == 0 || (s[0] >= 0 && steps >= 0 && s[0] != steps)) {
+      fits = false;
+    } else {
+      to.rank = s.rank - 1;
+      for (int d = 0; d < to.rank; ++d) to[d] = s[d + 1];
+    }
+    ++k;
+  });
+  return fits;
+}
+/// The shapes of the instructions of loop i's body: `body`, of the body's size.
+constexpr shape_fault infer_body(const program_view& p, int i, const dims_slot* slots, const shape_value* shapes, shape_value* body) {
+  const loop_body counts = p.body_counts(i);
+  const program_view b = p.body(i);
+  vec<shape_value> in(counts.operand_count() + 1, {});
+  if (!operands_of_body(p, i, slots, shapes, &in[0])) return {shape_fault::length, i};
+  if (infer_shapes(b, &in[0], slots, body).kind != shape_fault::none) return {shape_fault::body, i};
+  if (p.at(i).has_two_bodies()) {
+    const program_view other = p.second_body(i);
+    vec<shape_value> second(other.size(), {});
+    if (infer_shapes(other, &in[0], slots, &second[0]).kind != shape_fault::none) return {shape_fault::second_body, i};
+    for (int r = 0; r < other.size(); ++r) {
+      if (other.at(r).op != code::output) continue;
+      if (p.at(i).op == code::while_loop && second[r].numel() != 1 && second[r].numel() >= 0) return {shape_fault::truth, i};
+      for (int q = 0; q < b.size() && p.at(i).op == code::cond; ++q)
+        if (b.at(q).op == code::output && b.at(q).b == other.at(r).b) {
+          bool same = body[q].rank == second[r].rank;
+          for (int d = 0; d < body[q].rank && same; ++d) same = body[q][d] == second[r][d] || body[q][d] < 0 || second[r][d] < 0;
+          if (!same) return {shape_fault::branch, i};
+        }
+    }
+    if (p.at(i).op == code::cond && in[0].numel() != 1 && in[0].numel() >= 0) return {shape_fault::truth, i};
+  }
+  for (int r = 0; r < b.size(); ++r) {
+    const instruction x = b.at(r);
+    if (x.op != code::output || x.c || x.b >= counts.carries) continue;
+    if (body[r].rank != in[x.b].rank) return {shape_fault::carry, i};
+    for (int d = 0; d < body[r].rank; ++d)
+      if (body[r][d] != in[x.b][d] && body[r][d] >= 0 && in[x.b][d] >= 0) return {shape_fault::carry, i};
+  }
+  return {};
+}
+/// The shape of element i: that of the carried operand, or of the body's result, with the steps in front of a slice.
+constexpr shape_value shape_of_element(const program_view& p, int i, const dims_slot* slots, const shape_value* shapes) {
+  const instruction x = p.at(i);
+  const loop_output which = loop_output::decode(x.b);
+  const loop_body counts = p.body_counts(x.a);
+  shape_value s;
+  if (which.kind == loop_output::carry) {
+    int k = 0;
+    for_loop_operands(p, x.a, [&](int o) {
+      if (k++ == which.number) s = shapes[o];
+    });
+    return s;
+  }
+  const program_view b = p.body(x.a);
+  vec<shape_value> body(b.size(), {});
+  infer_body(p, x.a, slots, shapes, &body[0]);
+  for (int r = 0; r < b.size(); ++r) {
+    if (b.at(r).op != code::output || b.at(r).b != which.result(counts)) continue;
+    const shape_value& one = body[r];
+    if (which.kind == loop_output::slice) s[s.rank++] = steps_of(p, x.a, slots, shapes);
+    for (int d = 0; d < one.rank; ++d) s[s.rank++] = one[d];
+  }
+  return s;
+}
+
 /// Shape of instruction i from those before it. `slots` null: run-time dims are not known.
-constexpr shape_fault infer_one(const program_view& p, int i, const shape_value* leaves, const dims_slot* slots, shape_value* out) {
+constexpr shape_fault infer_one(const program_view& p, int i, const shape_value* leaves, const dims_slot* slots, shape_value* out, const int64* steps_run) {
   const instruction x = p.at(i);
   shape_value& s = out[i];
   s = {};
   switch (x.op) {
     case code::leaf: s = leaves[x.a]; return {};
-    case code::scalar: case code::literal: case code::extent: return {};
-    case code::index: case code::cast: case code::window: case code::output: s = out[x.a]; return {};
+    case code::scalar: case code::literal: case code::extent: case code::list: return {};
+    case code::index: case code::cast: case code::window: case code::roll: s = out[x.a]; return {};
+    case code::output:  // summed to a leaf: of its shape
+      s = x.c ? leaves[x.c - 1] : out[x.a];
+      return {};
+    case code::scan: case code::cond: case code::while_loop: {
+      if (x.op == code::while_loop) s.rank = 1, s[0] = steps_run ? steps_run[i] : -1;
+      vec<shape_value> body(p.body(i).size(), {});
+      return infer_body(p, i, slots, out, &body[0]);
+    }
+    case code::element: s = shape_of_element(p, i, slots, out); return {};
     case code::convolve: return infer_convolution(p, i, slots, out);
     case code::expand: {
       s = out[x.b];
@@ -186,10 +304,10 @@ constexpr window_shape window_shape_of(const program_view& p, int i, const shape
   return face == window_face::y ? window_shape(v, rank, a, b, c) : face == window_face::x ? window_shape(v, rank, c, b, a) : window_shape(v, rank, a, c, b);
 }
 
-/// Shapes of all instructions.
-constexpr shape_fault infer_shapes(const program_view& p, const shape_value* leaves, const dims_slot* slots, shape_value* out) {
+/// Shapes of all instructions. `steps_run`, if given: how often each while_loop has run, -1: not yet.
+constexpr shape_fault infer_shapes(const program_view& p, const shape_value* leaves, const dims_slot* slots, shape_value* out, const int64* steps_run) {
   for (int i = 0; i < p.size(); ++i) {
-    const shape_fault f = infer_one(p, i, leaves, slots, out);
+    const shape_fault f = infer_one(p, i, leaves, slots, out, steps_run);
     if (f.kind != shape_fault::none) return f;
   }
   return {};
@@ -239,6 +357,18 @@ inline std::string window_text(const window_face::kind_t face, window_fault f, i
 /// Raises the error that `f` describes, naming the op and its operands' shapes.
 template <class Arch = native> [[noreturn]] SINTER_COLD void raise(const program_view& p, shape_fault f, const shape_value* shapes) {
   const instruction x = p.at(f.at);
+  if (f.kind == shape_fault::body || f.kind == shape_fault::second_body) {
+    const program_view b = f.kind == shape_fault::body ? p.body(f.at) : p.second_body(f.at);
+    vec<shape_value> in(p.body_counts(f.at).operand_count() + 1, {}), inner(b.size(), {});
+    const dims_slot none{};
+    operands_of_body(p, f.at, &none, shapes, &in[0]);
+    raise<Arch>(b, infer_shapes(b, &in[0], &none, &inner[0]), &inner[0]);
+  }
+  const char* const loop = x.op == code::scan ? "scan" : x.op == code::cond ? "cond" : "while_loop";
+  if (f.kind == shape_fault::length) fail<shape_error, Arch>("scan: stacked operands need one number of steps, their first extent, and that is at least 0");
+  if (f.kind == shape_fault::carry) fail<shape_error, Arch>(loop, ": a step changes the shape of a carried value: it must return the shape that it was given");
+  if (f.kind == shape_fault::branch) fail<shape_error, Arch>("cond: the two branches return different shapes");
+  if (f.kind == shape_fault::truth) fail<shape_error, Arch>(loop, ": the condition has not one element");
   const op_descr* d = p.descr(f.at);
   const char* name = d ? d->info.name : x.op == code::contract ? "matmul" : "expression";
   std::string in;

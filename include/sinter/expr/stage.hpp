@@ -51,6 +51,10 @@ template <class P, int Number> class extraction {
 
   static constexpr extracted<room> run() {
     extraction e;
+    if (st.kind == kernel_kind::loop) {  // its body has stages of its own
+      e.e_.flat = flatten<room>(e.out_, 0);
+      return e.e_;
+    }
     e.find_needed();
     e.copy();
     return e.finish();
@@ -73,7 +77,7 @@ template <class P, int Number> class extraction {
 
   static constexpr bool is_input(int i) {
     const instruction x = p.at(i);
-    return x.is_source() || x.op == code::index || x.op == code::extent || st.contract == i || plan.readable(i, Number);
+    return x.is_source() || x.op == code::index || x.op == code::extent || x.op == code::roll || st.contract == i || plan.readable(i, Number);
   }
   static constexpr int seen_from(int i) { return plan.spaces[i] == space::row; }
 
@@ -214,6 +218,14 @@ template <class P, int Number> struct stage_source {
 };
 /// Stage `Number` of program P as a program: what the kernel computes.
 template <class P, int Number> using stage_program = flat_program<stage_source<P, Number>>;
+
+/// The body of loop `Id` of program P as a program, or the second one.
+template <class P, int Id, bool Second> struct body_source {
+  template <int Room> static constexpr auto make() {
+    return flatten<Room>((Second ? view_of<P>.second_body(Id) : view_of<P>.body(Id)).restore(), view_of<P>.body_counts(Id).operand_count() + 1);
+  }
+};
+template <class P, int Id, bool Second = false> using body_program = make_program<body_source<P, Id, Second>>;
 
 /// The inputs of a stage, in the order of its program's operands.
 template <int N> struct input_list { stage_input v[N ? N : 1]; };

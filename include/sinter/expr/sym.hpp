@@ -24,6 +24,19 @@ template <class Op, class T> T value_of(const T* x) {
   else return static_cast<T>(Op::value(x[0], x[1], x[2]));
 }
 
+/// A loop of known length, so that compilers make vectors of it.
+template <class Op> void values_of(const double* const* x, double* y) {
+  const double* const a = x[0];
+  const double* const b = x[arity_of<Op> > 1];
+  const double* const c = x[arity_of<Op> > 2 ? 2 : 0];
+  double out[interpreted_block];
+  for (int i = 0; i < interpreted_block; ++i) {
+    const double in[3] = {a[i], b[i], c[i]};
+    out[i] = value_of<Op, double>(in);
+  }
+  for (int i = 0; i < interpreted_block; ++i) y[i] = out[i];
+}
+
 template <class Op, class T> T fold_of(const T* x, int64 n, int64 stride) {
   auto s = Op::init(T{});
   for (int64 i = 0; i < n; ++i) s = Op::push(s, x[i * stride], i);
@@ -65,7 +78,7 @@ template <class Op> constexpr op_descr describe() {
     d.fold = &fold_of<Op, double>;
     if constexpr (Op::info.integers) d.integer_fold = &fold_of<Op, int64>;
   } else {
-    if constexpr (!Op::info.whole) d.value = &value_of<Op, double>;
+    if constexpr (!Op::info.whole) d.values = &values_of<Op>;
     if constexpr (Op::info.integers || Op::info.whole) d.integer = &value_of<Op, int64>;
   }
   return d;
@@ -98,8 +111,9 @@ template <const op_descr* D> using op_of = typename decltype(op_type(op_key<D>{}
 constexpr graph* graph_of(sym s) { return s.g; }
 constexpr graph* graph_of(complex_sym s) { return s.re.g; }
 template <number N> constexpr graph* graph_of(N) { return nullptr; }
-constexpr sym as_sym(graph&, sym s) { return s; }
-constexpr complex_sym as_sym(graph&, complex_sym s) { return s; }
+constexpr graph* graph_of(axes) { return nullptr; }
+constexpr sym as_sym(graph& g, sym s) { return g.here(s); }
+constexpr complex_sym as_sym(graph& g, complex_sym s) { return {g.here(s.re), g.here(s.im)}; }
 template <number N> constexpr auto as_sym(graph& g, N v) {
   if constexpr (complex_scalar<N>) return complex_sym{g.literal(v.real(), dtype::f64), g.literal(v.imag(), dtype::f64)};
   else if constexpr (same<N, bool>) return g.literal(v, dtype::b8);
@@ -108,8 +122,11 @@ template <number N> constexpr auto as_sym(graph& g, N v) {
 }
 
 template <class... A> constexpr graph& common_graph(A... a) {
-  graph* g = nullptr;
-  ((g = graph_of(a) ? graph_of(a) : g), ...);
+  graph* g = nullptr;  // the innermost: a loop's body, where it names values from around it
+  const auto look = [&](graph* of) {
+    if (of && (!g || (of != g && of->depth() > g->depth()))) g = of;
+  };
+  (look(graph_of(a)), ...);
   return *g;
 }
 template <class Op, class... A> constexpr auto apply_complex(graph& g, A... a);  // expr/complex.hpp

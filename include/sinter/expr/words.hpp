@@ -64,11 +64,15 @@ template <class Op> inline constexpr int arity_of = [] {
 template <class Ops> struct arity_table;
 template <class... Op> struct arity_table<ops<Op...>> { static constexpr int value[sizeof...(Op) + 1] = {arity_of<Op>..., 0}; };
 
-/// Numbers of the instructions that x reads, values and shapes alike; `arity` counts for ops only.
+/// How many of a, b, c are numbers of instructions that x reads, values and shapes alike; `arity` counts for ops only.
+constexpr int operands_read(const instruction& x, int arity) {
+  if (x.is_source()) return 0;
+  if (x.op == code::list) return 1 + x.c;
+  return x.op == code::expand || x.op == code::contract ? 2 : x.op == code::convolve ? 3 : x.is_op() ? arity : 1;
+}
 template <class F> constexpr void for_operands(const instruction& x, int arity, F f) {
-  if (x.is_source()) return;
-  f(x.a);
-  const int n = x.op == code::expand || x.op == code::contract ? 2 : x.op == code::convolve ? 3 : x.is_op() ? arity : 1;
+  const int n = operands_read(x, arity);
+  if (n > 0) f(x.a);
   if (n > 1) f(x.b);
   if (n > 2) f(x.c);
 }

@@ -60,6 +60,21 @@ struct domain {
   double low = -4, high = 4;
 };
 
+/// Why a transform of functions (func/func.hpp) has no result.
+enum class misuse : uint8 {
+  none,
+  scalar,    ///< the gradient of a value with dims
+  floating,  ///< the derivative by, or of, a value that is not floating
+  rank,      ///< more than 8 dims with those of the batch
+  labels,    ///< more dims in a product than its labels number
+  run_time,  ///< dims known at run time
+  window,    ///< a batch of convolutions
+  random,    ///< random numbers in a batch
+  dim,       ///< a batch dim that the operand or the result has not
+  loop,      ///< a while_loop that would end at another step for each of a batch
+  tangent    ///< a tangent or cotangent of other rank than its value
+};
+
 /// What an op says about itself.
 struct op_info {
   const char* name;
@@ -76,6 +91,8 @@ struct op_info {
   /// Asks whether operand 0, an index, is in [0, operand 1) or equal to operand 2, numbers: an error before a run on the CPU.
   bool bounds = false;
   const char* cost = "";
+  /// Not an op but the mark of a misuse, for the compiler to explain.
+  misuse reason = misuse::none;
 };
 
 inline namespace SINTER_TARGET {
@@ -181,12 +198,17 @@ template <int N> struct dims {
 template <int N> struct window_parameters {
   int32 v[4 * N + 1];
 };
+/// A number of steps for a loop to run, given when it runs.
+struct step_count {
+  int32 v[1];
+};
 /// As a padding: what keeps the extents, dilation * (kernel - 1) / 2 in front.
 inline constexpr int32 same_padding = -2147483647;
 
 namespace detail::inline SINTER_TARGET {
 template <class D> struct dims_of_;
 template <int N> struct dims_of_<window_parameters<N>> { using type = window_parameters<N>; };
+template <> struct dims_of_<step_count> { using type = step_count; };
 template <> struct dims_of_<int> { using type = dims<1>; };
 template <> struct dims_of_<axes> { using type = axes; };
 template <> struct dims_of_<all_dims_t> { using type = all_dims_t; };

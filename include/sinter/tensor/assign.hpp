@@ -22,6 +22,7 @@ template <class P> constexpr bool overwritable(int k) {
     const instruction x = P::at(i);
     if ((x.op == code::squeeze || x.op == code::unsqueeze) && x.a == leaf_id) return false;
     if (x.is_product() && (x.a == leaf_id || x.b == leaf_id)) return false;
+    if ((x.op == code::roll || x.op == code::list) && x.a == leaf_id) return false;
     if (x.op == code::output && x.a == leaf_id) return false;
   }
   for (int s = 0; s < sched.count; ++s)
@@ -149,6 +150,7 @@ template <class Arch, std::size_t... I, class... Y, class... X>
 SINTER_HIDDEN void run_update(std::index_sequence<I...>, const assignment<Y, X>&... a) {
   using P = make_program<joined_source<std::tuple<Y...>, X...>>;
   static_assert(complex_fits<P>(), SINTER_REAL_NEEDED);
+  static_assert(misuse_of<P>() == misuse::none, "sinter: func: a transform of a function has no result for these arguments; of a tensor initialised by it, the compiler says why");
   using first_type = std::tuple_element_t<0, std::tuple<Y...>>;
   using S = short_way<P, typename first_type::extents_type, typename first_type::value_type, Arch, leaf<first_type>, X...>;
   if constexpr (S::possible) {

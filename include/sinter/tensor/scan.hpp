@@ -141,6 +141,7 @@ template <expression X> auto cumprod(const X& x, int dim) {
           const detail::any_variable in(detail::operand_of(v.value()), v.value().storage_handle(), dtype_of<T>, v.slot());
           const detail::any_variable result(detail::operand_of(out.value()), out.value().storage_handle(), dtype_of<T>, nullptr);
           detail::attach(new detail::recurrence_node({d, false, 1}, in, {}, result), *out.slot());
+          detail::pack_saved(*out.slot()->producer);
         }
       return out;
     } else {

@@ -3,7 +3,7 @@
 // (cpu/gemm_small.hpp). A statement tries the short way first; if shapes, strides or overlaps are none for it, evaluate.hpp
 // goes the long one, which takes everything and says what is wrong.
 #pragma once
-#include "../cpu/flat.hpp"
+#include "../cpu/run.hpp"
 #include "../cpu/gemm_small.hpp"
 #include "../expr/lower.hpp"
 

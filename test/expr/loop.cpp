@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <sinter/autograd/gradcheck.hpp>
+#include <sinter/sinter.hpp>
+
+#include <cmath>
+
+#include "../catch.hpp"
+
+namespace st = sinter;
+
+namespace {
+/// Numbers that look random, in [-1, 1].
+template <int R> st::tensor<double, st::rank<R>> numbers(const st::int64 (&sizes)[R], int seed = 1) {
+  st::index_list<R> s;
+  for (int d = 0; d < R; ++d) s[d] = sizes[d];
+  auto t = st::detail::new_tensor<double, st::rank<R>>(s);
+  for (st::int64 i = 0; i < t.numel(); ++i) t.data()[i] = std::sin(1.0 + 2.3 * static_cast<double>(i + 17 * seed));
+  return t;
+}
+constexpr st::fn<[](auto h, auto xs, auto w, auto b) {
+  auto [last, all] = st::scan([](auto c, auto x, auto weight, auto bias) {
+    auto n = tanh(matmul(c, weight) + x * bias);
+    return std::pair(n, n * n);
+  }, h, xs, w, b);
+  return sum(last) + mean(all);
+}> rnn;
+}  // namespace
+
+TEST_CASE("a recurrent network over time is one program: its value and its derivatives of first and second order") {
+  const st::variable h = numbers({2, 3});
+  const st::variable xs = numbers({4, 2, 3}, 2);
+  const st::variable w = numbers({3, 3}, 3);
+  const st::variable b = numbers({3}, 4);
+  st::variable loss = rnn(h, xs, w, b);
+  double c[2][3], total = 0, squares = 0;
+  for (int i = 0; i < 2; ++i)
+    for (int j = 0; j < 3; ++j) c[i][j] = h.value()(i, j);
+  for (int t = 0; t < 4; ++t) {
+    double n[2][3];
+    for (int i = 0; i < 2; ++i)
+      for (int j = 0; j < 3; ++j) {
+        double z = xs.value()(t, i, j) * b.value()(j);
+        for (int k = 0; k < 3; ++k) z += c[i][k] * w.value()(k, j);
+        n[i][j] = std::tanh(z), squares += n[i][j] * n[i][j];
+      }
+    for (int i = 0; i < 2; ++i)
+      for (int j = 0; j < 3; ++j) c[i][j] = n[i][j];
+  }
+  for (auto& row : c)
+    for (double v : row) total += v;
+  CHECK(loss.item() == Approx(total + squares / 24));
+  const auto first = st::gradcheck([](auto... v) { return rnn(v...); }, std::tuple(h, xs, w, b));
+  CHECK(first);
+  INFO(first.text);
+  const auto second = st::gradgradcheck([](auto... v) { return rnn(v...); }, std::tuple(h, xs, w, b));
+  INFO(second.text);
+  CHECK(second);
+}
+
+namespace {
+constexpr st::fn<[](auto x, auto w) {
+  return sum(w * st::cond(sum(x) > 0, [](auto a, auto b) { return tanh(a * b); }, [](auto a, auto b) { return a * a + b; }, x, w));
+}> branches;
+// Newton's iteration for the square root, until the step is small
+constexpr st::fn<[](auto a) {
+  auto [root, step] = st::while_loop([](auto c) { return amax(abs(std::get<1>(c))) > 1e-3; },
+                                     [=](auto c) {
+                                       auto x = std::get<0>(c);
+                                       auto next = 0.5 * (x + a / x);
+                                       return std::tuple(next, next - x);
+                                     },
+                                     std::tuple(a + 1, a + 1));
+  return sum(root * root * root) + 0 * sum(step);
+}> roots;
+}  // namespace
+
+TEST_CASE("cond runs one of its branches, and the adjoint of that one") {
+  for (const double sign : {1.0, -1.0}) {
+    st::variable x = st::tensor(sign * (numbers({3}) * numbers({3})));
+    const st::variable w = numbers({3}, 2);
+    const st::variable y = branches(x, w);
+    double s = 0;
+    for (int i = 0; i < 3; ++i) {
+      const double a = x.value()(i), b = w.value()(i);
+      s += b * (sign > 0 ? std::tanh(a * b) : a * a + b);
+    }
+    CHECK(y.item() == Approx(s));
+    CHECK(st::gradcheck([](auto... v) { return branches(v...); }, std::tuple(x, w)));
+    CHECK(st::gradgradcheck([](auto... v) { return branches(v...); }, std::tuple(x, w)));
+  }
+}
+
+TEST_CASE("while_loop runs as long as its condition says, and back through all its steps") {
+  st::variable a = st::tensor(numbers({4}) * numbers({4}) + 0.5);
+  const st::variable y = roots(a);
+  double s = 0;
+  for (int i = 0; i < 4; ++i) s += std::pow(a.value()(i), 1.5);
+  CHECK(y.item() == Approx(s).epsilon(1e-5));
+  CHECK(st::gradcheck([](auto v) { return roots(v); }, a));
+  CHECK(st::gradgradcheck([](auto v) { return roots(v); }, a));
+}
+
+TEST_CASE("loops are statements, too") {
+  const auto decay = [](auto c, auto x, auto k) { return c * x + k; };
+  const st::tensor xs = st::array<double>({0.1, 0.2, 0.3, 0.5});
+  double forth = 2, back = 2;
+  for (int t = 0; t < 4; ++t) forth = forth * xs(t) + 1, back = back * xs(3 - t) + 1;
+  const st::tensor a = st::scan(decay, 2.0, xs, 1.0);
+  CHECK(a.item() == Approx(forth));
+  const st::tensor b = st::scan(decay, st::full<double>({2}, 2.0), st::reversed(xs), 1.0);
+  CHECK(b(1) == Approx(back));
+  const st::tensor c = st::cond(xs(0), [](auto x) { return 2 * x; }, [](auto x) { return -x; }, xs);
+  CHECK(c(3) == 1.0);
+  const st::tensor d = st::while_loop([](auto i) { return i < 10; }, [](auto i) { return 2 * i; }, st::full<st::int64>({}, 1));
+  CHECK(d.item() == 16);
+}
+
+TEST_CASE("the step's number, stacked results, no steps at all, integers") {
+  constexpr st::fn<[](auto x, auto n) { return st::scan([](auto c, auto i) { return c + i; }, x, n); }> add_numbers;
+  const st::tensor x = st::array<double>({1, 2});
+  const st::tensor y = add_numbers(x, st::steps(5));
+  CHECK(y(1) == 12);
+  const st::tensor none = add_numbers(x, st::steps(0));
+  CHECK(none(1) == 2);
+  CHECK_THROWS_WITH(st::tensor(add_numbers(x, st::steps(-1))), Catch::Contains("number of steps"));
+  const st::tensor whole = add_numbers(st::array<st::int64>({1, 2}), st::steps(5));
+  CHECK(whole(0) == 11);
+  constexpr st::fn<[](auto c, auto xs) { return st::scan([](auto s, auto v) { return std::pair(s + v, s); }, c, xs).second; }> before;
+  const st::tensor sums = before(0.5, st::array<double>({1, 2, 3}));
+  CHECK(sums.sizes()[0] == 3);
+  CHECK(sums(2) == 3.5);
+  const st::tensor empty = before(st::ones<double>({2}), st::zeros<double>({0, 2}));
+  CHECK(empty.sizes()[0] == 0);
+  CHECK(empty.sizes()[1] == 2);
+}
+
+TEST_CASE("a loop that changes its carry's shape, or whose operands have other lengths, is an error that says so") {
+  const st::tensor x = st::ones<double>({2});
+  CHECK_THROWS_WITH(st::tensor(st::scan([](auto c, auto v) { return c + v; }, st::ones<double>({1, 2}), st::ones<double>({4, 3, 2}))), Catch::Contains("shape"));
+  constexpr st::fn<[](auto c, auto a, auto b) { return st::scan([](auto s, auto v) { return s + std::get<0>(v) * std::get<1>(v); }, c, std::tuple(a, b)); }> two;
+  CHECK_THROWS_WITH(st::tensor(two(x, st::ones<double>({3, 2}), st::ones<double>({4, 2}))), Catch::Contains("one number of steps"));
+  CHECK_THROWS_WITH(st::tensor(st::scan([](auto c, auto v) { return matmul(c, v); }, st::ones<double>({2, 2}), st::ones<double>({3, 4, 2}))), Catch::Contains("inner"));
+  CHECK_THROWS_WITH(st::tensor(st::cond(st::ones<double>({2}), [](auto v) { return v; }, [](auto v) { return v; }, x)), Catch::Contains("one element"));
+}
+
+TEST_CASE("rolled operands: any layout, along rows, into products, further than the extent") {
+  constexpr st::fn<[](auto x) { return roll(roll(x, 1, 0), -2, 1) - 3 * roll(x, 7, 1); }> stencil;
+  constexpr st::fn<[](auto x) { return sum(roll(x, 1, 1) * x, 1); }> rows;
+  constexpr st::fn<[](auto x) { return matmul(roll(x, 1, 0), roll(x * x, 1, 1)); }> product;
+  const st::tensor x = numbers({5, 5});
+  const auto at = [&](st::int64 i, st::int64 j) { return x(((i % 5) + 5) % 5, ((j % 5) + 5) % 5); };
+  for (const st::tensor<double, st::rank<2>>& in : {st::tensor<double, st::rank<2>>(x), st::tensor<double, st::rank<2>>(st::clone(x.T()).T())}) {
+    const st::tensor a = stencil(in);
+    const st::tensor r = rows(in);
+    const st::tensor p = product(in);
+    for (int i = 0; i < 5; ++i) {
+      double s = 0;
+      for (int j = 0; j < 5; ++j) {
+        CHECK(a(i, j) == Approx(at(i - 1, j + 2) - 3 * at(i, j - 7)));
+        s += at(i, j - 1) * at(i, j);
+        double q = 0;
+        for (int k = 0; k < 5; ++k) q += at(i - 1, k) * at(k, j - 1) * at(k, j - 1);
+        CHECK(p(i, j) == Approx(q));
+      }
+      CHECK(r(i) == Approx(s));
+    }
+  }
+  const st::variable v = x;
+  CHECK(st::gradcheck([=](auto w) { return product(w); }, v));
+  CHECK(st::gradcheck([=](auto w) { return rows(w); }, v));
+}
+
+TEST_CASE("a loop in a loop, and names from around both") {
+  constexpr st::fn<[](auto u, auto k) {
+    return st::scan([=](auto c, auto) {
+      return st::scan([=](auto d, auto) { return d + k * (roll(d, 1, 0) - d) * c; }, c, st::steps(2));
+    }, u, st::steps(3));
+  }> nested;
+  const st::variable u = numbers({4});
+  const st::variable k = st::full<double>({}, 0.3);
+  const st::variable y = nested(u, k);
+  double d[4], c[4];
+  for (int i = 0; i < 4; ++i) d[i] = u.value()(i);
+  for (int t = 0; t < 3; ++t) {
+    for (int i = 0; i < 4; ++i) c[i] = d[i];
+    for (int s = 0; s < 2; ++s) {
+      double e[4];
+      for (int i = 0; i < 4; ++i) e[i] = d[i] + 0.3 * (d[(i + 3) % 4] - d[i]) * c[i];
+      for (int i = 0; i < 4; ++i) d[i] = e[i];
+    }
+  }
+  for (int i = 0; i < 4; ++i) CHECK(y.value()(i) == Approx(d[i]));
+  CHECK(st::gradcheck([=](auto... v) { return nested(v...); }, std::tuple(u, k)));
+}
+
+namespace {
+constexpr st::fn<[](auto q, auto scale) {
+  auto [last, all] = st::scan([](auto u, auto i, auto s) {
+    auto up = roll(u, -1, 0);
+    auto flux = (exp(0.125 * log(u / up)) - 1) * s + 0.01 * i * sin(u);
+    return std::pair(u + roll(flux, 1, 0) - flux, flux * up);
+  }, q, st::steps(5), scale);
+  return sum(last * last) + mean(all);
+}> transport;
+}  // namespace
+
+TEST_CASE("steps of several kernels over vectors, with functions that are rolled, for every length") {
+  for (const st::int64 n : {1, 2, 3, 9, 40}) {
+    const st::variable q = st::tensor(numbers({n}) * numbers({n}) + 1);
+    const st::variable s = numbers({n}, 3);
+    std::vector<double> u(static_cast<std::size_t>(n)), f(u), v(u);
+    for (st::int64 i = 0; i < n; ++i) u[static_cast<std::size_t>(i)] = q.value()(i);
+    double slices = 0, total = 0;
+    for (int t = 0; t < 5; ++t) {
+      for (std::size_t i = 0; i < u.size(); ++i) {
+        const double up = u[(i + 1) % u.size()];
+        f[i] = (std::pow(u[i] / up, 0.125) - 1) * s.value()(static_cast<st::int64>(i)) + 0.01 * t * std::sin(u[i]);
+        slices += f[i] * up;
+      }
+      for (std::size_t i = 0; i < u.size(); ++i) v[i] = u[i] + f[(i + u.size() - 1) % u.size()] - f[i];
+      u = v;
+    }
+    for (const double x : u) total += x * x;
+    const st::variable y = transport(q, s);
+    CHECK(y.item() == Approx(total + slices / static_cast<double>(5 * n)));
+    CHECK(st::gradcheck([](auto... w) { return transport(w...); }, std::tuple(q, s)));
+  }
+}
+
+TEST_CASE("checkpointed steps: the same values and gradients, and fewer carries kept") {
+  const auto step = [](auto c, auto i, auto k) { return c + k * sin(c + 0.1 * i); };
+  const st::variable u = numbers({1000});
+  const st::variable k = st::full<double>({}, 0.3);
+  for (const int n : {0, 5, 16, 37, 100}) {
+    const auto run = [&](auto xs) {
+      u.zero_grad(), k.zero_grad();
+      const st::int64 before = st::memory_allocated();
+      const st::variable y = st::scan(step, u, xs, k);
+      const st::int64 held = st::memory_allocated() - before;
+      y.backward(st::ones<double>({1000}));
+      return std::tuple(st::tensor(y.detach() + 0), st::tensor(u.grad() + 0), k.grad().defined() ? k.grad().item() : 0.0, held);
+    };
+    const auto [y1, g1, k1, kept] = run(st::steps(n));
+    const auto [y2, g2, k2, few] = run(st::checkpointed<8>(st::steps(n)));
+    CHECK(y2(7) == Approx(y1(7)));
+    CHECK(g2(7) == Approx(g1(7)));
+    CHECK(k2 == Approx(k1));
+    if (n == 100) CHECK(few < kept / 4);
+  }
+}
