@@ -56,6 +56,7 @@ TEST_CASE("a value that was saved and is written in place is found out") {
   const vector b = times(a, a);
   a += 1.0;
   CHECK_THROWS_AS(dot(b, x).backward(), st::version_error);
+  CHECK_THROWS_WITH(dot(b, x).backward(), Catch::Contains("(mul") && Catch::Contains("operand 0, of shape [2], at version 0; it is at version 1"));
 }
 
 TEST_CASE("copy_, fill_ and zero_ end a history") {

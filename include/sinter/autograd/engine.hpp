@@ -323,6 +323,16 @@ inline void drop(grad_slot* s) {
   }
 }
 
+/// Statement n saved a value of shape s, which was written since: its operand number `operand`, or, if that is negative, what it made.
+template <class Arch> [[noreturn]] SINTER_COLD void fail_version(const node_base& n, int operand, const shape_value& s, uint64 saved, uint64 now) {
+  std::string what, which = "a value that it computed";
+  n.describe(what);
+  if (operand >= 0) which = "operand ", append(which, operand);
+  const shape_value made = n.output ? n.output->shape : shape_value{};
+  fail<version_error, Arch>("backward: statement number ", n.number, " (", what, "), which made a value of shape ", shape_text{made.e, made.rank}, ", saved ", which,
+                            ", of shape ", shape_text{s.e, s.rank}, ", at version ", saved, "; it is at version ", now, ": it was written in place since");
+}
+
 /// What a slot's `destroy` does.
 template <class Slot> void destroy_state(grad_slot* s) { delete static_cast<Slot*>(s); }
 

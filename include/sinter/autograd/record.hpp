@@ -116,8 +116,7 @@ template <class Arch> class graph_node final : public node_base {
   graph gradients(const backward_walk& w, vec<int>& inputs) const {
     for (int i = 0; i < in_.size(); ++i)
       if (in_[i].block && in_[i].block->version.load(std::memory_order_acquire) != versions_[i])
-        fail<version_error, Arch>("backward: a value of shape ", shape_text{in_[i].value.shape.e, in_[i].value.shape.rank},
-                                  " that a statement saved was written in place since");
+        fail_version<Arch>(*this, i, in_[i].value.shape, versions_[i], in_[i].block->version.load(std::memory_order_acquire));
     vec<uint16> map;
     graph b = without_outputs(g_, map);
     int root = 0;

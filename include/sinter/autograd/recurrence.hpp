@@ -184,9 +184,8 @@ class recurrence_node final : public node_base {
     return block ? block->version.load(std::memory_order_acquire) : 0;
   }
   void check_versions() const {
-    if (version(0) != versions_[0] || version(1) != versions_[1])
-      fail<version_error>("backward: a value of shape ", shape_text{r_.value.shape.e, r_.value.shape.rank},
-                          " that a statement saved was written in place since");
+    for (int i = 0; i < 2; ++i)
+      if (version(i) != versions_[i]) fail_version<native>(*this, i ? -1 : 0, r_.value.shape, versions_[i], version(i));
   }
   recurrence c_;
   any_variable a_, b_, r_;

@@ -235,9 +235,7 @@ template <class Arch> class statement_node final : public node_base {
   void check_versions() const {
     for (int i = 0; i < kept_.size(); ++i)
       if (kept_[i] && (i >= e_.operands || e_.leaf_read[i]) && kept_[i]->version.load(std::memory_order_acquire) != versions_[i])
-        fail<version_error, Arch>("backward: a value of shape ", shape_text{leaves_[i].shape.e, leaves_[i].shape.rank},
-                                  " that a statement saved was written in place since (version ", versions_[i], ", now ",
-                                  kept_[i]->version.load(std::memory_order_acquire), ")");
+        fail_version<Arch>(*this, i < e_.operands ? i : -1, leaves_[i].shape, versions_[i], kept_[i]->version.load(std::memory_order_acquire));
   }
   dtype type_of(int operand) const {
     for (int i = 0; i < e_.program->size(); ++i)
