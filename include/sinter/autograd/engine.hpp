@@ -156,10 +156,18 @@ struct node_base {
   virtual void each_saved(saved_visitor&) {}
   /// What it computes, in words.
   virtual void describe(std::string& to) const { to += "a statement"; }
-  /// Does it add gradients to this memory?
+  /// May it add gradients to this memory? Of results they are nobody else's.
   SINTER_INLINE bool adds_to(const storage_ptr& block) const {
-    for (int i = 0; i < input_count(); ++i)
-      if (const grad_slot* s = input(i); s && (s->grad.block == block || s->home == block)) return true;
+    for (int i = 0; i < input_count(); ++i) {
+      grad_slot* const s = input(i);
+      if (!s || !s->is_leaf()) continue;
+      const void* holder = nullptr;
+      const bool taken = s->held.compare_exchange_strong(holder, &grad_mode(), std::memory_order_acquire, std::memory_order_relaxed);
+      if (!taken && holder != &grad_mode()) return true;  // another thread is at it
+      const bool same = s->grad.block == block || s->home == block;
+      if (taken) s->held.store(nullptr, std::memory_order_release);
+      if (same) return true;
+    }
     return false;
   }
 };
@@ -471,6 +479,13 @@ inline const gradient* collected_so_far(const backward_walk& w, const grad_slot&
   const walk_entry* const e = w.find(&s);
   const gradient* g = e ? &e->sum : w.selective ? nullptr : &s.grad;
   return g && g->data ? g : nullptr;
+}
+/// Does w collect one of n's gradients in this memory? To be asked when it has all of their targets.
+inline bool collects_in(const backward_walk& w, const node_base& n, const storage_ptr& block) {
+  for (int i = 0; i < n.input_count(); ++i)
+    if (const grad_slot* s = n.input(i))
+      if (const gradient* g = w.wants(s) ? collected_so_far(w, *s) : nullptr; g && g->block == block) return true;
+  return false;
 }
 /// Where w collects the gradient of s; null: it is not wanted.
 inline gradient* collected(backward_walk& w, grad_slot& s) {

@@ -171,10 +171,6 @@ template <class Arch> class statement_node final : public node_base {
     for (int i = 0; i < leaves_.size(); ++i) leaves[i] = leaves_[i];
     leaves[e_.operands] = dy;
     for (int r = 0; e_.results == 2 && r < 2; ++r) leaves[e_.operands + r] = part_of(dy, output->type, r);
-    // kernels may read an operand after they have written: one that is a gradient is copied
-    vec<storage_ptr> copies;
-    for (int i = 0; i < e_.operands; ++i)
-      if (kept_[i] && e_.leaf_read[i] && adds_to(kept_[i])) copies.push(copy_of<Arch>(leaves[i], type_of(i)));
     vec<result> to(e_.operands + 1, {});
     for (int i = 0; i < e_.operands; ++i) {
       const int k = e_.grad_of[i];
@@ -182,6 +178,10 @@ template <class Arch> class statement_node final : public node_base {
       if (inputs_[i]) to[k] = gradient_target<Arch>(w, *inputs_[i], parts_[i]);
       else to[k].mode = write_skip;
     }
+    // kernels may read an operand after they have written: one that is a gradient is copied
+    vec<storage_ptr> copies;
+    for (int i = 0; i < e_.operands; ++i)
+      if (kept_[i] && e_.leaf_read[i] && collects_in(w, *this, kept_[i])) copies.push(copy_of<Arch>(leaves[i], type_of(i)));
     // one variable as several operands: all of its gradients are added to zeros
     for (int i = 0; i < e_.operands; ++i)
       for (int j = 0; j < i; ++j)
