@@ -170,6 +170,26 @@ TEST_CASE("rolled operands: any layout, along rows, into products, further than 
   CHECK(st::gradcheck([=](auto w) { return rows(w); }, v));
 }
 
+TEST_CASE("rolls by more than two fields of 14 bits hold alone") {
+  constexpr st::fn<[](auto x) { return roll(x, -10000, 0) + 2 * roll(x, 60000, 0); }> far;
+  const st::tensor x = st::arange<double>(70001);
+  const st::tensor y = far(x);
+  CHECK(y(0) == 10000 + 2 * 10001);
+  CHECK(y(60000) == 70000);
+}
+
+TEST_CASE("a number of steps at run time that the body of another loop alone reads") {
+  constexpr st::fn<[](auto x, auto n) {
+    return st::scan([=](auto c, auto) { return st::scan([](auto d, auto i) { return 0.5 * d + i; }, c, n); }, x, st::steps(3));
+  }> inside;
+  st::variable x = st::ones<double>({2});
+  st::variable y = inside(x, st::steps(2));
+  CHECK(y.value()(1) == Approx(1.0 / 64 + 1 + 1.0 / 4 + 1.0 / 16));
+  y.backward(st::ones<double>({2}));
+  CHECK(x.grad()(1) == Approx(1.0 / 64));
+  CHECK(st::gradgradcheck([=](auto v) { return inside(v, st::steps(2)); }, x));
+}
+
 TEST_CASE("a loop in a loop, and names from around both") {
   constexpr st::fn<[](auto u, auto k) {
     return st::scan([=](auto c, auto) {

@@ -126,7 +126,7 @@ template <class Arch> class SINTER_HIDDEN interpreter {
     for (int i = 0; i < p_.operand_count(); ++i) leaf_shapes[i] = leaves_[i].shape;
     shapes_ = vec<shape_value>(p_.size(), {});
     const shape_fault f = infer_shapes(p_, &leaf_shapes[0], slots_, &shapes_[0], steps_.size() ? &steps_[0] : nullptr);
-    if (f.kind != shape_fault::none) raise<Arch>(p_, f, &shapes_[0]);
+    if (f.kind != shape_fault::none) raise<Arch>(p_, f, &shapes_[0], slots_);
   }
   void require_true(int i) const {
     const strided_value& v = values_[i];
@@ -215,7 +215,7 @@ template <class Arch> class SINTER_HIDDEN interpreter {
         return;
       }
       case code::cast: allocate(v); return copy(values_[x.a], v);
-      case code::roll: allocate(v); return roll(values_[x.a], count_bits(x.b - 1u), roll_amount(x.c), v);
+      case code::roll: allocate(v); return roll(values_[x.a], roll_dim(x), roll_amount(x), v);
       case code::list: return;
       case code::scan: return scan(i);
       case code::cond: return branch(i);
@@ -303,7 +303,7 @@ template <class Arch> class SINTER_HIDDEN interpreter {
         if (k < counts.carries + counts.slices) drop_first(r, out[k].type, t);
         else r.mode = write_accumulate;
       }
-      interpreter(body, &operands[0], nullptr_slots()).run(&results[0]);
+      interpreter(body, &operands[0], slots_).run(&results[0]);
       for (int k = 0; k < counts.carries; ++k) {
         strided_value made{results[k].data, out[k].type, results[k].shape, {}, {}};
         for (int d = 0; d < max_rank; ++d) made.strides[d] = results[k].strides[d];
@@ -344,7 +344,7 @@ template <class Arch> class SINTER_HIDDEN interpreter {
     const program_view body = is_true(values_[p_.at(p_.at(i).a).a]) ? p_.body(i) : p_.second_body(i);
     const int n = p_.body_counts(i).result_count();
     vec<result> results(n + 1, {});
-    interpreter(body, &in[0], nullptr_slots()).run(&results[0]);
+    interpreter(body, &in[0], slots_).run(&results[0]);
     for (int r = 0; r < n; ++r) loops_[i].push(value_of(results[r], result_type(body, r)));
   }
   void while_loop(int i) {
@@ -361,10 +361,10 @@ template <class Arch> class SINTER_HIDDEN interpreter {
       for (int c = 0; c < counts.carries; ++c) in[c] = operand_of(carried[c]);
       in[counts.operand_count()].number = static_cast<double>(steps);
       result truth;
-      interpreter(test, &in[0], nullptr_slots()).run(&truth);
+      interpreter(test, &in[0], slots_).run(&truth);
       if (!is_true(value_of(truth, dtype::b8))) break;
       vec<result> results(counts.result_count() + 1, {});
-      interpreter(body, &in[0], nullptr_slots()).run(&results[0]);
+      interpreter(body, &in[0], slots_).run(&results[0]);
       for (int c = 0; c < counts.carries; ++c) carried[c] = value_of(results[c], result_type(body, c));
       for (int s = 0; s < counts.slices; ++s) slices[s].push(value_of(results[counts.carries + s], result_type(body, counts.carries + s)));
     }
@@ -401,10 +401,6 @@ template <class Arch> class SINTER_HIDDEN interpreter {
     o.data += t * o.strides[0] * size_of(type);
     --o.shape.rank;
     for (int d = 0; d < o.shape.rank; ++d) o.shape[d] = o.shape[d + 1], o.strides[d] = o.strides[d + 1];
-  }
-  static const dims_slot* nullptr_slots() {
-    static constexpr dims_slot none{};
-    return &none;
   }
 
   /// to = from, which is broadcast and converted.

@@ -31,7 +31,8 @@ template <class B, int Carries, int Results> inline constexpr auto body_results 
 /// that kernels write.
 template <class B> struct step_form {
   struct input {
-    int16 place = 0, roll = 0;  ///< rolled by how much
+    int16 place = 0;
+    int roll = 0;  ///< by how much it is rolled
     bool one = false, number = false;
   };
   bool possible = false;
@@ -61,7 +62,7 @@ template <class B, int S> constexpr bool add_stage(step_form<B>& out) {
     if (in.kind != input_kind::memory) return false;
     int id = in.id;
     for (bool first = true; B::at(id).op == code::roll && (first || !schedule_of<B>.written[id]); id = B::at(id).a, first = false)
-      to.roll = static_cast<int16>(to.roll + roll_amount(B::at(id).c));
+      to.roll += roll_amount(B::at(id));
     const instruction x = B::at(id);
     if (x.rank > 1 || (x.op != code::leaf && !schedule_of<B>.written[id])) return false;
     to.place = x.op == code::leaf ? static_cast<int16>(x.a) : out.place_of[id];
@@ -220,7 +221,7 @@ bool iterate_flat(const operand* in, const operand* out, const bool* wanted, int
       using K = kernel<SP, Arch>;
       constexpr auto& st = schedule_of<B>.stages[S];
       uint64 at[K::walks];
-      double numbers[SP::operand_count + 1];
+      double numbers[SP::operand_count + 1] = {};
       for (int k = 0; k < SP::operand_count; ++k) {
         const auto& i = form.inputs[form.first_input[S] + k];
         if (i.number) numbers[k] = static_cast<double>(t);

@@ -161,8 +161,8 @@ class SINTER_HIDDEN loop_runner : protected run_values {
   template <class F> void for_rolls(int id, F f) const {
     bool first = true;
     for (; p_.at(id).op == code::roll && (first || !memory_[id].data); id = p_.at(id).a, first = false) {
-      const int d = count_bits(p_.at(id).b - 1u);
-      const int64 n = shapes_[id][d], amount = n ? (roll_amount(p_.at(id).c) % n + n) % n : 0;
+      const int d = roll_dim(p_.at(id));
+      const int64 n = shapes_[id][d], amount = n ? (roll_amount(p_.at(id)) % n + n) % n : 0;
       if (amount) f(d, amount);
     }
   }

@@ -25,7 +25,7 @@ class SINTER_HIDDEN cpu_run : convolve_runner {
     for (int i = 0; i < p_.operand_count(); ++i)
       if (leaves_[i].shape.numel() == 0) [[unlikely]] {
         const shape_fault empty = find_empty(p_, &shapes_[0]);
-        if (empty.kind != shape_fault::none) raise<Arch>(p_, empty, &shapes_[0]);
+        if (empty.kind != shape_fault::none) raise<Arch>(p_, empty, &shapes_[0], slots_);
       }
     loops_ = vec<shape_value>(e_.stage_count, {});
     for (int s = 0; s < e_.stage_count; ++s)
@@ -100,7 +100,7 @@ class SINTER_HIDDEN cpu_run : convolve_runner {
     vec<shape_value> leaf_shapes(p_.operand_count() + 1, {});
     for (int i = 0; i < p_.operand_count(); ++i) leaf_shapes[i] = leaves_[i].shape;
     const shape_fault f = infer_shapes(p_, &leaf_shapes[0], slots_, &shapes_[0], steps_run_.size() ? &steps_run_[0] : nullptr);
-    if (f.kind != shape_fault::none) raise<Arch>(p_, f, &shapes_[0]);
+    if (f.kind != shape_fault::none) raise<Arch>(p_, f, &shapes_[0], slots_);
   }
   vec<int64> moved_;  ///< bytes of each stage, for execute_again
 

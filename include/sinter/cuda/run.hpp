@@ -50,7 +50,7 @@ class SINTER_HIDDEN run {
     vec<shape_value> leaf_shapes(p_.operand_count() + 1, {});
     for (int i = 0; i < p_.operand_count(); ++i) leaf_shapes[i] = leaves_[i].shape;
     const shape_fault f = infer_shapes(p_, &leaf_shapes[0], slots_, &shapes_[0]);
-    if (f.kind != shape_fault::none) raise<Arch>(p_, f, &shapes_[0]);
+    if (f.kind != shape_fault::none) raise<Arch>(p_, f, &shapes_[0], slots_);
     loops_ = vec<shape_value>(e_.stage_count + 1, {});
     for (int s = 0; s < e_.stage_count; ++s)
       if (!find_loops(e_.stages[s], e_.spaces, &shapes_[0], slots_, loops_[s]))

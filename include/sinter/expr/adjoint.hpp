@@ -73,7 +73,7 @@ constexpr vec<uint16> adjoint(graph& g, const vec<uint16>& roots, const vec<uint
     switch (x.op) {
       case code::leaf: case code::scalar: case code::literal: case code::index: case code::extent: case code::window: case code::output: break;
       case code::element: case code::list: break;  // with the loop
-      case code::roll: give(x.a, g.roll(dy, count_bits(x.b - 1u), -roll_amount(x.c))); break;
+      case code::roll: give(x.a, g.roll(dy, roll_dim(x), -roll_amount(x))); break;
       case code::cast: give(x.a, dy); break;
       case code::expand: give(x.a, sum_to_operand(g, dy, g.at_sym(x.a), y)); break;
       case code::squeeze:  // a number stays one: it needs no memory

@@ -174,7 +174,7 @@ constexpr vec<uint16> forward_mode(graph& g, const vec<uint16>& primals, const v
         break;
       }
       case code::roll:
-        if (const sym a = tangent(x.a); !a.none()) y = g.roll(a, count_bits(x.b - 1u), roll_amount(x.c));
+        if (const sym a = tangent(x.a); !a.none()) y = g.roll(a, roll_dim(x), roll_amount(x));
         break;
       case code::element:
         for (int k = 0; k < loops.size(); ++k) {

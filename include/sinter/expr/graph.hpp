@@ -227,12 +227,16 @@ class graph {
   constexpr sym roll(sym x, int d, int amount) {
     const item it = items_[x.id];
     const instruction& i = it.ins;
+    const auto as_it_is = [&](int dim) {
+      instruction rolled = make(code::roll, i.type, i.rank, x.id);
+      encode_roll(rolled, dim, dim == bad_roll_dim ? 0 : amount);
+      return add_inferred(rolled);
+    };
+    if (d < 0 || d >= i.rank || amount > most_rolled || amount < -most_rolled) return as_it_is(bad_roll_dim);
     if (amount == 0 || it.ones >> d & 1) return x;
-    if (i.op == code::roll && i.b == 1u << d) return roll(at_sym(i.a), d, amount + roll_amount(i.c));
-    if (i.op == code::roll && i.b > 1u << d) {  // in the order of their dims
-      const int outer = detail::count_bits(i.b - 1u);
-      return roll(roll(at_sym(i.a), d, amount), outer, roll_amount(i.c));
-    }
+    if (i.op == code::roll && roll_dim(i) == d) return roll(at_sym(i.a), d, amount + roll_amount(i));
+    if (i.op == code::roll && roll_dim(i) > d && roll_dim(i) < i.rank)  // in the order of their dims
+      return roll(roll(at_sym(i.a), d, amount), roll_dim(i), roll_amount(i));
     if (i.op == code::cast && !computes_functions(x.id)) return cast(roll(at_sym(i.a), d, amount), i.type);
     if (i.is_op() && !computes_functions(x.id)) {
       const op_descr* op = ops_[i.op_index()];
@@ -249,7 +253,7 @@ class graph {
       return expand(a, at_sym(i.b));
     }
     if (i.op == code::expand && d < i.rank - items_[i.a].ins.rank) return x;
-    return add_inferred(make(code::roll, i.type, i.rank, x.id, 1 << d, encode_roll(amount)));
+    return as_it_is(d);
   }
   /// Does element-wise value i take functions (exp, log, pow ...), which are better kept than computed twice?
   constexpr bool computes_functions(int id) const {

@@ -23,7 +23,7 @@ enum class code : uint16 {
   output = 11,    ///< a is result number b; c: 1 + the leaf whose shape it is summed to (0: none)
   window = 12,    ///< no value: how the convolution that reads it runs. a: where its result's shape may come from; b: slot of its parameters; c: window_face
   convolve = 13,  ///< the face that window c says, from the other two faces a and b
-  roll = 14,      ///< a, rolled along its dim of mask b by roll_amount(c): y[i] = a[i - amount], indices modulo the extent
+  roll = 14,      ///< a, rolled along dim roll_dim by roll_amount (of b and c): y[i] = a[i - amount], indices modulo the extent
   list = 15,      ///< no value: operand a of what reads the list, behind it the list b (c = 1) or nothing (c = 0)
   scan = 16,      ///< a loop over the operands in list a; pool[b]: its body (loop_body); c: scan_mode
   element = 17,   ///< output b (loop_output) of the loop or branch a
@@ -104,9 +104,14 @@ struct window_face {
   static constexpr window_face decode(uint16 c) { return {static_cast<kind_t>(c & 3), (c & 4) != 0, static_cast<uint8>(c >> 3)}; }
 };
 
-/// Field c of a roll.
-constexpr uint16 encode_roll(int amount) { return static_cast<uint16>(amount + (1 << 13)); }
-constexpr int roll_amount(uint16 c) { return static_cast<int>(c) - (1 << 13); }
+/// A roll's dim, in the low 4 bits of field b, bad_roll_dim if there is none such; its amount, of 24 bits in the rest of b and in c.
+inline constexpr int bad_roll_dim = 15, most_rolled = (1 << 23) - 1;
+constexpr void encode_roll(instruction& x, int dim, int amount) {
+  const uint32 u = static_cast<uint32>(amount + most_rolled);
+  x.b = static_cast<uint16>(static_cast<uint32>(dim) | u >> 14 << 4), x.c = static_cast<uint16>(u & 0x3fff);
+}
+constexpr int roll_dim(const instruction& x) { return x.b & 15; }
+constexpr int roll_amount(const instruction& x) { return static_cast<int>(static_cast<uint32>(x.b >> 4) << 14 | x.c) - most_rolled; }
 
 /// What a loop runs a step: a program whose operands are the carried values, slices of the stacked ones, constants, and the
 /// step's number; its results are the next carried values, slices of stacked results, and what is summed over the steps. A branch
@@ -141,6 +146,8 @@ struct scan_mode {
   enum length_t : uint8 { of_stacked = 0, literal = 1, slot = 2, part = 3 } length = of_stacked;
   bool reverse = false;
   uint16 number = 0;  ///< pool index of the number of steps or of the part, or the slot that holds it
+  /// Is `number` a pool index? It has 11 bits.
+  constexpr bool names_word() const { return length == literal || length == part; }
   /// Word of a part: the slot, what it is divided by (32 bits), whether the remainder is meant.
   static constexpr uint64 part_word(uint32 slot, uint32 by, bool remainder) { return slot | static_cast<uint64>(by) << 16 | static_cast<uint64>(remainder) << 48; }
   constexpr uint16 encode() const { return static_cast<uint16>(length | reverse << 2 | number << 3); }

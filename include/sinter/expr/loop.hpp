@@ -368,6 +368,7 @@ template <class W, class F, class C, class... K> requires detail::has_symbols<C,
 }
 
 /// x rolled along a dim: y[i] = x[i - shift], indices modulo the extent. For stencils with a periodic border; see `shift` for others.
+/// |shift| < 2^23, also that of a value rolled several times.
 /// https://pytorch.org/docs/stable/generated/torch.roll.html
 constexpr sym roll(sym x, int shift, int dim) {
   const int rank = x.g->at(x.id).rank, d = dim < 0 ? dim + rank : dim;

@@ -96,7 +96,7 @@ template <class L> struct explained {
     static_assert(L::result.fault.kind != shape_fault::body && L::result.fault.kind != shape_fault::second_body,
                   "sinter: static shapes inside the function of a loop or branch do not fit");
     static_assert(L::result.fault.kind != shape_fault::dims,
-                  "sinter: dim<...> is out of range for the operand, or named twice: dims are 0 .. rank - 1, or negative from the end");
+                  "sinter: dim<...> is out of range for the operand, or named twice: dims are 0 .. rank - 1, or negative from the end; a roll is by less than 2^23");
   }
 };
 

@@ -243,9 +243,8 @@ class planner {
   }
   void add_loop(const plan_stage& st, planned_kernel k) {
     const int i = st.contract;
-    const dims_slot none{};
     vec<shape_value> in(p_.body_counts(i).operand_count() + 1, {});
-    operands_of_body(p_, i, slots_ ? slots_ : &none, &shapes_[0], &in[0]);
+    operands_of_body(p_, i, slots_, &shapes_[0], &in[0]);
     k.steps = steps_of(p_, i, slots_, &shapes_[0]);
     k.ops.push_back(p_.at(i).op == code::scan ? "scan" : p_.at(i).op == code::cond ? "cond" : "while_loop");
     for_loop_operands(p_, i, [&](int o) { k.inputs.push_back(value(o)); });
@@ -253,7 +252,7 @@ class planner {
     k.reads = k.writes = 0;  // those of its kernels
     for (const plan_tables* body : st.bodies) {
       if (!body) continue;
-      planner inner(*body, &in[0], &none, prologues_);
+      planner inner(*body, &in[0], slots_, prologues_);
       const int64 times = k.steps > 0 ? k.steps : k.steps == 0 ? 0 : 1;
       k.reads += times * sum_of(inner.plan, &planned_kernel::reads), k.writes += times * sum_of(inner.plan, &planned_kernel::writes);
       k.flops += times * inner.plan.flops();

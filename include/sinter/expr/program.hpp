@@ -44,14 +44,13 @@ template <class F> constexpr vec<uint64> copy_body(const graph& g, int i, F numb
 }
 /// The pool fields of loop x of g, in another pool: its body, and its number of steps.
 template <class Pool, class F> constexpr void move_body(const graph& g, instruction& x, Pool pool, F op_number) {
-  x.b = static_cast<uint16>(pool(copy_body(g, x.b, op_number)));
-  if (x.has_two_bodies()) {
-    x.c = static_cast<uint16>(pool(copy_body(g, x.c, op_number)));
-    return;
+  if (!x.has_two_bodies()) {  // before the body: the index has fewer bits
+    scan_mode mode = scan_mode::decode(x.c);
+    if (mode.names_word()) mode.number = static_cast<uint16>(pool(vec<uint64>(1, g.pool()[mode.number])));
+    x.c = mode.encode();
   }
-  scan_mode mode = scan_mode::decode(x.c);
-  if (mode.length == scan_mode::literal || mode.length == scan_mode::part) mode.number = static_cast<uint16>(pool(vec<uint64>(1, g.pool()[mode.number])));
-  x.c = mode.encode();
+  x.b = static_cast<uint16>(pool(copy_body(g, x.b, op_number)));
+  if (x.has_two_bodies()) x.c = static_cast<uint16>(pool(copy_body(g, x.c, op_number)));
 }
 
 /// Re-emits instruction i of another graph, whose operands have the new numbers `map`.
@@ -74,7 +73,7 @@ constexpr sym replay(graph& g, const graph& from, int i, const vec<uint16>& map,
     case code::convolve: return g.convolve(a, g.at_sym(map[x.b]), g.at_sym(map[x.c]));
     case code::squeeze: return g.squeeze(a, {x.b, g.at(a.id).rank - x.rank});
     case code::unsqueeze: return g.unsqueeze(a, {x.b, x.rank - g.at(a.id).rank});
-    case code::roll: return g.roll(a, count_bits(x.b - 1u), roll_amount(x.c));
+    case code::roll: return g.roll(a, roll_dim(x), roll_amount(x));
     case code::list: return g.list(a, x.c ? g.at_sym(map[x.b]) : sym{});
     case code::scan: case code::cond: case code::while_loop:
       move_body(from, x, [&](const vec<uint64>& run) { return g.pool(run); }, [&](const op_descr* d) { return g.op_number(d); });
@@ -134,6 +133,9 @@ constexpr vec<uint64> words_of(const graph& g, int operand_count, vec<const op_d
     return static_cast<uint16>(ops.size() - 1);
   };
   if (order_out) *order_out = order;
+  for (int k = 0; k < order.size(); ++k)  // numbers of steps lie in front of all bodies
+    if (const instruction& x = g.at(order[k]); x.op == code::scan)
+      if (const scan_mode mode = scan_mode::decode(x.c); mode.names_word()) pooled(g.pool()[mode.number]);
   vec<uint64> words(1, 0);
   for (int k = 0; k < order.size(); ++k) {
     const int i = order[k];

@@ -34,19 +34,22 @@ struct dims_slot {
   int count = 0;
 };
 
-/// How many slots the instructions of P read.
-template <class P> inline constexpr int slot_count_of = [] {
-  uint32 n = run_time_dims;
-  for (int i = 0; i < P::size; ++i) {
-    const instruction x = P::at(i);
+/// run_time_dims + how many slots the instructions of p and of its bodies read, at least n.
+constexpr uint32 slots_end(const program_view& p, uint32 n = run_time_dims) {
+  for (int i = 0; i < p.size(); ++i) {
+    const instruction x = p.at(i);
     const bool dims = x.op == code::reduce || x.op == code::squeeze || x.op == code::unsqueeze || x.reads_shape();
     if (dims && x.b >= n && x.b != bad_dims) n = x.b + 1u;
+    if (x.is_loop()) n = slots_end(p.body(i), n);
+    if (x.has_two_bodies()) n = slots_end(p.second_body(i), n);
     const scan_mode m = scan_mode::decode(x.c);
-    const uint32 slot = x.op != code::scan ? ~0u : m.length == scan_mode::slot ? m.number : m.length == scan_mode::part ? static_cast<uint32>(P::pool(m.number) & 0xffff) : ~0u;
+    const uint32 slot = x.op != code::scan ? ~0u : m.length == scan_mode::slot ? m.number : m.length == scan_mode::part ? static_cast<uint32>(p.pool(m.number) & 0xffff) : ~0u;
     if (slot != ~0u && run_time_dims + slot >= n) n = run_time_dims + slot + 1;
   }
-  return static_cast<int>(n - run_time_dims);
-}();
+  return n;
+}
+/// How many slots program P reads.
+template <class P> inline constexpr int slot_count_of = static_cast<int>(slots_end(view_of<P>) - run_time_dims);
 
 /// Mask of the dims that `tag` names in an operand of the given rank; ~0u if one is out of range or twice there.
 constexpr uint32 resolve_dims(uint32 tag, int rank, const dims_slot* slots) {
@@ -226,7 +229,10 @@ constexpr shape_fault infer_one(const program_view& p, int i, const shape_value*
   switch (x.op) {
     case code::leaf: s = leaves[x.a]; return {};
     case code::scalar: case code::literal: case code::extent: case code::list: return {};
-    case code::index: case code::cast: case code::window: case code::roll: s = out[x.a]; return {};
+    case code::index: case code::cast: case code::window: s = out[x.a]; return {};
+    case code::roll:
+      s = out[x.a];
+      return roll_dim(x) < s.rank ? shape_fault{} : shape_fault{shape_fault::dims, i};
     case code::output:  // summed to a leaf: of its shape
       s = x.c ? leaves[x.c - 1] : out[x.a];
       return {};
@@ -354,15 +360,14 @@ inline std::string window_text(const window_face::kind_t face, window_fault f, i
   return text;
 }
 
-/// Raises the error that `f` describes, naming the op and its operands' shapes.
-template <class Arch = native> [[noreturn]] SINTER_COLD void raise(const program_view& p, shape_fault f, const shape_value* shapes) {
+/// Raises the error that `f`, found with these slots, describes, naming the op and its operands' shapes.
+template <class Arch = native> [[noreturn]] SINTER_COLD void raise(const program_view& p, shape_fault f, const shape_value* shapes, const dims_slot* slots) {
   const instruction x = p.at(f.at);
   if (f.kind == shape_fault::body || f.kind == shape_fault::second_body) {
     const program_view b = f.kind == shape_fault::body ? p.body(f.at) : p.second_body(f.at);
     vec<shape_value> in(p.body_counts(f.at).operand_count() + 1, {}), inner(b.size(), {});
-    const dims_slot none{};
-    operands_of_body(p, f.at, &none, shapes, &in[0]);
-    raise<Arch>(b, infer_shapes(b, &in[0], &none, &inner[0]), &inner[0]);
+    operands_of_body(p, f.at, slots, shapes, &in[0]);
+    raise<Arch>(b, infer_shapes(b, &in[0], slots, &inner[0]), &inner[0], slots);
   }
   const char* const loop = x.op == code::scan ? "scan" : x.op == code::cond ? "cond" : "while_loop";
   if (f.kind == shape_fault::length) fail<shape_error, Arch>("scan: stacked operands need one number of steps, their first extent, and that is at least 0");

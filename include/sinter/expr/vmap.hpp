@@ -227,7 +227,7 @@ class batched_copy {
       case code::squeeze: return to_.squeeze(at(x.a), mask(shifted(x.b)));
       case code::unsqueeze: return to_.unsqueeze(at(x.a), mask(shifted(x.b)));
       case code::cast: return to_.cast(at(x.a), x.type);
-      case code::roll: return to_.roll(at(x.a), count_bits(shifted(x.b) - 1u), roll_amount(x.c));
+      case code::roll: return to_.roll(at(x.a), trailing_ ? roll_dim(x) : roll_dim(x) + dims_, roll_amount(x));
       case code::expand: {
         const sym a = aligned(x.a, x.rank);
         return to_.expand(a, batched_[x.b] ? at(x.b) : joint_shape(a, aligned(x.b, x.rank)));

@@ -70,7 +70,7 @@ template <class P> shape_value result_shape(const operand* leaves, const dims_sl
   shape_value in[P::operand_count + 1], all[P::size];
   for (int i = 0; i < P::operand_count; ++i) in[i] = leaves[i].shape;
   const shape_fault f = infer_shapes(view_of<P>, in, slots, all);
-  if (f.kind != shape_fault::none) raise(view_of<P>, f, all);
+  if (f.kind != shape_fault::none) raise(view_of<P>, f, all, slots);
   return all[P::size - 1];
 }
 
