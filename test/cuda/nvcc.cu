@@ -2,7 +2,7 @@
 // The other way to a kernel: nvcc reads the same headers, builds the same programs, and compiles a map and a row stage.
 // Runs only as far as there is a device. Needs nothing of cpu/.
 #include <cstdio>
-#include <sinter/autograd/derive.hpp>
+#include <sinter/expr/derive.hpp>
 #include <sinter/cuda/kernel.hpp>
 #include <sinter/cuda/sort.hpp>
 #include <sinter/expr/adjoint.hpp>
