@@ -178,6 +178,22 @@ TEST_CASE("rolls by more than two fields of 14 bits hold alone") {
   CHECK(y(60000) == 70000);
 }
 
+TEST_CASE("operands of an inner loop, and what a body returns, may be values from around the outer one") {
+  constexpr st::fn<[](auto x, auto k) {
+    auto [last, all] = st::scan([=](auto c, auto) {
+      auto inner = st::scan([](auto d, auto i, auto by) { return d + by * i; }, c, st::checkpointed<2>(st::steps(3)), k);
+      auto chosen = st::cond(sum(k) > 0, [](auto a, auto b) { return a * b; }, [](auto a, auto) { return a; }, inner, k);
+      return std::pair(chosen, k);
+    }, x, st::steps(2));
+    return last + sum(all, 0);
+  }> around;
+  const st::variable x = numbers({2});
+  const st::variable k = st::full<double>({2}, 0.3);
+  const st::variable y = around(x, k);
+  for (int i = 0; i < 2; ++i) CHECK(y.value()(i) == Approx(((x.value()(i) + 0.9) * 0.3 + 0.9) * 0.3 + 0.6));
+  CHECK(st::gradcheck([=](auto... v) { return around(v...); }, std::tuple(x, k)));
+}
+
 TEST_CASE("a number of steps at run time that the body of another loop alone reads") {
   constexpr st::fn<[](auto x, auto n) {
     return st::scan([=](auto c, auto) { return st::scan([](auto d, auto i) { return 0.5 * d + i; }, c, n); }, x, st::steps(3));

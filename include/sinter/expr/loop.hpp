@@ -31,9 +31,9 @@ template <int Every, class X> constexpr checkpointed_steps<Every, X> checkpointe
 
 namespace detail::inline SINTER_TARGET {
 
-/// The real symbols of a symbol, a number, or a tuple of such, in order.
-constexpr void list_symbols(graph&, vec<sym>& to, sym x) { to.push(x); }
-constexpr void list_symbols(graph&, vec<sym>& to, complex_sym z) { to.push(z.re), to.push(z.im); }
+/// The real symbols of a symbol, a number, or a tuple of such, in order, as values of g: they may come from around it.
+constexpr void list_symbols(graph& g, vec<sym>& to, sym x) { to.push(g.here(x)); }
+constexpr void list_symbols(graph& g, vec<sym>& to, complex_sym z) { to.push(g.here(z.re)), to.push(g.here(z.im)); }
 template <number N> constexpr void list_symbols(graph& g, vec<sym>& to, N v) { list_symbols(g, to, as_sym(g, v)); }
 template <class... A> constexpr void list_symbols(graph& g, vec<sym>& to, const std::tuple<A...>& all) {
   std::apply([&](auto... a) { (list_symbols(g, to, a), ...); }, all);
@@ -329,7 +329,7 @@ template <class W, class F, class C, class... K> constexpr auto while_symbols(gr
   loop_body counts;
   counts.carries = static_cast<uint16>(carries), counts.constants = static_cast<uint16>(count - carries + lifted.size());
   for (int r = 0; r < carries; ++r) body.output(body.cast(results[r], types[r]), r);
-  test.output(test.cast(as_sym(test, truth), dtype::b8), 0);
+  test.output(test.cast(test.here(as_sym(test, truth)), dtype::b8), 0);
   for (int i = 0; i < lifted.size(); ++i) operands.push(lifted[i]);
   const int one = add_body(g, counts, body);
   loop_body of_test = counts;

@@ -22,18 +22,25 @@ template <int Room> struct flat_graph {
 
 /// A body in a pool: its counts, and its program's words (header, instructions, pool), whose ops are the owner's.
 constexpr int body_words(const uint64* body) { return 2 + static_cast<int>(body[1] & 0xffff) + static_cast<int>(body[1] >> 16 & 0xffff); }
-/// Gives the ops of a body, and of the bodies inside it, other numbers.
-template <class F> constexpr void renumber_ops(uint64* body, F number) {
+/// Gives the ops of the body at word `at`, and of the bodies inside it, other numbers. Loops may share a body: each is `done` once.
+template <class F> constexpr void renumber_ops(uint64* words, int at, vec<bool>& done, F number) {
+  if (done[at]) return;
+  done[at] = true;
+  uint64* const body = words + at;
   const int size = static_cast<int>(body[1] & 0xffff);
   for (int i = 0; i < size; ++i) {
     instruction x = instruction::decode(body[2 + i]);
     if (x.is_op()) x.op = static_cast<code>(static_cast<int>(code::first_op) + number(x.op_index()));
     else if (x.op == code::reduce) x.c = static_cast<uint16>(number(x.c));
     else if (!x.is_loop()) continue;
-    if (x.is_loop()) renumber_ops(body + 2 + size + x.b, number);
-    if (x.has_two_bodies()) renumber_ops(body + 2 + size + x.c, number);
+    if (x.is_loop()) renumber_ops(words, at + 2 + size + x.b, done, number);
+    if (x.has_two_bodies()) renumber_ops(words, at + 2 + size + x.c, done, number);
     body[2 + i] = x.encode();
   }
+}
+template <class F> constexpr void renumber_ops(uint64* body, F number) {
+  vec<bool> done(body_words(body), false);
+  renumber_ops(body, 0, done, number);
 }
 /// The body at pool index i of g, its ops numbered by `number(op)`.
 template <class F> constexpr vec<uint64> copy_body(const graph& g, int i, F number) {
