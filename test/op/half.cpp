@@ -102,7 +102,7 @@ template <class Op, class H, std::size_t K> auto operand_of() {
 template <class Op, class H, class Y, class... X> void check_element(int64 i, Y y, const X&... x) {
   constexpr bool floating = Op::info.result == st::result_type::same || Op::info.result == st::result_type::floating || Op::info.result == st::result_type::second;
   const double v[] = {static_cast<double>(x.data()[i])...};
-  const double want = st::detail::descr_of<Op>.value(v), got = static_cast<double>(y);
+  const double want = st::detail::value_of<Op>(v), got = static_cast<double>(y);
   const double unit = std::abs(want) * (std::is_same_v<H, half> ? 0x1p-11 : 0x1p-8);
   CHECK(std::abs(got - want) <= (floating ? 1.01 * unit + 1e-7 : 0));
 }

@@ -58,7 +58,7 @@ TEST_CASE("one-operand ops are within their ceiling over every 1,009th float") {
     double worst = 0;
     float at = 0;
     for (std::size_t i = 0; i < x.size(); ++i) {
-      const double in = x[i], exact = st::detail::descr_of<Op>.value(&in), u = ulp(static_cast<float>(y.data()[i]), exact);
+      const double in = x[i], exact = st::detail::value_of<Op>(&in), u = ulp(static_cast<float>(y.data()[i]), exact);
       if (u > worst) worst = u, at = x[i];
     }
     INFO(Op::info.name << " at " << at);
@@ -80,7 +80,7 @@ TEST_CASE("two-operand ops agree with double on float pairs, special values incl
     double worst = 0;
     std::size_t at = 0;
     for (std::size_t i = 0; i < a.size(); ++i) {
-      const double in[] = {a[i], b[i]}, exact = st::detail::descr_of<Op>.value(in), u = ulp(static_cast<float>(y.data()[i]), exact);
+      const double in[] = {a[i], b[i]}, exact = st::detail::value_of<Op>(in), u = ulp(static_cast<float>(y.data()[i]), exact);
       if (u > worst) worst = u, at = i;
     }
     INFO(Op::info.name << " at " << a[at] << ", " << b[at]);
@@ -221,7 +221,7 @@ template <class Op, class T, int R, std::size_t... I> void check_layouts(std::in
       const int64 n[] = {static_cast<int64>(v[I])...};
       return static_cast<double>(st::detail::descr_of<Op>.integer(n));
     } else {
-      return st::detail::descr_of<Op>.value(v);
+      return st::detail::value_of<Op>(v);
     }
   };
   std::vector<sizes<R>> shapes;

@@ -146,7 +146,7 @@ class planner {
   planner(const plan_tables& t, const shape_value* leaves, const dims_slot* slots, bool prologues)
       : t_(t), p_(t.view), slots_(slots), prologues_(prologues), shapes_(p_.size(), {}) {
     const shape_fault f = infer_shapes(p_, leaves, slots, &shapes_[0]);
-    if (f.kind != shape_fault::none) raise(p_, f, &shapes_[0]);
+    if (f.kind != shape_fault::none) raise(p_, f, &shapes_[0], slots);
     for (int s = 0; s < t.stage_count; ++s) {
       shape_value loop;
       if (!find_loops(t.stages[s], t.spaces, &shapes_[0], slots, loop)) {
