@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "../catch.hpp"
+#include "vectors.hpp"
 
 namespace st = sinter;
 
@@ -73,13 +74,6 @@ TEST_CASE("a penalty on the gradient reaches the leaves through backward") {
   };
   for (int i = 0; i < 2; ++i) CHECK(w.grad()(i) == Approx((value(i, 1e-6) - value(i, -1e-6)) / 2e-6).epsilon(1e-6));
 }
-
-namespace {
-using vector = st::variable<double, st::rank<1>>;
-using number = st::variable<double, st::extents<>>;
-vector times(const vector& a, const vector& b) { return a * b; }
-number dot(const vector& a, const vector& b) { return st::sum(a * b); }
-}  // namespace
 
 TEST_CASE("several outputs are one walk; each has its seed, or is one element") {
   vector x = st::array<double>({1, 2}), w = st::array<double>({3, 4});

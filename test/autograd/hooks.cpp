@@ -2,15 +2,9 @@
 #include <sinter/sinter.hpp>
 
 #include "../catch.hpp"
+#include "vectors.hpp"
 
 namespace st = sinter;
-
-namespace {
-using vector = st::variable<double, st::rank<1>>;
-using number = st::variable<double, st::extents<>>;
-vector times(const vector& a, const vector& b) { return a * b; }
-number dot(const vector& a, const vector& b) { return st::sum(a * b); }
-}  // namespace
 
 TEST_CASE("hooks see the gradient in their order, and may exchange it") {
   vector x = st::array<double>({1, 2}), three = st::array<double>({3, 3});

@@ -2,18 +2,9 @@
 #include <sinter/sinter.hpp>
 
 #include "../catch.hpp"
+#include "vectors.hpp"
 
 namespace st = sinter;
-
-namespace {
-using vector = st::variable<double, st::rank<1>>;
-using matrix = st::variable<double, st::rank<2>>;
-using number = st::variable<double, st::extents<>>;
-vector times(const vector& a, const vector& b) { return a * b; }
-vector twice(const vector& a) { return a * 2.0; }
-number dot(const vector& a, const vector& b) { return st::sum(a * b); }
-number total(const matrix& a) { return st::sum(a * a); }
-}  // namespace
 
 TEST_CASE("a leaf that requires a gradient is not written in place, but under no_grad") {
   vector w = st::array<double>({1, 2}), part = w(st::slice(0, 1));
