@@ -69,7 +69,7 @@ TEST_CASE("packed as float, half of the bytes are held between forward and backw
     st::saved_tensors_hooks guard(as_float, as_double);
     return statements(x);
   });
-  CHECK(narrow - one < 0.6 * static_cast<double>(wide - one));
+  CHECK(static_cast<double>(narrow - one) < 0.6 * static_cast<double>(wide - one));
   st::saved_tensors_hooks guard(as_float, as_double);
   auto y = statements(x);
   y.backward(st::ones<double>({64, 64}));

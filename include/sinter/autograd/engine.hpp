@@ -333,9 +333,10 @@ inline void drop(grad_slot* s) {
 
 /// Statement n saved a value of shape s, which was written since: its operand number `operand`, or, if that is negative, what it made.
 template <class Arch> [[noreturn]] SINTER_COLD void fail_version(const node_base& n, int operand, const shape_value& s, uint64 saved, uint64 now) {
-  std::string what, which = "a value that it computed";
+  std::string what, which;
   n.describe(what);
-  if (operand >= 0) which = "operand ", append(which, operand);
+  append(which, operand >= 0 ? "operand " : "a value that it computed");
+  if (operand >= 0) append(which, operand);
   const shape_value made = n.output ? n.output->shape : shape_value{};
   fail<version_error, Arch>("backward: statement number ", n.number, " (", what, "), which made a value of shape ", shape_text{made.e, made.rank}, ", saved ", which,
                             ", of shape ", shape_text{s.e, s.rank}, ", at version ", saved, "; it is at version ", now, ": it was written in place since");
