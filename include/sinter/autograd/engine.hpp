@@ -227,17 +227,25 @@ struct backward_walk {
       heap = more;
     }
     int i = size++;
-    for (int up; i > 0 && heap[up = (i - 1) / 2]->number < n->number; i = up) heap[i] = heap[up];
+    while (i > 0) {
+      const int up = (i - 1) / 2;
+      if (heap[up]->number >= n->number) break;
+      heap[i] = heap[up];
+      i = up;
+    }
     heap[i] = n;
   }
   SINTER_INLINE node_base* pop() {
     node_base* const top = heap[0];
     node_base* const last = heap[--size];
     int i = 0;
-    for (int k; (k = 2 * i + 1) < size; i = k) {
+    for (;;) {
+      int k = 2 * i + 1;
+      if (k >= size) break;
       if (k + 1 < size && heap[k]->number < heap[k + 1]->number) ++k;
       if (heap[k]->number <= last->number) break;
       heap[i] = heap[k];
+      i = k;
     }
     heap[i] = last;
     return top;
@@ -616,7 +624,7 @@ struct unit_elements {
   float f32 = 1;
   unsigned short f16 = 0x3c00, bf16 = 0x3f80;
 };
-inline constexpr unit_elements units{};
+SINTER_HIDDEN inline constexpr unit_elements units{};
 inline const void* unit_of(dtype t) {
   return t == dtype::f64 ? static_cast<const void*>(&units.f64) : t == dtype::f32 ? &units.f32 : t == dtype::f16 ? static_cast<const void*>(&units.f16) : &units.bf16;
 }

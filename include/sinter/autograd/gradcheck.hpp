@@ -335,9 +335,7 @@ template <class V> constexpr bool precise() {
   else return true;
 }
 template <class F, class... V> auto check_function(bool second, F& f, const std::tuple<V...>& inputs, const gradcheck_options& o) {
-  constexpr bool fits = (precise<V>() && ...);
-  static_assert(fits, "sinter: gradcheck needs double or complex128 inputs: float differences are noise");
-  if constexpr (fits) {
+  if constexpr ((precise<V>() && ...)) {
     auto call = [&](vec<any_variable>& out) {
       std::apply([&](const V&... x) {
         const auto& y = f(x...);
@@ -358,6 +356,7 @@ template <class F, class... V> auto check_function(bool second, F& f, const std:
 
 }  // namespace detail::inline SINTER_TARGET
 
+#define SINTER_PRECISE "sinter: gradcheck needs double or complex128 inputs: float differences are noise"
 /// First derivatives of `f(inputs...)` with respect to all inputs that require a gradient (variables of double or complex128, in
 /// any layout; other inputs are passed on), against central differences: every entry of every Jacobian. f returns a variable or an
 /// expression of any shape, or a std::tuple of such. Numbers of complex elements are their two parts: a gradient is dL/dre + i dL/dim, as in
@@ -365,19 +364,25 @@ template <class F, class... V> auto check_function(bool second, F& f, const std:
 /// the dtype and shape of their inputs by type. Throws autograd_error if no input requires a gradient, and what f throws.
 /// https://pytorch.org/docs/stable/generated/torch.autograd.gradcheck.gradcheck.html
 template <class F, class... V> gradcheck_report gradcheck(F f, const std::tuple<V...>& inputs, gradcheck_options o = {}) {
+  static_assert((detail::precise<V>() && ...), SINTER_PRECISE);
   return detail::check_function(false, f, inputs, o);
 }
 template <class F, class T, class E, class D> gradcheck_report gradcheck(F f, const variable<T, E, D>& x, gradcheck_options o = {}) {
-  return gradcheck(f, std::tuple(x), o);
+  static_assert(detail::precise<variable<T, E, D>>(), SINTER_PRECISE);
+  return detail::check_function(false, f, std::tuple(x), o);
 }
 
 /// Second derivatives: gradcheck of the gradients of f (which must be recorded themselves), as a function of the inputs and of random
 /// gradients of the results. https://pytorch.org/docs/stable/generated/torch.autograd.gradcheck.gradgradcheck.html
 template <class F, class... V> gradcheck_report gradgradcheck(F f, const std::tuple<V...>& inputs, gradcheck_options o = {}) {
+  static_assert((detail::precise<V>() && ...), SINTER_PRECISE);
   return detail::check_function(true, f, inputs, o);
 }
 template <class F, class T, class E, class D> gradcheck_report gradgradcheck(F f, const variable<T, E, D>& x, gradcheck_options o = {}) {
-  return gradgradcheck(f, std::tuple(x), o);
+  static_assert(detail::precise<variable<T, E, D>>(), SINTER_PRECISE);
+  return detail::check_function(true, f, std::tuple(x), o);
 }
+
+#undef SINTER_PRECISE
 
 }  // namespace sinter::inline v0

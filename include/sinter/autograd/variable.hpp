@@ -55,24 +55,30 @@ SINTER_NOINLINE inline void let_go(state_base* s) {
 }
 }  // namespace SINTER_TARGET
 
+inline namespace SINTER_TARGET {
+template <class State> void release_elements(state_base* s) { static_cast<State*>(s)->value = {}; }
+template <class State> const storage* place_of_elements(const state_base* s, operand& to) {
+  const auto& t = static_cast<const State*>(s)->value;
+  to.data = reinterpret_cast<char*>(const_cast<typename State::element_type*>(t.data()));
+  to.shape = s->shape;
+  for (int d = 0; d < s->shape.rank; ++d) to.strides[d] = t.strides()[d];
+  return t.storage_handle().get();
+}
+template <class State> SINTER_HIDDEN inline constexpr state_elements elements_of{&release_elements<State>, &place_of_elements<State>};
+}  // namespace SINTER_TARGET
+
 template <class T, class E, class D> struct variable_state final : state_base {
+  using element_type = std::remove_const_t<T>;
   tensor<T, E, D> value;
   SINTER_INLINE explicit variable_state(tensor<T, E, D> v) : value(static_cast<tensor<T, E, D>&&>(v)) {
     destroy = &destroy_state<variable_state>;
-    elements = &elements_of;
+    elements = &elements_of<variable_state>;
     type = dtype_of<std::remove_const_t<T>>;
     inference = is_inference_mode_enabled();
     shape.rank = E::rank;
     for (int d = 0; d < E::rank; ++d) shape[d] = value.sizes()[d];
   }
-  static constexpr state_elements elements_of{[](state_base* s) { static_cast<variable_state*>(s)->value = {}; },
-                                              [](const state_base* s, operand& to) -> const storage* {
-                                                const auto& t = static_cast<const variable_state*>(s)->value;
-                                                to.data = reinterpret_cast<char*>(const_cast<std::remove_const_t<T>*>(t.data()));
-                                                to.shape = s->shape;
-                                                for (int d = 0; d < E::rank; ++d) to.strides[d] = t.strides()[d];
-                                                return t.storage_handle().get();
-                                              }};
+  SINTER_INLINE ~variable_state() {}
 };
 
 inline namespace SINTER_TARGET {
