@@ -19,8 +19,8 @@ class SINTER_HIDDEN cpu_run : convolve_runner {
     const int n = p_.size();
     shapes_ = vec<shape_value>(n, {});
     memory_ = vec<memory>(n, {});
-    for (int i = 0; i < n; ++i)
-      if (p_.at(i).op == code::while_loop) [[unlikely]] steps_run_ = vec<int64>(n, -1);
+    for (int s = 0; s < e_.stage_count; ++s)
+      if (e_.stages[s].kind == kernel_kind::loop && p_.at(e_.stages[s].contract).op == code::while_loop) [[unlikely]] steps_run_ = vec<int64>(n, -1);
     find_shapes<Arch>();
     for (int i = 0; i < p_.operand_count(); ++i)
       if (leaves_[i].shape.numel() == 0) [[unlikely]] {
@@ -42,7 +42,8 @@ class SINTER_HIDDEN cpu_run : convolve_runner {
   /// The same again, with operands and results at other places.
   template <class Arch> void execute_again() {
     if (e_.check_bounds) e_.check_bounds(leaves_, slots_, &shapes_[0]);
-    for (int k = 0; k < direct_.size(); ++k) memory_[direct_[k].value].data = results_[direct_[k].result].data;
+    for (int v = 0; v < memory_.size(); ++v)
+      if (memory_[v].result >= 0) memory_[v].data = results_[memory_[v].result].data;
     for (int s = 0; s < e_.stage_count; ++s) {
       const stage_entry& st = e_.stages[s];
       if (idle(st)) continue;

@@ -26,10 +26,7 @@ class SINTER_HIDDEN run_values {
     uint8 mode = write_skip;
     bool scratch = false;
     bool read = false;  ///< a later stage reads it
-  };
-  /// A value that a kernel writes where a result is wanted.
-  struct direct {
-    uint16 value, result;
+    int16 result = -1;  ///< which result it is, where it lies in that one's memory
   };
   const program_entry& e_;
   const program_view& p_;
@@ -40,8 +37,6 @@ class SINTER_HIDDEN run_values {
   vec<int64> steps_run_;    ///< of while_loops
   vec<shape_value> loops_;  ///< of each stage
   vec<memory> memory_;
-  vec<direct> direct_;
-  vec<uint16> late_;  ///< outputs that no kernel writes in place
 
   uint32 row_mask(const stage_entry& st, int rank) const { return st.row_tag ? resolve_tag(st.row_tag, rank, slots_) : 0; }
   static void count_launch(int64 bytes) {
@@ -100,7 +95,6 @@ class SINTER_HIDDEN run_values {
 
   /// Decides where every written value lives.
   template <class Arch> void place() {
-    late_ = vec<uint16>();
     const auto is_known = [&](int v) {
       for (int d = 0; d < shapes_[v].rank; ++d)
         if (shapes_[v][d] < 0) return false;
@@ -137,7 +131,7 @@ class SINTER_HIDDEN run_values {
         m.data = r.data;
         for (int d = 0; d < r.shape.rank; ++d) m.strides[d] = r.strides[d];
         m.mode = r.mode;
-        direct_.push({static_cast<uint16>(v), p_.at(i).b});
+        m.result = static_cast<int16>(p_.at(i).b);
       }
     }
     for (int v = 0; v < p_.size(); ++v) {
@@ -149,17 +143,15 @@ class SINTER_HIDDEN run_values {
       m.mode = write_store;
       m.scratch = true;
     }
-    for (int i = 0; i < p_.size(); ++i) {
-      if (p_.at(i).op != code::output) continue;
-      const result& r = results_[p_.at(i).b];
-      if (r.mode != write_skip && !(memory_[p_.at(i).a].data == r.data && r.data)) late_.push(static_cast<uint16>(i));
-    }
   }
   /// Results that could not be written in place by a kernel: several results of one value, sums to a leaf's shape.
   template <class Arch> void deliver() {
-    for (int k = 0; k < late_.size(); ++k) {
-      const int i = late_[k], v = p_.at(i).a;
+    for (int i = 0; i < p_.size(); ++i) {
+      if (p_.at(i).op != code::output) continue;
+      const int v = p_.at(i).a;
       result& r = results_[p_.at(i).b];
+      if (r.mode == write_skip) continue;
+      if (memory_[v].data == r.data && r.data) continue;
       int64 strides[max_rank];
       const char* from = strides_of(v, strides);
       count_launch(bytes_of(p_, &shapes_[0], v) + r.shape.numel() * size_of(p_.at(v).type));
