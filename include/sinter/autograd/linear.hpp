@@ -119,11 +119,7 @@ struct place_map final : linear_map {
   /// The view's part of x becomes 0.
   void clear(dtype t, const operand& x) const {
     laid_out own(*this, t, x);
-    operand zero;
-    const double nothing[2] = {};
-    zero.data = reinterpret_cast<char*>(const_cast<double*>(nothing));
-    const int64 none[max_rank] = {};
-    if (out.numel()) copy_elements<native>(size_of(t), out, zero.data, none, own.part.data, own.part.strides);
+    if (out.numel()) clear_elements<native>(size_of(t), out, own.part.data, own.part.strides);
     own.write_back();
   }
   /// Do x's elements lie as the base's do?

@@ -181,4 +181,11 @@ template <class Arch> SINTER_HIDDEN void copy_elements(int64 size, const shape_v
   else run.template operator()<1>();
 }
 
+/// Elements of `size` bytes become 0.
+template <class Arch> void clear_elements(int64 size, const shape_value& s, void* to, const int64* strides) {
+  static constexpr char zero[16] = {};
+  static constexpr int64 still[max_rank] = {};
+  copy_elements<Arch>(size, s, zero, still, to, strides);
+}
+
 }  // namespace sinter::inline v0::detail::inline SINTER_TARGET

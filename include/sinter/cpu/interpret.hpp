@@ -288,20 +288,14 @@ template <class Arch> class SINTER_HIDDEN interpreter {
       const int64 t = reverse ? steps - 1 - step : step;
       for (int k = 0; k < counts.operand_count(); ++k) {
         const strided_value& v = k < counts.carries ? out[k] : in[k];
-        operand& o = operands[k];
-        o.data = v.data, o.shape = v.shape;
-        for (int d = 0; d < max_rank; ++d) o.strides[d] = v.strides[d];
-        if (k >= counts.carries && k < counts.carries + counts.stacked) drop_first(o, v.type, t);
+        operands[k] = operand_of(v);
+        if (k >= counts.carries && k < counts.carries + counts.stacked) operands[k] = slice_of(operands[k], v.type, t);
       }
       operands[counts.operand_count()].number = static_cast<double>(t);
       for (int k = 0; k < counts.result_count(); ++k) {
-        result& r = results[k];
-        r = {};
-        if (k < counts.carries) continue;  // made aside
-        r.data = out[k].data, r.shape = out[k].shape;
-        for (int d = 0; d < max_rank; ++d) r.strides[d] = out[k].strides[d];
-        if (k < counts.carries + counts.slices) drop_first(r, out[k].type, t);
-        else r.mode = write_accumulate;
+        if (k < counts.carries) results[k] = {};  // made aside
+        else if (k < counts.carries + counts.slices) results[k] = result_at(slice_of(operand_of(out[k]), out[k].type, t));
+        else results[k] = result_at(operand_of(out[k]), write_accumulate);
       }
       interpreter(body, &operands[0], slots_).run(&results[0]);
       for (int k = 0; k < counts.carries; ++k) {
@@ -378,8 +372,7 @@ template <class Arch> class SINTER_HIDDEN interpreter {
       if (!steps) all.shape.rank = 1 + rank_of_result(body, counts.carries + s);
       allocate(all);
       for (int64 t = 0; t < steps; ++t) {
-        operand to = operand_of(all);
-        drop_first(to, all.type, t);
+        const operand to = slice_of(operand_of(all), all.type, t);
         strided_value into{to.data, all.type, to.shape, {}, {}};
         for (int d = 0; d < max_rank; ++d) into.strides[d] = to.strides[d];
         copy(slices[s][static_cast<int>(t)], into);
@@ -396,13 +389,6 @@ template <class Arch> class SINTER_HIDDEN interpreter {
       if (p.at(i).op == code::output && p.at(i).b == number) return p.at(i).rank;
     return 0;
   }
-  /// Slice t of a stacked value.
-  template <class O> static void drop_first(O& o, dtype type, int64 t) {
-    o.data += t * o.strides[0] * size_of(type);
-    --o.shape.rank;
-    for (int d = 0; d < o.shape.rank; ++d) o.shape[d] = o.shape[d + 1], o.strides[d] = o.strides[d + 1];
-  }
-
   /// to = from, which is broadcast and converted.
   static void copy(const strided_value& from, const strided_value& to) {
     if (counts(from.type)) copy_as<int64>(from, to);

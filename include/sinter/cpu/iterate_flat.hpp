@@ -108,20 +108,13 @@ template <class B, int Carries, int Results> constexpr bool has_step_form() {
 }
 
 /// A vector with room for what rolls read beyond its ends.
-template <class Arch> class margin_buffer {
+class SINTER_HIDDEN margin_buffer {
  public:
-  margin_buffer() = default;
-  ~margin_buffer() {
-    if (room_) host_free(room_, bytes_);
-  }
-  margin_buffer(const margin_buffer&) = delete;
-  margin_buffer& operator=(const margin_buffer&) = delete;
   void allocate(int64 bytes, int64 low, int64 high) {
-    bytes_ = bytes, low_ = low, high_ = high;
+    low_ = low, high_ = high, size_ = bytes;
     const int64 before = (low + 63) / 64 * 64;  // the vector itself stays aligned
-    bytes_ += before + high;
-    room_ = static_cast<char*>(host_alloc<Arch>(bytes_));
-    data_ = room_ + before, size_ = bytes;
+    room_.grow(before + bytes + high, 0);
+    data_ = room_.data() + before;
   }
   char* data() const { return data_; }
   void set(const char* from) { __builtin_memcpy(data_, from, static_cast<std::size_t>(size_)); }
@@ -136,8 +129,9 @@ template <class Arch> class margin_buffer {
     if (n == 8) __builtin_memcpy(to, from, 8);
     else __builtin_memcpy(to, from, static_cast<std::size_t>(n));
   }
-  char *room_ = nullptr, *data_ = nullptr;
-  int64 bytes_ = 0, size_ = 0, low_ = 0, high_ = 0;
+  scratch_memory room_;
+  char* data_ = nullptr;
+  int64 size_ = 0, low_ = 0, high_ = 0;
 };
 
 /// What the kernels of a step ask of each place: its dtype, and whether they read it, as one element, or rolled.
@@ -183,7 +177,7 @@ bool iterate_flat(const operand* in, const operand* out, const bool* wanted, int
   }
 
   // carried values in two buffers each, what is written or read rolled in one
-  margin_buffer<Arch> carried[2 * Carries], own[places + 1];
+  margin_buffer carried[2 * Carries], own[places + 1];
   char* data[places + 1] = {};
   int carry_at[places + 1];
   for (int p = 0; p < places; ++p) carry_at[p] = -1;

@@ -32,6 +32,20 @@ struct result {
 enum class element_part : uint8 { whole, re, im };
 
 inline namespace SINTER_TARGET {
+/// Slice i along dim 0 of an operand or result of dtype t.
+template <class O> O slice_of(O whole, dtype t, int64 i) {
+  whole.data += i * whole.strides[0] * size_of(t);
+  --whole.shape.rank;
+  for (int d = 0; d < whole.shape.rank; ++d) whole.shape[d] = whole.shape[d + 1], whole.strides[d] = whole.strides[d + 1];
+  return whole;
+}
+/// What is written where o lies.
+inline result result_at(const operand& o, uint8 mode = write_store) {
+  result r;
+  r.data = o.data, r.shape = o.shape, r.mode = mode;
+  for (int d = 0; d < max_rank; ++d) r.strides[d] = o.strides[d];
+  return r;
+}
 /// The bytes of elements of a shape. Throws memory_error for more than an address has.
 template <class Arch = native> int64 bytes_for(const shape_value& s, int64 element) {
   int64 bytes = element;

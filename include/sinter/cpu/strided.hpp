@@ -11,15 +11,26 @@ namespace sinter::inline v0::detail::inline SINTER_TARGET {
 /// Memory for the length of a scope.
 class SINTER_HIDDEN scratch_memory {
  public:
-  explicit scratch_memory(int64 bytes) : data_(static_cast<char*>(host_alloc(bytes))), bytes_(bytes) {}
-  ~scratch_memory() { host_free(data_, bytes_); }
+  scratch_memory() = default;
+  explicit scratch_memory(int64 bytes) { grow(bytes, 0); }
+  ~scratch_memory() {
+    if (data_) host_free(data_, bytes_);
+  }
   scratch_memory(const scratch_memory&) = delete;
   scratch_memory& operator=(const scratch_memory&) = delete;
   char* data() const { return data_; }
+  int64 bytes() const { return bytes_; }
+  /// Takes other memory of so many bytes, and the first `kept` bytes along.
+  void grow(int64 bytes, int64 kept) {
+    char* const data = static_cast<char*>(host_alloc(bytes));
+    if (kept) __builtin_memcpy(data, data_, static_cast<std::size_t>(kept));
+    if (data_) host_free(data_, bytes_);
+    data_ = data, bytes_ = bytes;
+  }
 
  private:
-  char* data_;
-  int64 bytes_;
+  char* data_ = nullptr;
+  int64 bytes_ = 0;
 };
 
 /// n elements for the length of a scope, not set: few of them on the stack, many from the allocator.
