@@ -408,12 +408,22 @@ inline bool release_saved(node_base& n) {
   n.packed = nullptr;
   return n.release() || was_packed;
 }
-/// A value that n produces, with a slot of its own.
-inline any_variable produced(node_base* n, const operand& value, const storage_ptr& block, dtype type) {
+/// A slot for values of this type and shape; held by who calls.
+inline grad_slot* new_slot(dtype type, const shape_value& shape) {
   auto* slot = new grad_slot;
   slot->destroy = &destroy_state<grad_slot>;
-  slot->type = type, slot->shape = value.shape;
+  slot->type = type, slot->shape = shape;
+  return slot;
+}
+/// The same for what n produces.
+inline grad_slot* new_slot(dtype type, const shape_value& shape, node_base* n) {
+  grad_slot* const slot = new_slot(type, shape);
   attach(n, *slot);
+  return slot;
+}
+/// A value that n produces, with a slot of its own.
+inline any_variable produced(node_base* n, const operand& value, const storage_ptr& block, dtype type) {
+  grad_slot* const slot = new_slot(type, value.shape, n);
   any_variable out(value, block, type, slot);
   drop(slot);  // `out` holds it now
   pack_saved(*n);
@@ -428,6 +438,14 @@ inline operand gradient_operand(const gradient& g, const shape_value& shape) {
   o.shape = shape;
   for (int d = 0; d < shape.rank; ++d) o.strides[d] = g.strides[d];
   return o;
+}
+/// The gradient g of s as a constant, and a constant as a gradient.
+inline any_variable constant_of(const gradient& g, const grad_slot& s) { return any_variable(gradient_operand(g, s.shape), g.block, s.type, nullptr); }
+inline gradient gradient_of(const any_variable& v) {
+  gradient g;
+  g.block = v.block, g.data = v.value.data;
+  for (int d = 0; d < v.value.shape.rank; ++d) g.strides[d] = v.value.strides[d];
+  return g;
 }
 /// The gradient g of s as something that a program writes: allocated, or at home, on the first time (store); added to afterwards.
 template <class Arch> result gradient_target(gradient& g, const grad_slot& s) {
@@ -585,10 +603,9 @@ SINTER_NOINLINE inline void call_hooks(grad_slot& s, any_variable& g, bool recor
 template <class Arch> SINTER_NOINLINE void show_gradient(grad_slot& s, gradient& g) {
   own_memory<Arch>(g, s);
   if (s.extras->hooks) {
-    any_variable v(gradient_operand(g, s.shape), g.block, s.type, nullptr);
+    any_variable v = constant_of(g, s);
     call_hooks(s, v, false, false);
-    g.block = v.block, g.data = v.value.data;
-    for (int d = 0; d < s.shape.rank; ++d) g.strides[d] = v.value.strides[d];
+    g = gradient_of(v);
   }
   if (s.retain && s.producer) add_to_kept<Arch>(s.extras->kept, g, s);
 }

@@ -21,10 +21,7 @@ inline bool same_elements(const operand& a, const operand& b) {
 inline any_variable kept_gradient(const operand& dy, const grad_slot& slot) {
   if (slot.grad.block && slot.grad.data == dy.data) return any_variable(dy, slot.grad.block, slot.type, nullptr);
   operand own = dy;
-  row_major_strides(dy.shape, own.strides);
-  const storage_ptr block = allocate_cpu(bytes_for(dy.shape, size_of(slot.type)));
-  own.data = static_cast<char*>(block->data);
-  copy_elements<native>(size_of(slot.type), dy.shape, dy.data, dy.strides, own.data, own.strides);
+  const storage_ptr block = copy_of<native>(own, slot.type);
   return any_variable(own, block, slot.type, nullptr);
 }
 /// The slot behind which a function of several results stands: its gradient are theirs.

@@ -155,9 +155,8 @@ class differentiation {
   }
   static any_variable leaf_like(const any_variable& y) {
     const any_variable zeros = zero_value(y.type, y.value.shape);
-    auto* slot = new grad_slot;
-    slot->destroy = &destroy_state<grad_slot>;
-    slot->type = y.type, slot->shape = y.value.shape, slot->requires_grad = true;
+    grad_slot* const slot = new_slot(y.type, y.value.shape);
+    slot->requires_grad = true;
     any_variable v(zeros.value, zeros.block, y.type, slot);
     drop(slot);
     return v;
@@ -196,6 +195,11 @@ template <class... X> vec<any_variable> list_of(const std::tuple<X...>& v) {
   vec<any_variable> out;
   std::apply([&](const X&... x) { (out.push(any_variable_of(x)), ...); }, v);
   return out;
+}
+/// What a caller gave to multiply with; none if that is nothing.
+template <class V> vec<any_variable> list_given(const V& v) {
+  if constexpr (std::is_empty_v<V>) return {};
+  else return list_of(as_tuple(v));
 }
 /// Values as variables like those of a tuple.
 template <class... X> auto typed_like(const std::tuple<X...>&, const vec<any_variable>& v) {
@@ -271,8 +275,7 @@ template <class F, class I, class V = no_vector> auto vjp(const F& f, const I& i
   const auto in = detail::as_tuple(inputs);
   detail::differentiation d("vjp", o.create_graph, o.strict);
   const auto y = detail::call_differentiated(d, f, in, o.create_graph);
-  detail::vec<detail::any_variable> given;
-  if constexpr (!std::is_same_v<V, no_vector>) given = detail::list_of(detail::as_tuple(v));
+  const auto given = detail::list_given(v);
   const detail::grad_mode_guard recorded(o.create_graph);
   auto g = detail::as_given<I>(detail::typed_like(in, d.vjp(d.checked(given, d.results))));
   return std::pair(detail::returned(y, o.create_graph), g);
@@ -284,8 +287,7 @@ template <class F, class I, class V = no_vector> auto jvp(const F& f, const I& i
   const auto in = detail::as_tuple(inputs);
   detail::differentiation d("jvp", o.create_graph, o.strict);
   const auto y = detail::call_differentiated(d, f, in, o.create_graph);
-  detail::vec<detail::any_variable> given;
-  if constexpr (!std::is_same_v<V, no_vector>) given = detail::list_of(detail::as_tuple(v));
+  const auto given = detail::list_given(v);
   const enable_grad on;
   auto t = detail::returned(detail::as_given<std::remove_cvref_t<decltype(y)>>(detail::typed_like(detail::as_tuple(y), d.jvp(d.checked(given, d.inputs)))), o.create_graph);
   return std::pair(detail::returned(y, o.create_graph), t);
@@ -296,8 +298,7 @@ template <class F, class I, class V = no_vector> auto hvp(const F& f, const I& i
   const auto in = detail::as_tuple(inputs);
   detail::differentiation d("hvp", o.create_graph, o.strict);
   const auto y = detail::call_differentiated(d, f, in, o.create_graph);
-  detail::vec<detail::any_variable> given;
-  if constexpr (!std::is_same_v<V, no_vector>) given = detail::list_of(detail::as_tuple(v));
+  const auto given = detail::list_given(v);
   const enable_grad on;
   auto t = detail::returned(detail::as_given<I>(detail::typed_like(in, d.gradient().jvp(d.checked(given, d.inputs)))), o.create_graph);
   return std::pair(detail::returned(y, o.create_graph), t);
@@ -309,8 +310,7 @@ template <class F, class I, class V = no_vector> auto vhp(const F& f, const I& i
   const auto in = detail::as_tuple(inputs);
   detail::differentiation d("vhp", o.create_graph, o.strict);
   const auto y = detail::call_differentiated(d, f, in, o.create_graph);
-  detail::vec<detail::any_variable> given;
-  if constexpr (!std::is_same_v<V, no_vector>) given = detail::list_of(detail::as_tuple(v));
+  const auto given = detail::list_given(v);
   const detail::differentiation g = d.gradient();
   const detail::grad_mode_guard recorded(o.create_graph);
   auto t = detail::as_given<I>(detail::typed_like(in, g.vjp(d.checked(given, d.inputs))));

@@ -35,10 +35,7 @@ template <class Arch> void run_recorded(backward_walk& w, const vec<walk_root>& 
     if (!s.extras) return;
     if (s.extras->hooks) call_hooks(s, e.recorded, true, false);
     if (!s.retain || s.is_leaf()) return;
-    gradient value;
-    value.block = e.recorded.block, value.data = e.recorded.value.data;
-    for (int d = 0; d < s.shape.rank; ++d) value.strides[d] = e.recorded.value.strides[d];
-    add_to_kept<Arch>(s.extras->kept, value, s);
+    add_to_kept<Arch>(s.extras->kept, gradient_of(e.recorded), s);
   };
   for (int i = 0; i < roots.size(); ++i) give(roots[i].slot, roots[i].seed);
   while (w.size) {
@@ -61,7 +58,7 @@ template <class Arch> any_variable unit_seed(const grad_slot& s) {
   gradient one;
   one.data = const_cast<char*>(static_cast<const char*>(unit_of(s.type)));
   own_memory<Arch>(one, s);
-  return any_variable(gradient_operand(one, s.shape), one.block, s.type, nullptr);
+  return constant_of(one, s);
 }
 
 /// d(roots)/d(inputs): found[i] stays undefined where no root depends on input i.
@@ -77,23 +74,18 @@ template <class Arch> SINTER_NOINLINE void find_gradients(vec<walk_root>& roots,
       if (!roots[i].seed.defined()) roots[i].seed = unit_seed<Arch>(*roots[i].slot);
     run_recorded<Arch>(w, roots);
   } else {
-    for (int i = 0; i < roots.size(); ++i) {
-      gradient g;
-      g.block = roots[i].seed.block, g.data = roots[i].seed.value.data;
-      for (int d = 0; d < roots[i].slot->shape.rank; ++d) g.strides[d] = roots[i].seed.value.strides[d];
-      start_from<Arch>(w, *from[i], g, roots.size() == 1);
-    }
+    for (int i = 0; i < roots.size(); ++i) start_from<Arch>(w, *from[i], gradient_of(roots[i].seed), roots.size() == 1);
     run_backward<Arch>(w);
   }
   for (int i = 0; i < inputs.size(); ++i) {
     walk_entry& e = *w.find(inputs[i]);
     if (o.create_graph) found[i] = e.recorded;
-    else if (e.sum.data) found[i] = any_variable(gradient_operand(e.sum, e.slot->shape), e.sum.block, e.slot->type, nullptr);
+    else if (e.sum.data) found[i] = constant_of(e.sum, *e.slot);
     if (found[i].defined()) continue;
     if (o.materialize_grads) {
       gradient zero;
       __builtin_memset(gradient_target<Arch>(zero, *e.slot).data, 0, static_cast<std::size_t>(e.slot->shape.numel() * size_of(e.slot->type)));
-      found[i] = any_variable(gradient_operand(zero, e.slot->shape), zero.block, e.slot->type, nullptr);
+      found[i] = constant_of(zero, *e.slot);
     } else if (!o.allow_unused) {
       fail<autograd_error, Arch>("grad: input ", i, " was not used in the output; pass allow_unused to get an undefined gradient");
     }
@@ -202,13 +194,7 @@ template <detail::variables O, detail::seeds S, class Arch = native> void backwa
   const auto roots = detail::roots_of<Arch>(outputs, seeds, "backward");
   detail::vec<detail::grad_slot*> from;
   detail::vec<detail::gradient> start;
-  for (int i = 0; i < roots.size(); ++i) {
-    from.push(roots[i].slot);
-    detail::gradient g;
-    g.block = roots[i].seed.block, g.data = roots[i].seed.value.data;
-    for (int d = 0; d < roots[i].slot->shape.rank; ++d) g.strides[d] = roots[i].seed.value.strides[d];
-    start.push(g);
-  }
+  for (int i = 0; i < roots.size(); ++i) from.push(roots[i].slot), start.push(detail::gradient_of(roots[i].seed));
   detail::backward_from<Arch>(from, start, options.inputs.slots(), options.retain_graph);
 }
 template <detail::variables O, class Arch = native> void backward(const O& outputs, const backward_options& options = {}) {

@@ -293,9 +293,8 @@ inline gradcheck_report check_second(const erased_function& f, const vec<any_var
   for (int k = 0; k < results.size(); ++k) {  // a gradient of each result, itself an input
     seeded.push(-1);
     if (!is_differentiable(results[k].type) || real_type(results[k].type) != dtype::f64) continue;
-    auto* slot = new grad_slot;
-    slot->destroy = &destroy_state<grad_slot>;
-    slot->type = results[k].type, slot->shape = results[k].value.shape, slot->requires_grad = true;
+    grad_slot* const slot = new_slot(results[k].type, results[k].value.shape);
+    slot->requires_grad = true;
     shape_value wide = slot->shape;
     if (o.gen_non_contig_grad_outputs && wide.rank) wide[wide.rank - 1] *= 2;
     any_variable seed = zero_value(slot->type, wide);

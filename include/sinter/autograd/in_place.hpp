@@ -37,13 +37,6 @@ inline void set_current(state_base& s, grad_slot* now) {
   s.history.fetch_add(1, std::memory_order_acq_rel);
   if (old != &s) drop(old);
 }
-inline grad_slot* new_slot(dtype type, const shape_value& shape, node_base* n) {
-  auto* slot = new grad_slot;
-  slot->destroy = &destroy_state<grad_slot>;
-  slot->type = type, slot->shape = shape;
-  attach(n, *slot);
-  return slot;
-}
 /// The elements of x became those of `part`, which has x's shape; null: constants. `own`: nobody else reads `part`.
 inline void record_write(state_base& x, grad_slot* part, bool own) {
   if (!x.view && part && own) {

@@ -97,6 +97,16 @@ inline any_variable join_parts(const any_variable& re, const any_variable& im) {
   return record_linear(terms, parts);
 }
 
+/// Copies o's elements and makes it the copy, whose memory is returned.
+template <class Arch> storage_ptr copy_of(operand& o, dtype t) {
+  const operand from = o;
+  const storage_ptr copy = allocate_cpu<Arch>(bytes_for<Arch>(o.shape, size_of(t)));
+  row_major_strides(o.shape, o.strides);
+  o.data = static_cast<char*>(copy->data);
+  copy_elements<Arch>(size_of(t), from.shape, from.data, from.strides, o.data, o.strides);
+  return copy;
+}
+
 // --- elements that a view shares with its base -----------------------------------------------------------------------------
 
 /// Where a view's elements lie among those of its base: M x is the view of x. By strides, for whatever made the view.
@@ -163,10 +173,7 @@ struct hole_map final : linear_map {
   bool takes_complex() const override { return true; }
   void forward(dtype t, const operand& x, const operand& y) const override {
     operand own = x;
-    row_major_strides(x.shape, own.strides);
-    const storage_ptr block = allocate_cpu(bytes_for(x.shape, size_of(t)));
-    own.data = static_cast<char*>(block->data);
-    copy_elements<native>(size_of(t), x.shape, x.data, x.strides, own.data, own.strides);
+    const storage_ptr block = copy_of<native>(own, t);
     place->clear(t, own);
     sum_into<native>(t, own.data, own.shape, own.strides, y.data, y.shape, y.strides, true);
   }
@@ -233,14 +240,11 @@ SINTER_HIDDEN inline grad_slot* slot_of_view(state_base* s) {
   operand base, view;
   grad_slot* const from = v.base->current;
   if (v.base->elements->where(v.base, base) == s->elements->where(s, view) && from->requires_grad) {
-    auto* slot = new grad_slot;
-    slot->destroy = &destroy_state<grad_slot>;
-    slot->type = s->type, slot->shape = s->shape;
-    slot->retain = s->current->retain;
-    if (slot->retain) slot->more();
     vec<linear_term> terms;
     terms.push({new_map<place_map>(base, view, s->type), false, from});
-    attach(new linear_node(terms), *slot);
+    grad_slot* const slot = new_slot(s->type, s->shape, new linear_node(terms));
+    slot->retain = s->current->retain;
+    if (slot->retain) slot->more();
     grad_slot* const old = s->current;
     s->current = slot;
     if (old != s) drop(old);

@@ -42,14 +42,15 @@ inline uint8 ones_of(const shape_value& s) {
 
 template <class Arch> void record(const graph& g, const vec<any_variable>& in, const vec<dims_slot>& slots, const shape_value* summed_to, any_variable* out);
 
-/// Copies o's elements and makes it the copy, whose memory is returned.
-template <class Arch> storage_ptr copy_of(operand& o, dtype t) {
-  const operand from = o;
-  const storage_ptr copy = allocate_cpu<Arch>(bytes_for<Arch>(o.shape, size_of(t)));
-  row_major_strides(o.shape, o.strides);
-  o.data = static_cast<char*>(copy->data);
-  copy_elements<Arch>(size_of(t), from.shape, from.data, from.strides, o.data, o.strides);
-  return copy;
+/// The names of a program's ops.
+template <class P> void describe_ops(std::string& to, const P& p) {
+  bool any = false;
+  for (int i = 0; i < p.size(); ++i) {
+    const code op = p.at(i).op;
+    const char* name = op == code::contract ? "matmul" : op == code::convolve ? "convolution" : p.descr(i) ? p.descr(i)->info.name : nullptr;
+    if (name) append(to, any ? ", " : ""), append(to, name), any = true;
+  }
+  if (!any) append(to, "a copy");
 }
 
 /// A recorded statement over a run-time graph with output 0.
@@ -101,13 +102,7 @@ template <class Arch> class graph_node final : public node_base {
     for (int i = 0; i < in_.size(); ++i) to.value(in_[i].value, in_[i].block, versions_[i], in_[i].type);
   }
   void describe(std::string& to) const override {
-    bool any = false;
-    for (int i = 0; i < g_.size(); ++i) {
-      const op_descr* op = g_.at(i).op == code::reduce || g_.at(i).is_op() ? g_.descr(i) : nullptr;
-      const char* name = g_.at(i).is_product() ? "matmul" : op ? op->info.name : nullptr;
-      if (name) append(to, any ? ", " : ""), append(to, name), any = true;
-    }
-    if (!any) append(to, "a copy");
+    describe_ops(to, g_);
     append(to, " (the derivative of a statement)");
   }
 

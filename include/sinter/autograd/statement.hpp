@@ -229,7 +229,11 @@ template <class Arch> class statement_node final : public node_base {
     for (int i = 0; i < kept_.size(); ++i)
       if (i < e_.operands || i >= e_.operands + e_.results) to.value(leaves_[i], kept_[i], versions_[i], i < e_.operands ? type_of(i) : saved_type(i));
   }
-  void describe(std::string& to) const override;
+  /// "mul, tanh of [2, 3], [3]"
+  void describe(std::string& to) const override {
+    describe_ops(to, *e_.program);
+    for (int i = 0; i < e_.operands; ++i) append(to, i ? ", " : " of "), append(to, shape_text{leaves_[i].shape.e, leaves_[i].shape.rank});
+  }
 
  private:
   void check_versions() const {
@@ -260,25 +264,6 @@ template <class Arch> class statement_node final : public node_base {
   vec<dims_slot> slots_;
 };
 
-/// The ops of a program and the shapes of its operands: "mul, tanh of [2, 3], [3]".
-inline void describe_program(std::string& to, const program_view& p, const shape_value* shapes, int count) {
-  bool any = false;
-  for (int i = 0; i < p.size(); ++i) {
-    const instruction x = p.at(i);
-    const char* name = x.op == code::contract ? "matmul" : x.op == code::convolve ? "convolution" : p.descr(i) ? p.descr(i)->info.name : nullptr;
-    if (!name) continue;
-    append(to, any ? ", " : "");
-    append(to, name);
-    any = true;
-  }
-  if (!any) append(to, "a copy");
-  for (int i = 0; i < count; ++i) append(to, i ? ", " : " of "), append(to, shape_text{shapes[i].e, shapes[i].rank});
-}
-template <class Arch> void statement_node<Arch>::describe(std::string& to) const {
-  vec<shape_value> shapes;
-  for (int i = 0; i < e_.operands; ++i) shapes.push(leaves_[i].shape);
-  describe_program(to, *e_.program, shapes.size() ? &shapes[0] : nullptr, shapes.size());
-}
 
 template <class P, class Mask, class Arch> inline constexpr statement_entry statement_of{
     &view_of<P>, &derived<P, Mask>::replay_view, &entry_of<typename derived<P, Mask>::backward, Arch>, P::operand_count, P::result_count,
