@@ -18,32 +18,6 @@ template <class T, class E, class V> void write_selected(const tensor<T, E, cpu_
   t.bump_version();
 }
 
-/// What t(mask) and t(index) are: the selected elements, as a tensor of its own; assigning to it writes them into t.
-template <class T, class E, int R> struct selection : tensor<std::remove_const_t<T>, rank<R>> {
-  using values = tensor<std::remove_const_t<T>, rank<R>>;
-  selection(const tensor<T, E, cpu_t>& t, const index_map_ptr& m) : values(map_linear<rank<R>>(t, m)), t_(t), m_(m) {}
-  template <class X> requires assignable<X> void operator=(X&& x) && { copy_(static_cast<X&&>(x)); }
-  template <class X> requires assignable<X> void copy_(X&& x) {
-    mine().copy_(static_cast<X&&>(x));
-    write();
-  }
-#define SINTER_SELECTION_ASSIGN(sign)                                                   \
-  template <class X> requires assignable<X> void operator sign##=(X&& x) && {           \
-    mine() sign##= static_cast<X&&>(x);                                                 \
-    write();                                                                            \
-  }
-  SINTER_SELECTION_ASSIGN(+) SINTER_SELECTION_ASSIGN(-) SINTER_SELECTION_ASSIGN(*) SINTER_SELECTION_ASSIGN(/)
-#undef SINTER_SELECTION_ASSIGN
-
- private:
-  const values& mine() const { return *this; }
-  void write() const {
-    static_assert(!std::is_const_v<T>, "sinter: this tensor is read-only");
-    write_selected(t_, *m_, mine());
-  }
-  tensor<T, E, cpu_t> t_;
-  index_map_ptr m_;
-};
 /// base, in which what m names was replaced by (or, `add`, increased by) the elements of src.
 template <bool Add, class X, class S> auto scattered(const X& base, const S& src, const index_map_ptr& m) {
   using V = typename X::value_type;
@@ -69,30 +43,37 @@ template <bool Add, class X, class S> auto scattered(const X& base, const S& src
     return linear_variable<V, rank<R>>(value, terms);
   }
 }
-/// The same of a variable; what is assigned is recorded.
-template <class T, class E, int R> struct variable_selection : variable<T, rank<R>> {
-  using values = variable<T, rank<R>>;
-  variable_selection(const variable<T, E, cpu_t>& x, const index_map_ptr& m) : values(map_linear<rank<R>>(x, m)), x_(x), m_(m) {}
-  template <class X> requires assignable<X> void operator=(X&& x) && { copy_(static_cast<X&&>(x)); }
-  template <class X> requires assignable<X> void copy_(X&& x) {
-    mine().copy_(static_cast<X&&>(x));
+/// What x(mask) and x(index) are for a tensor or variable x: the selected elements, as one of their own; assigning to it writes them
+/// into x, recorded if that is a variable. Values: their type.
+template <class X, class Values> struct selection : Values {
+  selection(const X& x, const index_map_ptr& m) : Values(map_linear<typename Values::extents_type>(x, m)), x_(x), m_(m) {}
+  template <class E> requires assignable<E> void operator=(E&& e) && { copy_(static_cast<E&&>(e)); }
+  template <class E> requires assignable<E> void copy_(E&& e) {
+    mine().copy_(static_cast<E&&>(e));
     write();
   }
 #define SINTER_SELECTION_ASSIGN(sign)                                                   \
-  template <class X> requires assignable<X> void operator sign##=(X&& x) && {           \
-    mine() sign##= static_cast<X&&>(x);                                                 \
+  template <class E> requires assignable<E> void operator sign##=(E&& e) && {           \
+    mine() sign##= static_cast<E&&>(e);                                                 \
     write();                                                                            \
   }
   SINTER_SELECTION_ASSIGN(+) SINTER_SELECTION_ASSIGN(-) SINTER_SELECTION_ASSIGN(*) SINTER_SELECTION_ASSIGN(/)
 #undef SINTER_SELECTION_ASSIGN
 
  private:
-  const values& mine() const { return *this; }
-  void write() const { x_.copy_(scattered<false>(x_, mine(), m_)); }
-  variable<T, E, cpu_t> x_;
+  const Values& mine() const { return *this; }
+  void write() const {
+    if constexpr (is_variable<X>) {
+      x_.copy_(scattered<false>(x_, mine(), m_));
+    } else {
+      static_assert(!std::is_const_v<typename X::element_type>, "sinter: this tensor is read-only");
+      write_selected(x_, *m_, mine());
+    }
+  }
+  X x_;
   index_map_ptr m_;
 };
-template <class T, class E, int R> inline constexpr bool is_variable<variable_selection<T, E, R>> = true;
+template <class X, class T, class E, class D> inline constexpr bool is_variable<selection<X, variable<T, E, D>>> = true;
 /// x's elements as m says, for a tensor or a variable.
 template <int R, class X> auto selected(const X& x, const index_map_ptr& m) { return map_linear<rank<R>>(x, m); }
 
@@ -274,8 +255,9 @@ template <class X, class... A> auto select_elements(const X& x, const A&... inde
       else return detail::coordinates_map(x.sizes(), index...);
     }();
     constexpr int R = decltype(map.second)::value;
-    if constexpr (tensor_like<X>) return detail::selection<typename X::element_type, typename X::extents_type, R>(x, map.first);
-    else return detail::variable_selection<typename X::value_type, typename X::extents_type, R>(x, map.first);
+    using T = typename X::value_type;
+    if constexpr (tensor_like<X>) return detail::selection<tensor<typename X::element_type, typename X::extents_type>, tensor<T, rank<R>>>(x, map.first);
+    else return detail::selection<variable<T, typename X::extents_type>, variable<T, rank<R>>>(x, map.first);
   }
 }
 
