@@ -363,7 +363,7 @@ template <class SP, class Arch> struct kernel {
       int passes = 0, first = -1;
       for (int k = lv.passes; k >= 0; --k)
         if (lv.need[k][i]) ++passes, first = k;
-      if (N > 1 && passes > 1 && x.is_op() && view_of<SP>.descr(i)->arity == 1 && view_of<SP>.descr(i)->info.result == result_type::floating)
+      if (N > 1 && passes > 1 && x.is_op() && view_of<SP>.descr(i)->is_function())
         out.first[i] = static_cast<int8>(first), out.number[i] = static_cast<int8>(out.count++);
     }
     for (int k = 0; k <= lv.passes; ++k)

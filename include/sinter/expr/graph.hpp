@@ -25,6 +25,8 @@ struct op_descr {
   /// A whole reduction of n elements, `stride` apart, for interpretation.
   double (*fold)(const double* x, int64 n, int64 stride) = nullptr;
   int64 (*integer_fold)(const int64* x, int64 n, int64 stride) = nullptr;
+  /// exp, log, tanh and the like?
+  constexpr bool is_function() const { return arity == 1 && !reduction && info.result == result_type::floating; }
 };
 
 namespace detail::inline SINTER_TARGET {
@@ -263,8 +265,7 @@ class graph {
       const instruction& x = at(k);
       if (!on[k] || !(x.is_op() || x.op == code::cast || x.op == code::expand)) continue;
       const op_descr* op = descr(k);
-      if (op && op->info.result == result_type::floating && op->arity != 2) return true;
-      if (op && op->info.name[0] == 'p' && op->info.name[1] == 'o' && op->info.name[2] == 'w' && !op->info.name[3]) return true;
+      if (op && (op->is_function() || op->info.costly)) return true;
       on[x.a] = true;
       if (op && op->arity > 1) on[x.b] = true;
       if (op && op->arity > 2) on[x.c] = true;

@@ -56,7 +56,7 @@ struct rsqrt {
 };
 /// a^b; the gradient towards b is 0 where a is 0 and b >= 0, as in PyTorch
 struct pow {
-  static constexpr op_info info{.name = "pow", .samples = {0.2, 3}, .result = result_type::floating};
+  static constexpr op_info info{.name = "pow", .samples = {0.2, 3}, .result = result_type::floating, .costly = true};
   static SINTER_INLINE constexpr auto value(lane auto a, lane auto b) {
     using math::pow;
     return pow(a, b);

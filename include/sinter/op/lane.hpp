@@ -90,7 +90,8 @@ struct op_info {
   bool whole = false;
   /// Asks whether operand 0, an index, is in [0, operand 1) or equal to operand 2, numbers: an error before a run on the CPU.
   bool bounds = false;
-  const char* cost = "";
+  /// Costs more to compute twice than to keep; so do all ops of one operand with a floating result (exp, log, tanh ...).
+  bool costly = false;
   /// Not an op but the mark of a misuse, for the compiler to explain.
   misuse reason = misuse::none;
 };
