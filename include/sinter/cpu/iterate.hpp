@@ -207,8 +207,9 @@ template <class P, int Id, class Arch> void iterate_while(cpu_run& run, const st
     to[r].mode = r < carries || stacked[r] ? write_store : write_skip;
   }
   repeated_run<Arch> test(entry_of<T, Arch>, in, run.slots(), &answer), body(entry_of<B, Arch>, in, run.slots(), to);
+  const auto holds = [&] { return test.step(), truth; };
   int64 steps = 0;
-  for (test.step(); truth; ++steps, test.step()) {
+  for (; holds(); ++steps) {
     for (int c = 0; c < carries; ++c) to[c].data = buffers[2 * c + (steps + 1) % 2].data();
     for (int r = carries; r < results; ++r)
       if (stacked[r]) to[r].data = stacks[r - carries].push(bytes_for<Arch>(to[r].shape, size_of(table.type[r])));
