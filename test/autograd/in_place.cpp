@@ -50,6 +50,19 @@ TEST_CASE("a value that was saved and is written in place is found out") {
   CHECK_THROWS_WITH(dot(b, x).backward(), Catch::Contains("(mul") && Catch::Contains("operand 0, of shape [2], at version 0; it is at version 1"));
 }
 
+TEST_CASE("only what the wanted gradients are made of is checked") {
+  vector x = st::array<double>({1, 2}), y = st::array<double>({3, 4}), a = twice(x), b = twice(y);
+  const number s = dot(a, b);
+  a += 1.0;  // b's gradient is made of it, a's is not
+  CHECK(st::grad(s, x, {.retain_graph = true})(0).item() == 12);
+  CHECK(st::grad(s, x, {.retain_graph = true})(1).item() == 16);
+  const vector first = st::grad(s, x, {.create_graph = true});
+  CHECK(first(0).item() == 12);
+  CHECK_THROWS_AS(st::grad(s, y, {.retain_graph = true}), st::version_error);
+  CHECK_THROWS_AS(st::grad(s, y, {.create_graph = true}), st::version_error);
+  CHECK_THROWS_AS(s.backward(), st::version_error);
+}
+
 TEST_CASE("copy_, fill_ and zero_ end a history") {
   vector x = st::array<double>({1, 2}), y = st::array<double>({3, 4}), a = twice(x);
   a.copy_(y);

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include <sinter/nn/nn.hpp>
+#include <sinter/optim/optim.hpp>
 #include <sinter/sinter.hpp>
 
+#include <mutex>
 #include <thread>
 #include <vector>
 
@@ -15,6 +18,11 @@ template <class F> void in_threads(int count, F work) {
   for (int i = 0; i < count; ++i) threads.emplace_back([=] { work(i); });
   for (auto& t : threads) t.join();
 }
+struct line : st::nn::module<line> {
+  st::nn::linear<2, 1, double> layer;
+  auto members() { return st::nn::members("layer", layer); }
+  auto forward(const auto& x) const { return layer(x); }
+};
 }  // namespace
 
 TEST_CASE("threads record and differentiate graphs of their own over shared parameters") {
@@ -45,6 +53,52 @@ TEST_CASE("several walks through one graph at a time") {
     for (int r = 0; r < rounds; ++r) y.backward(true);
   });
   CHECK(x.grad()(1) == threads * rounds * one);
+}
+
+TEST_CASE("a step of one thread between another's forward and backward is no version error where each has a replica (Hogwild)") {
+  line shared;
+  shared.layer.weight.value().copy_(st::array<double>({{1, 2}}));
+  const st::tensor x = st::array<double>({{3, 4}});
+  const auto loss_of = [&](line& m) { return st::eval(st::sum(m(x)) * st::sum(m.layer.weight * m.layer.weight)); };
+  auto mine = st::nn::replicate(shared), other = st::nn::replicate(shared);
+  CHECK(mine.layer.weight.data() == shared.layer.weight.data());
+  const st::variable loss = loss_of(mine);
+  const auto step = [&](line& m) {
+    const st::variable l = loss_of(m);
+    l.backward();
+    const st::no_grad off;
+    m.layer.weight.copy_(m.layer.weight - 0.125 * m.layer.weight.grad());
+  };
+  std::thread(step, std::ref(other)).join();
+  CHECK(shared.layer.weight.value()(0, 0) != 1);
+  CHECK_FALSE(mine.layer.weight.grad().defined());
+  loss.backward();
+  CHECK(mine.layer.weight.grad().defined());
+  // over one and the same variable it is one
+  const st::variable l = loss_of(mine);
+  step(mine);
+  CHECK_THROWS_AS(l.backward(), st::version_error);
+}
+
+TEST_CASE("threads of replicas train one model") {
+  line shared;
+  const auto x = st::randn<double>({64, 2});
+  const st::tensor y = st::tensor(st::matmul(x, st::array<double>({{2.0}, {-3.0}})) + 0.5);
+  std::mutex writes;  // what is read may be written at any time; this test alone lets no two threads do so at once
+  in_threads(4, [&](int) {
+    auto mine = st::nn::replicate(shared);
+    st::optim::sgd by{mine.parameters(), {.lr = 0.05}};
+    for (int i = 0; i < 200; ++i) {
+      const std::lock_guard lock(writes);
+      by.zero_grad();
+      const st::variable loss = st::mse_loss(mine(x), y);
+      loss.backward();
+      by.step();
+    }
+  });
+  CHECK(shared.layer.weight.value()(0, 0) == Approx(2).margin(1e-6));
+  CHECK(shared.layer.weight.value()(0, 1) == Approx(-3).margin(1e-6));
+  CHECK(shared.layer.bias.value()(0) == Approx(0.5).margin(1e-6));
 }
 
 TEST_CASE("each thread has modes of its own") {

@@ -153,6 +153,14 @@ TEST_CASE("Jacobians: the result's dims, then the argument's") {
   check(jacfwd(linear)(still, w), {1, 0, 2, 0, 3, 1});
   static_assert(st::detail::schedule_of<st::detail::program_of<decltype(jacrev(linear)(still, w))>>.count == 1);
   static_assert(st::detail::lowered<decltype(jacfwd(linear)(moving, w))>::extents_type::rank == 4);
+  // of several results
+  const auto [square, total] = parts(jacrev([](auto a) { return std::tuple(a * a, st::sum(a * a)); }), vector());
+  check(square, {1, 0, 0, 0, 3, 0, 0, 0, -4});
+  check(total, {1, 3, -4});
+  const auto pairs = parts(jacrev([](auto a, auto c) { return std::tuple(a * c, a); }, argnums<0, 1>), st::array<double>({1.0, 2.0}), st::array<double>({3.0, 4.0}));
+  check(std::get<0>(std::get<0>(pairs)), {3, 0, 0, 4});
+  check(std::get<1>(std::get<0>(pairs)), {1, 0, 0, 2});
+  check(std::get<1>(std::get<1>(pairs)), {0, 0, 0, 0});
   // of what does not depend on the argument, of no elements, of one number
   check(jacrev([](auto a, auto c) { return c + 0 * st::sum(a) * 0; })(vector(), st::array<double>({1.0, 2.0})), {0, 0, 0, 0, 0, 0});
   check(jacfwd([](auto, auto c) { return c; })(vector(), st::array<double>({1.0, 2.0})), {0, 0, 0, 0, 0, 0});

@@ -53,6 +53,19 @@ template <class P> void describe_ops(std::string& to, const P& p) {
   if (!any) append(to, "a copy");
 }
 
+/// Do those outputs of p for which wanted(number) is true need the elements of operand `leaf`?
+template <class P, class F> SINTER_COLD bool needs_elements(const P& p, int leaf, F wanted) {
+  vec<bool> needed(p.size(), false);
+  for (int i = p.size() - 1; i >= 0; --i) {
+    const instruction x = p.at(i);
+    if (x.op == code::output ? !wanted(x.b) : !needed[i]) continue;
+    if (x.op == code::leaf && x.a == leaf) return true;
+    if (x.op == code::expand) needed[x.a] = true;  // of b it reads the shape
+    else if (!x.reads_shape()) for_operands(x, p.descr(i), [&](uint16 o) { needed[o] = true; });
+  }
+  return false;
+}
+
 /// A recorded statement over a run-time graph with output 0.
 template <class Arch> class graph_node final : public node_base {
  public:
@@ -109,9 +122,6 @@ template <class Arch> class graph_node final : public node_base {
  private:
   /// The gradients of the inputs that want one, as a graph over the inputs and dy: output k is that of inputs[k].
   graph gradients(const backward_walk& w, vec<int>& inputs) const {
-    for (int i = 0; i < in_.size(); ++i)
-      if (in_[i].block && in_[i].block->version.load(std::memory_order_acquire) != versions_[i])
-        fail_version<Arch>(*this, i, in_[i].value.shape, versions_[i], in_[i].block->version.load(std::memory_order_acquire));
     vec<uint16> map;
     graph b = without_outputs(g_, map);
     int root = 0;
@@ -133,6 +143,9 @@ template <class Arch> class graph_node final : public node_base {
         inputs.push(b.at(i).a);
         b.output(b.at_sym(d[i]), inputs.size() - 1);
       }
+    for (int i = 0; i < in_.size(); ++i)
+      if (const uint64 now = in_[i].block ? in_[i].block->version.load(std::memory_order_acquire) : 0; in_[i].block && now != versions_[i])
+        if (needs_elements(b, i, [](int) { return true; })) fail_version<Arch>(*this, i, in_[i].value.shape, versions_[i], now);
     return b;
   }
 

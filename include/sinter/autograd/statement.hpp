@@ -166,7 +166,7 @@ template <class Arch> class statement_node final : public node_base {
   }
 
   void backward(backward_walk& w, const operand& dy) override {
-    check_versions();
+    check_versions(w);
     scratch_array<operand, 8> leaves(leaves_.size());
     for (int i = 0; i < leaves_.size(); ++i) leaves[i] = leaves_[i];
     leaves[e_.operands] = dy;
@@ -193,7 +193,7 @@ template <class Arch> class statement_node final : public node_base {
     cpu_run(*e_.backward, leaves.get(), slots_.size() ? &slots_[0] : nullptr, &to[0]).template run<Arch>();
   }
   void backward_recorded(backward_walk& w, const any_variable& dy, any_variable* out) override {
-    check_versions();
+    check_versions(w);
     const int n = e_.operands;
     vec<any_variable> in;
     for (int i = 0; i < n; ++i) in.push(any_variable(leaves_[i], kept_[i], type_of(i), inputs_[i], parts_[i]));
@@ -236,10 +236,17 @@ template <class Arch> class statement_node final : public node_base {
   }
 
  private:
-  void check_versions() const {
+  /// Throws if a value that the gradients which w wants are made of was written since.
+  void check_versions(const backward_walk& w) const {
+    const auto wanted = [&](int output) {
+      for (int i = 0; i < e_.operands; ++i)
+        if (e_.grad_of[i] == output && inputs_[i] && w.wants(inputs_[i])) return true;
+      return false;
+    };
     for (int i = 0; i < kept_.size(); ++i)
       if (kept_[i] && (i >= e_.operands || e_.leaf_read[i]) && kept_[i]->version.load(std::memory_order_acquire) != versions_[i])
-        fail_version<Arch>(*this, i < e_.operands ? i : -1, leaves_[i].shape, versions_[i], kept_[i]->version.load(std::memory_order_acquire));
+        if (needs_elements(e_.backward->view, i, wanted))
+          fail_version<Arch>(*this, i < e_.operands ? i : -1, leaves_[i].shape, versions_[i], kept_[i]->version.load(std::memory_order_acquire));
   }
   dtype type_of(int operand) const {
     for (int i = 0; i < e_.program->size(); ++i)

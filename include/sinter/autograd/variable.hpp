@@ -226,6 +226,13 @@ template <class V, class E, class D = cpu_t> class variable {
     if (!state_) [[unlikely]] fail<error>("an undefined variable has no value");
     return state_->value;
   }
+  /// The same elements with a count of versions of their own: what is written through one no statement over the other takes for a
+  /// change. So threads train over shared parameters without locks, each by variables of its own (nn::replicate).
+  /// https://docs.pytorch.org/cppdocs/api/classat_1_1_tensor_base.html (variable_data)
+  SINTER_INLINE tensor<V, E, D> variable_data() const {
+    const tensor<V, E, D>& t = value();
+    return {storage_alias(t.storage_handle()), t.data(), t.sizes(), t.strides()};
+  }
   /// Lets all handles of this variable hold the elements of `t`, which has the same shape. Throws shape_error.
   SINTER_INLINE void set_data(const tensor<V, E, D>& t) const {
     if (!(t.sizes() == sizes()))

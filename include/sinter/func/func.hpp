@@ -196,6 +196,7 @@ template <class F> constexpr auto value_and_grad(F, has_aux_t) { return typename
 template <class F, int... N> constexpr auto value_and_grad(F, argnums_t<N...>, has_aux_t) { return typename detail::transform_of_<F, detail::gradient_of<F, argnums_t<N...>, true, detail::with_value::before>>::type{}; }
 
 /// dy/dx of y = f(..., x, ...), shape y's dims then x's, by reverse mode: as many backward passes as y has elements, as one batch.
+/// Of a tuple of results: a tuple of what there is for each.
 /// https://pytorch.org/docs/stable/generated/torch.func.jacrev.html
 template <class F, int... N> constexpr auto jacrev(F, argnums_t<N...>) { return detail::transform_of<F, detail::reverse_jacobian<F, argnums_t<N...>>>{}; }
 template <class F> constexpr auto jacrev(F f) { return jacrev(f, argnums<0>); }

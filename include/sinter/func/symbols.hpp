@@ -318,14 +318,30 @@ template <class F, std::size_t N> struct pullback {
   }
 };
 
-/// dy/dx by reverse mode: the gradient of each element of y, all as one batch whose dims are y's.
+/// Result I of F.
+template <class F, std::size_t I> struct result_of_function {
+  template <class... X> constexpr auto operator()(X... x) const { return std::get<I>(F{}(x...)); }
+};
+
+/// dy/dx by reverse mode: the gradient of each element of y, all as one batch whose dims are y's. Of several results: each one's.
 template <class F, class Args> struct reverse_jacobian;
 template <class F, int... N> struct reverse_jacobian<F, argnums_t<N...>> {
   static constexpr const char* name = "jacrev";
   template <class... X> static constexpr auto on(X... in) {
+    using Y = decltype(std::declval<traced<F, X...>&>().y);
+    if constexpr (is_tuple<Y>) {
+      return [&]<std::size_t... I>(std::index_sequence<I...>) {
+        return std::tuple{reverse_jacobian<result_of_function<F, I>, argnums_t<N...>>::on(in...)...};
+      }(std::make_index_sequence<std::tuple_size_v<Y>>());
+    } else {
+      return of_one(in...);
+    }
+  }
+
+ private:
+  template <class... X> static constexpr auto of_one(X... in) {
     graph& g = common_graph(in...);
     traced<F, X...> f(in...);
-    static_assert(!is_tuple<decltype(f.y)>, "sinter: func::jacrev: of a function with several results take func::jacfwd, or one result at a time");
     vec<sym> ys;
     list_symbols(f.y, ys);
     const sym y = ys[0];

@@ -167,23 +167,37 @@ template <class M> void zero_grad(M& m) {
   });
 }
 
-/// A module with parameters and buffers of its own, of the same values; copying a module, as copying a tensor, shares
-/// them. Parameters that were one variable still are.
-template <class M> M clone(const M& m) {
+namespace detail {
+/// A copy of m with other variables, over value(v) for each v, and tensors other(t). What was one variable still is.
+template <class M, class V, class T> M copy_with(const M& m, V value, T other) {
   M copy = m;
   std::vector<std::pair<const void*, const void*>> seen;  // slot of the original, handle of its copy
-  detail::for_tensors(copy, [&]<class X>(const std::string&, X& x) {
-    if constexpr (detail::parameter_like<X>) {
-      if (!x.defined()) return;
+  for_tensors(copy, [&]<class X>(const std::string&, X& x) {
+    if (!x.defined()) return;
+    if constexpr (parameter_like<X>) {
       for (const auto& [slot, handle] : seen)
         if (slot == x.slot()) return static_cast<void>(x = *static_cast<const X*>(handle));
       seen.emplace_back(x.slot(), &x);
-      x = X(sinter::clone(x.value()), x.requires_grad());
-    } else if (x.defined()) {
-      x = sinter::clone(x);
+      x = X(value(x), x.requires_grad());
+    } else {
+      x = other(x);
     }
   });
   return copy;
+}
+}  // namespace detail
+
+/// A module with parameters and buffers of its own, of the same values; copying a module, as copying a tensor, shares
+/// them. Parameters that were one variable still are.
+template <class M> M clone(const M& m) {
+  return detail::copy_with(m, [](const auto& v) { return sinter::clone(v.value()); }, [](const auto& t) { return sinter::clone(t); });
+}
+
+/// A module over the same parameters and buffers, with gradients and counts of versions of its own: for threads that train one
+/// model without locks (Hogwild), each its replica by an optimizer of its own. A step of one is seen by all, and is no version error
+/// in graphs that others recorded before. Parameters that were one variable still are.
+template <class M> M replicate(const M& m) {
+  return detail::copy_with(m, [](const auto& v) { return v.variable_data(); }, [](const auto& t) { return t; });
 }
 
 class state_dict;  // state_dict.hpp

@@ -35,7 +35,8 @@ template <class T> struct numbers_in_ { using type = T; };
 template <class T> struct numbers_in_<complex_number<T>> { using type = T; };
 
 /// Parameters of T in one buffer, their gradients in another, `States` more for the rule's memory. The parameters keep
-/// their handles: all of them see the buffer from now on. Each has its own step count, as in PyTorch.
+/// their handles: all of them see the buffer from now on. Each has its own step count, as in PyTorch. Values of replicas
+/// (nn::replicate), which others share, stay where they are, and are a pass each.
 template <class T, int States> class flat_parameters {
  public:
   explicit flat_parameters(const parameter_list<T>& list) : list_(list), steps_(list.size(), 0) {
@@ -46,7 +47,7 @@ template <class T, int States> class flat_parameters {
     first_.push_back(n);
     values_ = zeros<T>({n}), grads_ = zeros<T>({n});
     for (std::size_t i = 0; i < list_.size(); ++i) {
-      take(i);
+      if (!is_shared(i)) take(i);
       sinter::detail::grad_slot& slot = *list_[i].slot();
       slot.home = grads_.storage_handle();
       slot.home_data = reinterpret_cast<char*>(grads_.data() + first_[i]);
@@ -67,9 +68,12 @@ template <class T, int States> class flat_parameters {
     for (std::size_t i = 0, end; i < list_.size(); i = end) {
       end = i + 1;
       if (!fetch(i)) continue;
-      while (end < list_.size() && steps_[end] == steps_[i] && fetch(end)) ++end;
+      const bool shared = is_shared(i);
+      while (!shared && end < list_.size() && !is_shared(end) && steps_[end] == steps_[i] && fetch(end)) ++end;
       for (std::size_t k = i; k < end; ++k) ++steps_[k];
-      pass<Rule>(states, first_[i], first_[end] - first_[i], numbers(steps_[i]));
+      const any_tensor own = shared ? list_[i].value() : any_tensor();
+      pass<Rule>(states, shared ? static_cast<T*>(own.data()) : values_.data() + first_[i], first_[i], shared ? own.numel() : first_[end] - first_[i], numbers(steps_[i]));
+      if (shared) own.storage_handle()->version.fetch_add(1, std::memory_order_release);
     }
     values_.bump_version();
   }
@@ -149,6 +153,15 @@ template <class T, int States> class flat_parameters {
     return false;
   }
 
+  /// Is the value of parameter i one that others share? Throws error if it cannot be written where it is.
+  bool is_shared(std::size_t i) const {
+    const any_tensor v = list_[i].value();
+    if (!v.storage_handle()->shared) return false;
+    const any_tensor row_major = shaped(i, values_);
+    for (int d = 0; d < v.dim(); ++d)
+      if (v.sizes()[d] > 1 && v.strides()[d] != row_major.strides()[d]) fail<error>("an optimizer was given a shared parameter whose elements are not contiguous");
+    return true;
+  }
   /// Moves the values of parameter i into the buffer, behind its handles, and its gradient if it has one.
   void take(std::size_t i) {
     sinter::detail::convert_elements<T>(shaped(i, values_), list_[i].value());
@@ -158,12 +171,13 @@ template <class T, int States> class flat_parameters {
   bool fetch(std::size_t i) {
     const sinter::detail::grad_slot& slot = *list_[i].slot();
     if (!slot.grad.block) return false;
-    if (list_[i].value().data() != values_.data() + first_[i]) take(i);  // somebody called set_data
+    if (!is_shared(i) && list_[i].value().data() != values_.data() + first_[i]) take(i);  // somebody called set_data
     if (slot.grad.data != reinterpret_cast<char*>(grads_.data() + first_[i])) sinter::detail::convert_elements<T>(shaped(i, grads_), list_[i].grad());
     return true;
   }
 
-  template <class Rule, class Numbers> void pass(const std::array<int, Rule::states>& states, int64 first, int64 n, const Numbers& numbers) {
+  /// One pass over n elements at `value`, whose gradients and states are the buffers' from element `first` on.
+  template <class Rule, class Numbers> void pass(const std::array<int, Rule::states>& states, T* value, int64 first, int64 n, const Numbers& numbers) {
     using R = typename numbers_in_<T>::type;
     constexpr int64 parts = sizeof(T) / sizeof(R);
     using source = detail::step_source<Rule, R>;
@@ -174,16 +188,16 @@ template <class T, int States> class flat_parameters {
     constexpr int inputs = sinter::detail::stage_program<P, 0>::operand_count;
     sinter::uint64 at[inputs + 1 + Rule::states] = {};
     double number_of[inputs + 1] = {};
-    const auto put = [&](int operand, const tensor<T, rank<1>>& t) {
-      const sinter::uint64 where = sinter::detail::address_of(t.data() + first);
+    const auto put = [&](int operand, T* data) {
+      const sinter::uint64 where = sinter::detail::address_of(data);
       const form& o = plan.operands[operand];
       if (o.input >= 0) at[o.input] = where;
       return where;
     };
-    at[inputs + plan.output_of[0]] = put(0, values_);
-    put(1, grads_);
+    at[inputs + plan.output_of[0]] = put(0, value);
+    put(1, grads_.data() + first);
     int leaf = 2;
-    for (const int s : states) at[inputs + plan.output_of[leaf - 1]] = put(leaf, states_[s]), ++leaf;
+    for (const int s : states) at[inputs + plan.output_of[leaf - 1]] = put(leaf, states_[s].data() + first), ++leaf;
     for (int i = 0; i < source::numbers; ++i)
       if (const form& o = plan.operands[source::tensors + i]; o.input >= 0) number_of[o.input] = numbers.v[i];
     sinter::detail::run_flat<P, native>(at, number_of, parts * n);
