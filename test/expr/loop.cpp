@@ -100,6 +100,43 @@ TEST_CASE("while_loop runs as long as its condition says, and back through all i
   CHECK(st::gradgradcheck([](auto v) { return roots(v); }, a));
 }
 
+namespace {
+/// c <- sqrt(x_t + c) by Newton's method, as many steps as each x_t takes.
+constexpr st::fn<[](auto c, auto xs) {
+  return sum(st::scan([](auto h, auto x) {
+    return st::while_loop([](auto y, auto a) { return abs(y * y - a) > 1e-13 * a; }, [](auto y, auto a) { return 0.5 * (y + a / y); }, x + h, x + h);
+  }, c, xs));
+}> chain_of_roots;
+/// h <- tanh(w h), n_t times, the numbers of steps in the data.
+constexpr st::fn<[](auto w, auto h, auto ns) {
+  auto [last, all] = st::scan([](auto c, auto n, auto weight) {
+    auto [next, steps] = st::while_loop([](auto v, auto m, auto) { return std::get<1>(v) < m; },
+        [](auto v, auto, auto m) { return std::tuple(tanh(matmul(m, std::get<0>(v))), std::get<1>(v) + 1.0); }, std::tuple(c, 0.0 * n), n, weight);
+    return std::pair(next, sum(next) + 0 * steps);
+  }, h, ns, w);
+  return sum(last * last) + sum(all * all);
+}> deep;
+}  // namespace
+
+TEST_CASE("a while_loop in a scan, of another number of steps each time: derivatives of first and second order") {
+  const st::variable c = st::array<double>({2}), xs = st::array<double>({1, 200, 3, 0.01});
+  const auto value = [&](int k, double h) {
+    double y = 2;
+    for (int t = 0; t < 4; ++t) y = std::sqrt(xs.value()(t) + (k == t ? h : 0) + y);
+    return y;
+  };
+  const st::variable y = chain_of_roots(c, xs);
+  CHECK(y.item() == Approx(value(0, 0)));
+  const auto g = st::grad(y, xs, {.create_graph = true});
+  for (int t = 0; t < 4; ++t) CHECK(g.value()(t) == Approx((value(t, 1e-6) - value(t, -1e-6)) / 2e-6).epsilon(1e-5));
+  CHECK(st::gradcheck([&](auto a, auto b) { return chain_of_roots(a, b); }, std::tuple(c, xs)));
+  CHECK(st::gradgradcheck([&](auto a, auto b) { return chain_of_roots(a, b); }, std::tuple(c, xs)));
+  const st::variable w = 0.7 * numbers({3, 3}), h = numbers({3, 2}, 2);
+  const st::tensor ns = st::array<double>({2, 0, 3, 1});
+  CHECK(st::gradcheck([&](auto a, auto b) { return deep(a, b, ns); }, std::tuple(w, h)));
+  CHECK(st::gradgradcheck([&](auto a, auto b) { return deep(a, b, ns); }, std::tuple(w, h)));
+}
+
 TEST_CASE("loops are statements, too") {
   const auto decay = [](auto c, auto x, auto k) { return c * x + k; };
   const st::tensor xs = st::array<double>({0.1, 0.2, 0.3, 0.5});

@@ -158,9 +158,10 @@ class SINTER_HIDDEN run_values {
       e_.sum_into(p_.at(v).type, from, shapes_[v], strides, r.data, r.shape, r.strides, r.mode == write_accumulate);
     }
   }
+  /// Does nobody want what the stage writes? Slices of a while_loop get memory when it has run, wanted or not.
   bool idle(const stage_entry& st) const {
     for (int r = 0; r < st.root_count; ++r)
-      if (memory_[st.roots[r]].mode != write_skip) return false;
+      if (const int v = st.roots[r]; memory_[v].mode != write_skip || (shapes_[v].rank > 0 && shapes_[v][0] < 0 && p_.at(v).op == code::element)) return false;
     return true;
   }
 

@@ -26,8 +26,13 @@ constexpr sym sum_to_operand(graph& g, sym d, sym v, sym y) {
   return d;
 }
 
-/// Appends the adjoint of loop i, given the gradients `d` of its elements, and calls give(operand, gradient) (expr/derive.hpp).
-template <class Give> constexpr void loop_adjoint(graph& g, int i, const vec<bool>& active, const vec<uint16>& d, const Give& give);
+/// A share of the gradient of instruction `of`.
+struct gradient_share {
+  uint16 of = 0;
+  sym value;
+};
+/// Appends the adjoint of loop i, given the gradients `d` of its elements; returns what its operands get (expr/derive.hpp).
+constexpr vec<gradient_share> loop_adjoint(graph& g, int i, const vec<bool>& active, const vec<uint16>& d);
 
 /// Appends the gradients of the values in `roots`, given their cotangents in `seeds`, with respect to the
 /// instructions marked in `wanted`. Returns, for each instruction of the forward part, the id of its gradient
@@ -65,7 +70,9 @@ constexpr vec<uint16> adjoint(graph& g, const vec<uint16>& roots, const vec<uint
   for (int i = n - 1; i >= 0; --i) {
     const instruction x = g.at(i);
     if (x.is_loop()) {
-      if (active[i]) loop_adjoint(g, i, active, d, give);
+      if (!active[i]) continue;
+      const vec<gradient_share> shares = loop_adjoint(g, i, active, d);
+      for (int k = 0; k < shares.size(); ++k) give(shares[k].of, shares[k].value);
       continue;
     }
     if (d[i] == 0xffff) continue;

@@ -133,11 +133,19 @@ constexpr derivation derive(const merged_graph& merged, int parts = all_parts, b
     const code c = g.at(i).op;
     return is_root[i] || stored[i] || g.at(i).is_source() || c == code::reduce || c == code::element || g.at(i).is_product() || c == code::index || c == code::extent;
   };
+  // what may have another shape at every step of the loop around: no slices of a stack
+  vec<bool> ragged(size, false);
+  for (int i = 0; i < size && in_loop; ++i) {
+    const instruction& x = g.at(i);
+    ragged[i] = x.op == code::element && g.at(x.a).op == code::while_loop && loop_output::decode(x.b).kind == loop_output::slice;
+    for_operands(x, g.descr(i), [&](uint16 o) { ragged[i] = ragged[i] || ragged[o]; });
+  }
   for (int i = 0; i < n; ++i)
     if (wanted[i] && d[i] != 0xffff) value[d[i]] = true;
   for (int i = size - 1; i >= 0; --i) {
     const instruction& x = g.at(i);
     if (x.is_source()) continue;
+    const bool may_save = !recompute && !ragged[i];
     if (value[i]) {
       if (!by_dy[i]) {
         bool keep = is_root[i] || x.op == code::reduce || (x.op == code::element && !(in_loop && g.at(x.a).op == code::while_loop)) || x.is_product() || (stored[i] && is_elementwise(g, i));
@@ -146,14 +154,14 @@ constexpr derivation derive(const merged_graph& merged, int parts = all_parts, b
           for_operands(x, g.descr(i), [&](uint16 o) { all_exact = all_exact && exact(o); });
           keep = keep || !all_exact;
         }
-        if (keep && !recompute) { saved[i] = true; continue; }
+        if (keep && may_save) { saved[i] = true; continue; }
       }
       if (x.op == code::expand) value[x.a] = true, shape[x.b] = true;
       else if (x.reads_shape()) shape[x.a] = true;
       else for_operands(x, g.descr(i), [&](uint16 o) { value[o] = true; });
     } else if (shape[i]) {
-      if (is_root[i] && !by_dy[i]) { saved[i] = x.is_product() && !recompute; if (saved[i]) continue; }
-      if (x.op == code::contract && !by_dy[i] && !recompute) { saved[i] = true; continue; }
+      if (is_root[i] && !by_dy[i]) { saved[i] = x.is_product() && may_save; if (saved[i]) continue; }
+      if (x.op == code::contract && !by_dy[i] && may_save) { saved[i] = true; continue; }
       if (x.op == code::expand) shape[x.b] = true;
       else for_operands(x, g.descr(i), [&](uint16 o) { shape[o] = true; });
     }
@@ -247,7 +255,7 @@ constexpr derivation derive(const merged_graph& merged, int parts = all_parts, b
 }
 
 /// The adjoint of a branch is a branch: the chosen body's adjoint, which computes what it needs again.
-template <class Give> constexpr void cond_adjoint(graph& g, int i, const vec<bool>& active, const vec<uint16>& d, const Give& give) {
+constexpr vec<gradient_share> cond_adjoint(graph& g, int i, const vec<bool>& active, const vec<uint16>& d) {
   const loop_body counts = loop_body::decode(g.pool()[g.at(i).b]);
   vec<sym> operands;
   for (int cell = g.at(i).a;; cell = g.at(cell).b) {
@@ -260,7 +268,7 @@ template <class Give> constexpr void cond_adjoint(graph& g, int i, const vec<boo
   for (int r = 0; r < counts.sums; ++r)
     for (int e = 0; e < d.size(); ++e)
       if (g.at(e).op == code::element && g.at(e).a == i && d[e] != 0xffff && loop_output::decode(g.at(e).b).number == r) roots[r] = true, operands.push(g.at_sym(d[e]));
-  if (operands.size() == n) return;
+  if (operands.size() == n) return {};
   loop_body back;
   back.constants = static_cast<uint16>(operands.size());
   int bodies[2] = {};
@@ -300,17 +308,18 @@ template <class Give> constexpr void cond_adjoint(graph& g, int i, const vec<boo
     bodies[b] = add_body(g, back, out);
   }
   const sym branch = g.loop(code::cond, list_of(g, operands), bodies[0], bodies[1]);
-  int result = 0;
+  vec<gradient_share> shares;
   for (int k = 0; k < n; ++k) {
     if (!variable[k]) continue;
     const instruction x = g.at(operands[k].id);
-    give(operands[k].id, g.element(branch, {loop_output::sum, static_cast<uint16>(result++)}, x.type, x.rank));
+    shares.push({operands[k].id, g.element(branch, {loop_output::sum, static_cast<uint16>(shares.size())}, x.type, x.rank)});
   }
+  return shares;
 }
 /// The adjoint of a loop is the loop over its steps in the other order: it carries the gradients of the carried values, reads and
 /// writes slices, and sums the gradients of constants. What a step of it needs from the step before, the loop gives as further slices.
-template <class Give> constexpr void loop_adjoint(graph& g, int i, const vec<bool>& active, const vec<uint16>& d, const Give& give) {
-  if (g.at(i).op == code::cond) return cond_adjoint(g, i, active, d, give);
+constexpr vec<gradient_share> loop_adjoint(graph& g, int i, const vec<bool>& active, const vec<uint16>& d) {
+  if (g.at(i).op == code::cond) return cond_adjoint(g, i, active, d);
   const graph body = body_of(g, i);
   const loop_body counts = loop_body::decode(g.pool()[g.at(i).b]);
   const int operands = counts.operand_count(), results = counts.result_count(), carries = counts.carries, step = operands;
@@ -322,7 +331,7 @@ template <class Give> constexpr void loop_adjoint(graph& g, int i, const vec<boo
   bool any = false;
   for (int e = 0; e < d.size(); ++e)
     if (g.at(e).op == code::element && g.at(e).a == i && d[e] != 0xffff) cotangent[loop_output::decode(g.at(e).b).result(counts)] = d[e], any = true;
-  if (!any) return;
+  if (!any) return {};
   for (int k = 0; k < body.size(); ++k)
     if (body.at(k).op == code::output) value[body.at(k).b] = static_cast<uint16>(k);
   // who wants a gradient: what starts as such, and what becomes such on the way
@@ -447,6 +456,7 @@ template <class Give> constexpr void loop_adjoint(graph& g, int i, const vec<boo
   for (int k = 0; k < stacked.size(); ++k) starts.push(stacked[k]);
   for (int k = 0; k < constants.size(); ++k) starts.push(constants[k]);
   const sym loop = g.loop(code::scan, list_of(g, starts), add_body(g, back, b), mode.encode());
+  vec<gradient_share> shares;
   for (int k = 0; k < operands; ++k) {
     if (!active[in[k]] || (parts.grad_of[k] < 0 && !(k < carries && gradient_of[k] >= 0))) continue;
     const instruction x = g.at(in[k]);
@@ -454,8 +464,9 @@ template <class Give> constexpr void loop_adjoint(graph& g, int i, const vec<boo
     loop_output which{loop_output::carry, static_cast<uint16>(r)};
     if (k >= carries + counts.stacked) which = {loop_output::sum, static_cast<uint16>(r - back.carries - back.slices)};
     else if (k >= carries) which = {loop_output::slice, static_cast<uint16>(r - back.carries)};
-    give(in[k], g.element(loop, which, x.type, x.rank));
+    shares.push({in[k], g.element(loop, which, x.type, x.rank)});
   }
+  return shares;
 }
 
 /// A merged_graph of Size instructions, Forward of them the program's, in arrays, to be kept between constant evaluations:

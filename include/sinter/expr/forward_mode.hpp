@@ -9,7 +9,7 @@ namespace sinter::inline v0::detail::inline SINTER_TARGET {
 
 /// Is x known to be 0 everywhere?
 constexpr bool is_zero(sym x) {
-  const instruction& i = x.g->at(x.id);
+  const instruction i = x.g->at(x.id);
   return i.op == code::expand ? is_zero(x.g->at_sym(i.a)) : x.g->is_literal(x, 0);
 }
 
@@ -36,7 +36,8 @@ constexpr loop_tangents loop_forward(graph& g, int i, const vec<uint16>& t) {
   for (int k = 0; k < operands; ++k) moves[k] = t[in[k]] != 0xffff, any = any || moves[k];
   loop_tangents out{i, {}};
   if (!any) return out;
-  const graph body[2] = {body_of(g, i), x.has_two_bodies() ? body_of(g, i, true) : graph()};
+  graph body[2] = {body_of(g, i), graph()};
+  if (x.has_two_bodies()) body[1] = body_of(g, i, true);
   for (bool grows = true; grows;) {  // what is carried and moves in any step has a tangent from the first on
     grows = false;
     for (int b = 0; b < bodies; ++b) {

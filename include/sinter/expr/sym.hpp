@@ -236,7 +236,7 @@ constexpr sym expand_as(sym x, complex_sym like) { return expand_as(x, like.re);
 constexpr complex_sym expand_as(complex_sym z, auto like) { return detail::each_part(z, [=](sym x) { return expand_as(x, like); }); }
 /// 0 everywhere: the gradient of a step function.
 constexpr sym zero_as(sym x) {
-  const instruction& i = x.g->at(x.id);
+  const instruction i = x.g->at(x.id);
   const sym zero = x.g->literal(0, i.type, false);
   return i.rank ? x.g->expand(zero, x) : zero;
 }

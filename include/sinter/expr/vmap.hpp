@@ -265,7 +265,8 @@ class batched_copy {
     }
     for (int k = 0; k <= operands; ++k) number[k] = k;
     const int bodies = x.has_two_bodies() ? 2 : 1;
-    graph body[2] = {body_of(from_, i), bodies == 2 ? body_of(from_, i, true) : graph()};
+    graph body[2] = {body_of(from_, i), graph()};
+    if (bodies == 2) body[1] = body_of(from_, i, true);  // g++ 12 destroys what a conditional chose between
     spread_carries(body[0], counts, on);
     if (x.op == code::cond && on[0]) return choose_each(i, body, counts, in, on);
     graph made[2];
