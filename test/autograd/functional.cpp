@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <sinter/autograd/functional.hpp>
+#include <sinter/func/func.hpp>
 #include <sinter/sinter.hpp>
 
 #include "../catch.hpp"

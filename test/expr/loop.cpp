@@ -152,6 +152,42 @@ TEST_CASE("loops are statements, too") {
   CHECK(d.item() == 16);
 }
 
+TEST_CASE("a loop with several results as a statement: tensors by one run, variables as expressions") {
+  const auto f = [](auto c, auto x) {
+    auto [a, b] = c;
+    return std::pair(std::tuple(a + x, a * b), std::tuple(a * x, b));
+  };
+  const st::tensor xs = st::array<double>({1, 2, 3}), one = st::full<double>({2}, 1.0);
+  const auto [last, all] = st::scan(f, std::tuple(one, one + 1), xs);
+  double a = 1, b = 2;
+  for (int t = 0; t < 3; ++t) {
+    CHECK(std::get<0>(all)(t, 1) == a * xs(t));
+    CHECK(std::get<1>(all)(t, 0) == b);
+    const double next = a + xs(t);
+    b *= a, a = next;
+  }
+  CHECK(std::get<0>(last)(0) == a);
+  CHECK(std::get<1>(last)(1) == b);
+  const st::variable v = xs;
+  const auto [end, kept] = st::scan([](auto c, auto x) { return std::pair(c * x, c); }, 2.0, v);
+  const st::variable y = st::sum(kept) + end;
+  y.backward();
+  CHECK(y.item() == 2 + 2 + 4 + 12);
+  CHECK(v.grad()(0) == 2 + 4 + 12);
+  CHECK(v.grad()(2) == 4);
+  const auto [positive, doubled] = st::cond(xs(0), [](auto x) { return std::tuple(x, 2 * x); }, [](auto x) { return std::tuple(-x, x); }, xs);
+  CHECK(positive(2) == 3);
+  CHECK(doubled(2) == 6);
+  const auto [count, power] = st::while_loop([](auto c) { return std::get<1>(c) < 100; }, [](auto c) { return std::tuple(std::get<0>(c) + 1, std::get<1>(c) * 3); },
+                                             std::tuple(st::full<st::int64>({}, 0), st::full<double>({}, 1)));
+  CHECK(count.item() == 5);
+  CHECK(power.item() == 243);
+  // complex and real side by side
+  const auto [z, r] = st::scan([](auto c, auto x) { return std::pair(c * x, st::abs(c)); }, st::complex128(0, 1), xs);
+  CHECK(z.item() == st::complex128(0, 6));
+  CHECK(r(2) == 2);
+}
+
 TEST_CASE("the step's number, stacked results, no steps at all, integers") {
   constexpr st::fn<[](auto x, auto n) { return st::scan([](auto c, auto i) { return c + i; }, x, n); }> add_numbers;
   const st::tensor x = st::array<double>({1, 2});

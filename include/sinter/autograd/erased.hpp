@@ -2,16 +2,11 @@
 // Variables and functions of variables without their types: what custom functions, gradcheck and the functional derivatives
 // have in common, compiled once. Next: function.hpp, gradcheck.hpp, functional.hpp.
 #pragma once
-#include <tuple>
-
+#include "../expr/structure.hpp"
 #include "../tensor/view.hpp"
 #include "grad.hpp"
 
 namespace sinter::inline v0::detail::inline SINTER_TARGET {
-
-template <class X> struct is_tuple : std::false_type {};
-template <class... X> struct is_tuple<std::tuple<X...>> : std::true_type {};
-template <class A, class B> struct is_tuple<std::pair<A, B>> : std::true_type {};
 
 template <class X> inline constexpr bool is_array_or_formula = tensor_like<X> || is_variable<std::remove_cvref_t<X>> || formula<X>;
 
@@ -80,12 +75,12 @@ class erased_function {
 };
 /// What a function returned, expressions evaluated.
 template <class Y> auto evaluated_results(const Y& y) {
-  if constexpr (is_tuple<Y>::value) return std::apply([](const auto&... r) { return std::tuple(evaluated_results(r)...); }, y);
+  if constexpr (is_tuple<Y>) return std::apply([](const auto&... r) { return std::tuple(evaluated_results(r)...); }, y);
   else if constexpr (formula<Y>) return eval(y);
   else return Y(y);
 }
 template <class Y> void push_results(const Y& y, vec<any_variable>& out) {
-  if constexpr (is_tuple<Y>::value) std::apply([&](const auto&... r) { (push_results(r, out), ...); }, y);
+  if constexpr (is_tuple<Y>) std::apply([&](const auto&... r) { (push_results(r, out), ...); }, y);
   else if constexpr (formula<Y>) out.push(any_variable_of(eval(y)));
   else out.push(any_variable_of(y));
 }

@@ -406,7 +406,7 @@ template <class X> auto result_tensor(const X& x) {
   else return x;
 }
 template <class X> auto result_tensors(const X& x) {
-  if constexpr (is_tuple<X>::value) return std::apply([](const auto&... r) { return std::tuple(result_tensor(r)...); }, x);
+  if constexpr (is_tuple<X>) return std::apply([](const auto&... r) { return std::tuple(result_tensor(r)...); }, x);
   else return std::tuple(result_tensor(x));
 }
 /// A gradient that backward returned, for an argument of T elements.
@@ -443,7 +443,7 @@ template <class F, class... A, class... R> class call_node<F, std::tuple<A...>, 
   }
   template <std::size_t... I> void call(std::index_sequence<I...>, const any_variable* dys, any_variable* to) {
     const auto found = F::backward(ctx, argument<R>(dys[I])...);
-    if constexpr (is_tuple<std::remove_cvref_t<decltype(found)>>::value) std::apply([&](const auto&... g) { fill(to, g...); }, found);
+    if constexpr (is_tuple<std::remove_cvref_t<decltype(found)>>) std::apply([&](const auto&... g) { fill(to, g...); }, found);
     else fill(to, found);
   }
   template <class... G> void fill(any_variable* to, const G&... g) {

@@ -175,7 +175,7 @@ template <class T, class E, class D> variable<T, E, D> differentiated_input(cons
 template <class T, class E, class D> variable<T, E, D> differentiated_input(const tensor<T, E, D>& t, bool) { return variable<T, E, D>(t, true); }
 
 template <class X> auto as_tuple(const X& x) {
-  if constexpr (is_tuple<X>::value) return x;
+  if constexpr (is_tuple<X>) return x;
   else return std::tuple<X>(x);
 }
 template <class X, class E> using variable_over = variable<typename X::value_type, E>;
@@ -209,7 +209,7 @@ template <class... X> auto typed_like(const std::tuple<X...>&, const vec<any_var
 }
 /// A tuple of one for what was not given as a tuple.
 template <class Given, class Tuple> auto as_given(Tuple t) {
-  if constexpr (is_tuple<Given>::value) return t;
+  if constexpr (is_tuple<Given>) return t;
   else return std::get<0>(t);
 }
 /// Jacobians of a result of type Y by inputs X.
@@ -227,7 +227,7 @@ template <class Given, class... Y, class X> auto all_jacobians(const differentia
 }
 /// A result as it is returned: not connected with a graph unless that was asked for.
 template <class Y> auto returned(const Y& y, bool connected) {
-  if constexpr (is_tuple<Y>::value) return std::apply([&](const auto&... r) { return std::tuple(returned(r, connected)...); }, y);
+  if constexpr (is_tuple<Y>) return std::apply([&](const auto&... r) { return std::tuple(returned(r, connected)...); }, y);
   else if constexpr (is_variable<Y>) return connected ? y : Y(y.value(), false);
   else return y;
 }

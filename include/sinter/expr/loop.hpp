@@ -2,9 +2,8 @@
 // Loops inside programs: st::scan on symbols builds a body, a graph of its own, and one instruction that runs it. Next:
 // expr/derive.hpp for the adjoint of a loop, which is a loop, cpu/scan.hpp and cpu/interpret.hpp for how it runs.
 #pragma once
-#include <tuple>
-
 #include "program.hpp"
+#include "structure.hpp"
 
 namespace sinter::inline v0 {
 
@@ -31,16 +30,6 @@ template <int Every, class X> constexpr checkpointed_steps<Every, X> checkpointe
 
 namespace detail::inline SINTER_TARGET {
 
-/// The real symbols of a symbol, a number, or a tuple of such, in order, as values of g: they may come from around it.
-constexpr void list_symbols(graph& g, vec<sym>& to, sym x) { to.push(g.here(x)); }
-constexpr void list_symbols(graph& g, vec<sym>& to, complex_sym z) { to.push(g.here(z.re)), to.push(g.here(z.im)); }
-template <number N> constexpr void list_symbols(graph& g, vec<sym>& to, N v) { list_symbols(g, to, as_sym(g, v)); }
-template <class... A> constexpr void list_symbols(graph& g, vec<sym>& to, const std::tuple<A...>& all) {
-  std::apply([&](auto... a) { (list_symbols(g, to, a), ...); }, all);
-}
-template <class A, class B> constexpr void list_symbols(graph& g, vec<sym>& to, const std::pair<A, B>& both) {
-  list_symbols(g, to, both.first), list_symbols(g, to, both.second);
-}
 /// The same structure of other symbols.
 template <class T> struct structure {
   template <class F> static constexpr sym of(F& next) { return next(); }
@@ -61,8 +50,6 @@ template <class A, class B> struct structure<std::pair<A, B>> {
   }
 };
 
-template <class T> inline constexpr bool is_pair = false;
-template <class A, class B> inline constexpr bool is_pair<std::pair<A, B>> = true;
 template <class T> inline constexpr bool counts_steps = same<T, step_count> || same<T, axes>;
 
 /// The words of a body: its counts and its program, whose ops get g's numbers. For graph::loop.

@@ -35,28 +35,9 @@ inline constexpr randomness_t<random_kind::same> same{};
 
 namespace sinter::inline v0::detail::inline SINTER_TARGET {
 
-template <class T> inline constexpr bool is_tuple = false;
-template <class... T> inline constexpr bool is_tuple<std::tuple<T...>> = true;
-
-/// The same structure of tuples, of what f makes of each real symbol.
-template <class Y, class M> constexpr auto map_symbols(const Y& y, M f) {
-  if constexpr (is_tuple<Y>) return std::apply([&](const auto&... e) { return std::tuple{map_symbols(e, f)...}; }, y);
-  else if constexpr (same<Y, complex_sym>) return complex_sym{f(y.re), f(y.im)};
-  else if constexpr (same<Y, sym>) return f(y);
-  else return y;
-}
 template <class... Y> constexpr auto pack_results(const std::tuple<Y...>& y) {
   if constexpr (sizeof...(Y) == 1) return std::get<0>(y);
   else return y;
-}
-/// The real symbols of a structure, one after the other.
-template <class Y> constexpr void list_symbols(const Y& y, vec<sym>& to) {
-  map_symbols(y, [&](sym x) { return to.push(x), x; });
-}
-/// A function's result as symbols: numbers are literals.
-template <class Y> constexpr auto as_symbols(graph& g, const Y& y) {
-  if constexpr (is_tuple<Y>) return std::apply([&](const auto&... e) { return std::tuple{as_symbols(g, e)...}; }, y);
-  else return as_sym(g, y);
 }
 
 /// A function called on arguments of its own. Dims[k], if not `none`, is the batch dim that argument k has outside.

@@ -3,7 +3,7 @@
 // program, the same names work on symbols (expr/loop.hpp).
 #pragma once
 #include "../expr/loop.hpp"
-#include "evaluate.hpp"
+#include "several.hpp"
 
 namespace sinter::inline v0 {
 namespace detail::inline SINTER_TARGET {
@@ -39,32 +39,22 @@ template <class... A> auto operands_of_structure(const std::tuple<A...>& x) { re
 template <class X> auto operands_of_structure(const reversed_operands<X>& x) { return operands_of_structure(x.value); }
 template <int Every, class X> auto operands_of_structure(const checkpointed_steps<Every, X>& x) { return std::tuple<X>(x.steps); }
 
-/// Part I of a result, parts counted through pairs and tuples.
-template <class R> inline constexpr int part_count = 1;
-template <class... A> inline constexpr int part_count<std::tuple<A...>> = (0 + ... + part_count<A>);
-template <class A, class B> inline constexpr int part_count<std::pair<A, B>> = part_count<A> + part_count<B>;
-template <int I, class R> constexpr auto part_at(const R& r) {
-  if constexpr (is_pair<R>) {
-    constexpr int n = part_count<decltype(r.first)>;
-    if constexpr (I < n) return part_at<I>(r.first);
-    else return part_at<I - n>(r.second);
-  } else if constexpr (requires { std::tuple_size<R>::value; }) {
-    static_assert(I < std::tuple_size_v<R>, "sinter: a carried or stacked value is a value or a tuple of values, not a tuple of tuples");
-    return std::get<I>(r);
-  } else {
-    return r;
-  }
+/// The part of a result that numbers lead to: `part_at<1, 0>(r)` is the first of the second.
+template <std::size_t... I, class R> constexpr auto part_at(const R& r) {
+  if constexpr (sizeof...(I) == 0) return r;
+  else return [&]<std::size_t First, std::size_t... Rest>(std::index_sequence<First, Rest...>) { return part_at<Rest...>(std::get<First>(r)); }(std::index_sequence<I...>());
 }
 
 }  // namespace detail::inline SINTER_TARGET
 
 namespace composed {
 
-/// Part `Part` of a scan of F over operands of structures C (carried) and X (stacked), and constants.
-template <class F, class C, class X, int Part> struct scan {
+/// A scan of F over operands of structures C (carried) and X (stacked), and constants.
+template <class F, class C, class X> struct scan {
+  using complex_result = void;
   using composition = void;
   static constexpr op_info info{.name = "scan"};
-  static constexpr auto all(auto... s) {
+  static constexpr auto compose(auto... s) {
     const std::tuple given{s...};
     return [&]<std::size_t... K>(std::index_sequence<K...>) {
       const auto init = C::template of<0>(given);
@@ -72,44 +62,56 @@ template <class F, class C, class X, int Part> struct scan {
       return detail::scan_symbols(detail::common_graph(s...), F{}, init, xs, std::get<K + C::count + X::count>(given)...);
     }(std::make_index_sequence<sizeof...(s) - C::count - X::count>());
   }
-  static constexpr auto compose(auto... s) { return detail::part_at<Part>(all(s...)); }
 };
-/// Part `Part` of a branch between F and G.
-template <class F, class G, int Part> struct cond {
+/// A branch between F and G.
+template <class F, class G> struct cond {
+  using complex_result = void;
   using composition = void;
   static constexpr op_info info{.name = "cond"};
-  static constexpr auto all(auto truth, auto... s) { return detail::cond_symbols(detail::common_graph(truth, s...), truth, F{}, G{}, s...); }
-  static constexpr auto compose(auto... s) { return detail::part_at<Part>(all(s...)); }
+  static constexpr auto compose(auto truth, auto... s) { return detail::cond_symbols(detail::common_graph(truth, s...), truth, F{}, G{}, s...); }
 };
-/// Part `Part` of a loop of F while W, over operands of structure C (carried), and constants.
-template <class W, class F, class C, int Part> struct while_loop {
+/// A loop of F while W, over operands of structure C (carried), and constants.
+template <class W, class F, class C> struct while_loop {
+  using complex_result = void;
   using composition = void;
   static constexpr op_info info{.name = "while_loop"};
-  static constexpr auto all(auto... s) {
+  static constexpr auto compose(auto... s) {
     const std::tuple given{s...};
     return [&]<std::size_t... K>(std::index_sequence<K...>) {
       return detail::while_symbols(detail::common_graph(s...), W{}, F{}, C::template of<0>(given), std::get<K + C::count>(given)...);
     }(std::make_index_sequence<sizeof...(s) - C::count>());
   }
-  static constexpr auto compose(auto... s) { return detail::part_at<Part>(all(s...)); }
+};
+/// One part of what composition Op gives.
+template <class Op, std::size_t... I> struct part_of {
+  using composition = void;
+  using complex_result = void;
+  static constexpr op_info info = Op::info;
+  static constexpr auto compose(auto... s) { return detail::part_at<I...>(Op::compose(s...)); }
 };
 
 }  // namespace composed
 
 namespace detail::inline SINTER_TARGET {
 
-/// The symbol that an operand becomes.
-template <class A> struct symbol_of_ { using type = sym; };
-template <class A> requires requires { requires is_complex_element<typename std::remove_cvref_t<A>::value_type>; } struct symbol_of_<A> { using type = complex_sym; };
-template <class Op, class... A> struct symbol_of_<node<Op, A...>> { using type = std::conditional_t<is_complex_value<node<Op, A...>>, complex_sym, sym>; };
-template <complex_scalar N> struct symbol_of_<N> { using type = complex_sym; };
-template <> struct symbol_of_<step_count> { using type = axes; };
-
-/// How many results composition Op has of operands O.
-template <class Op, class... O> inline constexpr int result_parts = part_count<decltype(Op::all(std::declval<typename symbol_of_<std::remove_cvref_t<O>>::type>()...))>;
-template <class Op> auto apply_single(const auto&... o) {
-  static_assert(result_parts<Op, decltype(o)...> == 1, "sinter: this loop has several results: call it inside an st::fn, which uses all of them in one program");
-  return apply<Op>(o...);
+/// An expression for each part of a result of structure R, of composition Op.
+template <class Op, class R, std::size_t... Path> auto parts_of(const auto&... o) {
+  if constexpr (!is_tuple<R>) {
+    return apply<composed::part_of<Op, Path...>>(o...);
+  } else {
+    return [&]<std::size_t... I>(std::index_sequence<I...>) {
+      if constexpr (is_pair<R>) return std::pair(parts_of<Op, std::tuple_element_t<I, R>, Path..., I>(o...)...);
+      else return std::tuple{parts_of<Op, std::tuple_element_t<I, R>, Path..., I>(o...)...};
+    }(std::make_index_sequence<std::tuple_size_v<R>>());
+  }
+}
+/// A loop over operands: of one result an expression; of several, tensors by one run, or, of variables, expressions.
+template <class Op> auto apply_loop(const auto&... o) {
+  using N = applied<Op, decltype(o)...>;
+  using R = decltype(N::build(std::declval<cursor&>()));
+  if constexpr (!is_tuple<R>) return apply<Op>(o...);
+  else if constexpr (has_variable<N>::value) return parts_of<Op, R>(o...);
+  else return evaluate_several(apply<Op>(o...));
 }
 
 }  // namespace detail::inline SINTER_TARGET
@@ -117,8 +119,9 @@ template <class Op> auto apply_single(const auto&... o) {
 /// carry = init;  for (t = 0; t < steps; ++t) (carry, y[t]) = f(carry, xs[t], constants...);
 /// f takes symbols and captures nothing; it returns the carry, or std::pair(carry, y). `init` and `xs` are values or tuples of
 /// values; xs is sliced along dim 0, or `steps(n)`, with the step's number in the slice's place, or `reversed(xs)`. A carried value
-/// keeps its shape and dtype. Returns the last carry as an expression: the loop and what is computed from it are one statement.
-/// With several results use st::fn, in which all of them are known at once. Throws shape_error.
+/// keeps its shape and dtype. Returns the last carry, or std::pair(carry, y), in the structures of what f returns. One value is an
+/// expression: the loop and what is computed from it are one statement. Several are tensors, by one run; of variables they are
+/// expressions, each a statement that runs the loop: an st::fn, in which all of them are known at once, does so once. Throws shape_error.
 /// https://docs.jax.dev/en/latest/_autosummary/jax.lax.scan.html, torch._higher_order_ops.scan
 template <class F, class C, class X, class... K>
   requires(!detail::has_symbols<C, X, K...>)
@@ -126,8 +129,8 @@ auto scan(F, const C& init, const X& xs, const K&... constants) {
   static_assert(std::is_empty_v<F>, "sinter: scan: the function must not capture; pass what it needs as further operands: scan(f, init, xs, b)");
   if constexpr (!std::is_empty_v<F>) return init;
   else {
-    using Op = composed::scan<F, detail::structure_of<C>, detail::structure_of<X>, 0>;
-    return std::apply([](const auto&... o) { return detail::apply_single<Op>(o...); },
+    using Op = composed::scan<F, detail::structure_of<C>, detail::structure_of<X>>;
+    return std::apply([](const auto&... o) { return detail::apply_loop<Op>(o...); },
                       std::tuple_cat(detail::operands_of_structure(init), detail::operands_of_structure(xs), std::tuple<K...>(constants...)));
   }
 }
@@ -137,15 +140,15 @@ template <class P, class F, class G, class... K> requires(!detail::has_symbols<P
 auto cond(const P& truth, F, G, const K&... operands) {
   static_assert(std::is_empty_v<F> && std::is_empty_v<G>, "sinter: cond: the functions must not capture; pass what they need as operands: cond(p, f, g, x)");
   if constexpr (!std::is_empty_v<F> || !std::is_empty_v<G>) return truth;
-  else return detail::apply_single<composed::cond<F, G, 0>>(truth, operands...);
+  else return detail::apply_loop<composed::cond<F, G>>(truth, operands...);
 }
 /// while (goes_on(carry, constants...)) carry = f(carry, constants...). Functions of symbols that capture nothing; the carry keeps its
 /// shape and dtype. torch.while_loop, https://docs.jax.dev/en/latest/_autosummary/jax.lax.while_loop.html
 template <class W, class F, class C, class... K> requires(!detail::has_symbols<C, K...>)
 auto while_loop(W, F, const C& init, const K&... constants) {
   static_assert(std::is_empty_v<W> && std::is_empty_v<F>, "sinter: while_loop: the functions must not capture; pass what they need as further operands");
-  using Op = composed::while_loop<W, F, detail::structure_of<C>, 0>;
-  return std::apply([](const auto&... o) { return detail::apply_single<Op>(o...); }, std::tuple_cat(detail::operands_of_structure(init), std::tuple<K...>(constants...)));
+  using Op = composed::while_loop<W, F, detail::structure_of<C>>;
+  return std::apply([](const auto&... o) { return detail::apply_loop<Op>(o...); }, std::tuple_cat(detail::operands_of_structure(init), std::tuple<K...>(constants...)));
 }
 
 }  // namespace sinter::inline v0
