@@ -152,6 +152,18 @@ TEST_CASE("loops are statements, too") {
   CHECK(d.item() == 16);
 }
 
+TEST_CASE("a product in a loop whose operands are computed for it") {
+  const auto w = numbers({24, 24}), c = numbers({24, 24}, 2);
+  const auto xs = numbers({5, 24, 24}, 3);
+  const st::tensor last = st::scan([](auto h, auto x, auto m) { return matmul(0.2 * tanh(h), m * x); }, c, xs, w);
+  st::tensor h = c;
+  for (int t = 0; t < 5; ++t) {
+    const st::tensor a = st::tensor(0.2 * st::tanh(h)), b = st::tensor(w * xs(t));
+    h = st::tensor(st::matmul(a, b));
+  }
+  CHECK(st::tensor(st::amax(st::abs(last - h))).item() < 1e-14);
+}
+
 TEST_CASE("a loop with several results as a statement: tensors by one run, variables as expressions") {
   const auto f = [](auto c, auto x) {
     auto [a, b] = c;

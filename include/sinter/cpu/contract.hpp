@@ -54,12 +54,14 @@ class SINTER_HIDDEN contract_runner : protected loop_runner {
     const bool plain = f.prologue && x.op == code::cast && p_.at(x.a).type == dtype::bf16 && (e_.memory[x.a] || e_.written[x.a]);
     return plain && f.prologue->input_count == 1 && f.prologue->inputs[0].id == x.a ? x.a : -1;
   }
-  /// Runs the prologue over its whole value.
+  /// Runs the prologue over its whole value, which lies at `to` for this product alone: the same run may be executed again.
   template <class Arch> void write(factor& f, int value, char* to) {
     memory& m = memory_[value];
+    const memory before = m;
     m.data = f.data = to, m.mode = write_store;
     row_major(shapes_[value], m.strides);
     run_loops<Arch>(*f.prologue);
+    m = before;
   }
   /// A stage over a part of its loops: `here` says how long, `first` where it begins; change(walks, by_dim) at last.
   template <class Arch, class F>
