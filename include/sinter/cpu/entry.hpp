@@ -7,6 +7,7 @@
 namespace sinter::inline v0::detail::inline SINTER_TARGET {
 
 class contract_runner;
+class kept_run;
 class cpu_run;
 
 /// A stage as tables and entries: all that the code below needs of its types.
@@ -48,6 +49,9 @@ struct program_entry {
   void (*sum_into)(dtype, const char*, const shape_value&, const int64*, char*, const shape_value&, const int64*, bool);
   /// run.hpp's, for stages of a program in which operands are rolled; true if it has run the stage.
   bool (*run_rolled)(cpu_run&, const stage_entry&);
+  int slot_count;
+  /// Where a small program's last run is kept, to be run again for operands of the same shapes and layouts.
+  std::atomic<kept_run*>* kept;
   /// bounds.hpp's, where the program looks up indices.
   void (*check_bounds)(const operand*, const dims_slot*, const shape_value*);
 };

@@ -11,9 +11,7 @@ class SINTER_HIDDEN cpu_run : convolve_runner {
  public:
   cpu_run(const program_entry& entry, const operand* leaves, const dims_slot* slots, result* results) : convolve_runner(entry, leaves, slots, results) {}
 
-  template <class Arch> void run() {
-    if (prepare<Arch>()) execute<Arch>();
-  }
+  template <class Arch> void run();
   /// What depends on shapes and layouts alone. False if the shapes are none that the kernels take: then the results are there.
   template <class Arch> bool prepare() {
     const int n = p_.size();
@@ -84,6 +82,18 @@ class SINTER_HIDDEN cpu_run : convolve_runner {
     return false;
   }
 
+  /// Is it small, and without memory of its own?
+  bool can_be_kept() const {
+    int64 elements = 0;
+    for (int i = 0; i < p_.size(); ++i) {
+      if (memory_[i].scratch || p_.at(i).is_loop()) return false;
+      elements += shapes_[i].numel();
+    }
+    for (int s = 0; s < e_.stage_count; ++s)
+      if (e_.stages[s].kind == kernel_kind::loop || planned_loop::walks_of(e_.stages[s]) > 16) return false;
+    return elements <= 65536;
+  }
+
   const program_view& program() const { return p_; }
   const dims_slot* slots() const { return slots_; }
   const shape_value* shapes() const { return &shapes_[0]; }
@@ -118,6 +128,108 @@ class SINTER_HIDDEN cpu_run : convolve_runner {
     if (e_.run_rolled) forget_rolled();
   }
 };
+
+/// A run with operands and results of its own: what another run of the same program can do at once.
+class SINTER_HIDDEN kept_run {
+ public:
+  kept_run(const program_entry& e, const operand* leaves, const dims_slot* slots, const result* results)
+      : e_(e), leaves_(e.view.operand_count() + 1, {}), slots_(e.slot_count + 1, {}), results_(e.view.result_count() + 1, {}), given_(e.view.result_count() + 1, false),
+        run_(e, &leaves_[0], slots ? &slots_[0] : nullptr, &results_[0]), has_slots_(slots) {
+    for (int k = 0; k < e.view.operand_count(); ++k) leaves_[k] = leaves[k];
+    for (int k = 0; slots && k < e.slot_count; ++k) slots_[k] = slots[k];
+    for (int r = 0; r < e.view.result_count(); ++r) results_[r] = results[r], given_[r] = results[r].data != nullptr;
+  }
+  /// The first time; false if it is not to be kept. The results are there in any case.
+  template <class Arch> bool start(result* results) {
+    const bool fits = run_.template prepare<Arch>();
+    if (fits) run_.template execute<Arch>();
+    hand_over(results);
+    return fits && run_.can_be_kept();
+  }
+  bool matches(const operand* leaves, const dims_slot* slots, const result* results) const {
+    if (has_slots_ != (slots != nullptr)) return false;
+    for (int k = 0; k < e_.view.operand_count(); ++k) {
+      const operand &mine = leaves_[k], &o = leaves[k];
+      if (!same_layout(mine.shape, mine.strides, o.shape, o.strides) || (mine.data == nullptr) != (o.data == nullptr)) return false;
+    }
+    for (int k = 0; slots && k < e_.slot_count; ++k) {
+      if (slots_[k].count != slots[k].count) return false;
+      for (int i = 0; i < slots[k].count; ++i)
+        if (slots_[k].v[i] != slots[k].v[i]) return false;
+    }
+    for (int r = 0; r < e_.view.result_count(); ++r) {
+      const result &mine = results_[r], &o = results[r];
+      if (mine.mode != o.mode || given_[r] != (o.data != nullptr)) return false;
+      if (o.data && !same_layout(mine.shape, mine.strides, o.shape, o.strides)) return false;
+    }
+    return true;
+  }
+  template <class Arch> void again(const operand* leaves, result* results) {
+    for (int k = 0; k < e_.view.operand_count(); ++k) leaves_[k].data = leaves[k].data, leaves_[k].number = leaves[k].number;
+    for (int i = 0; i < e_.view.size(); ++i) {
+      const instruction x = e_.view.at(i);
+      if (x.op != code::output || results_[x.b].mode == write_skip) continue;
+      result& mine = results_[x.b];
+      if (given_[x.b]) mine.data = results[x.b].data;
+      else allocate_result<Arch>(&mine, e_.view.at(x.a).type);
+    }
+    run_.template execute_again<Arch>();
+    hand_over(results);
+  }
+
+ private:
+  static bool same_layout(const shape_value& a, const int64* by_a, const shape_value& b, const int64* by_b) {
+    if (a.rank != b.rank) return false;
+    for (int d = 0; d < a.rank; ++d)
+      if (a[d] != b[d] || by_a[d] != by_b[d]) return false;
+    return true;
+  }
+  /// Gives the memory that was allocated to who asked for the results.
+  void hand_over(result* results) {
+    for (int r = 0; r < e_.view.result_count(); ++r) {
+      result& mine = results_[r];
+      if (given_[r] || mine.mode == write_skip) continue;
+      results[r] = static_cast<result&&>(mine);
+      mine.block = storage_ptr();
+    }
+  }
+  const program_entry& e_;
+  vec<operand> leaves_;
+  vec<dims_slot> slots_;
+  vec<result> results_;
+  vec<bool> given_;  ///< results that lie in the caller's memory
+  cpu_run run_;
+  bool has_slots_;
+};
+
+template <class Arch> void cpu_run::run() {
+  bool complex = !e_.kept;
+  for (int r = 0; r < p_.result_count(); ++r) complex = complex || results_[r].complex;
+  if (complex) {
+    if (prepare<Arch>()) execute<Arch>();
+    return;
+  }
+  struct holder {
+    std::atomic<kept_run*>& place;
+    kept_run* run;
+    ~holder() {
+      if (run) delete run;
+    }
+    void put_back() {
+      run = place.exchange(run, std::memory_order_acq_rel);
+    }
+  } mine{*e_.kept, e_.kept->exchange(nullptr, std::memory_order_acq_rel)};
+  if (mine.run && mine.run->matches(leaves_, slots_, results_)) {
+    mine.run->template again<Arch>(leaves_, results_);
+    return mine.put_back();
+  }
+  if (mine.run) delete mine.run;
+  mine.run = new kept_run(e_, leaves_, slots_, results_);
+  if (mine.run->template start<Arch>(results_)) mine.put_back();
+}
+
+/// The kept run of a program: small, and never deleted, so that nothing is to be done at the end of a program.
+template <class P, class Arch> SINTER_HIDDEN inline constinit std::atomic<kept_run*> kept_run_of{nullptr};
 
 // cpu/iterate.hpp
 template <class P, int Id, class Arch> void iterate(cpu_run& run, const stage_entry& st);
@@ -185,6 +297,11 @@ template <class P, class Arch, std::size_t... S> constexpr auto make_stages(std:
 }
 template <class P, class Arch> inline constexpr auto stages_of =
     make_stages<P, Arch>(std::make_index_sequence<static_cast<std::size_t>(schedule_of<P>.count)>());
+template <class P> constexpr bool can_be_kept() {
+  for (int i = 0; i < P::size; ++i)
+    if (P::at(i).is_loop()) return false;
+  return schedule_of<P>.count > 0;
+}
 template <class P> constexpr bool has_rolls() {
   for (int i = 0; i < P::size; ++i)
     if (P::at(i).op == code::roll) return true;
@@ -213,8 +330,9 @@ template <class P, class Arch> void interpret_program(const operand* leaves, con
   interpret<Arch>(view_of<P>, leaves, slots, results);
 }
 template <class P, class Arch> inline constexpr program_entry entry_of = [] {
-  program_entry e{bare_view_of<P>, stages_of<P, Arch>.v, schedule_of<P>.count, schedule_of<P>.memory, schedule_of<P>.written, schedule_of<P>.spaces, nullptr, nullptr, nullptr, nullptr};
+  program_entry e{bare_view_of<P>, stages_of<P, Arch>.v, schedule_of<P>.count, schedule_of<P>.memory, schedule_of<P>.written, schedule_of<P>.spaces, nullptr, nullptr, nullptr, slot_count_of<P>, nullptr, nullptr};
   if constexpr (may_misfit<P>(std::make_index_sequence<static_cast<std::size_t>(schedule_of<P>.count)>())) e.interpret = &interpret_program<P, Arch>;
+  if constexpr (can_be_kept<P>()) e.kept = &kept_run_of<P, Arch>;
   if constexpr (has_rolls<P>()) e.run_rolled = &cpu_run::run_rolled<Arch>;
   if constexpr (delivers<P>()) e.sum_into = &sum_into<Arch>;
   if constexpr (bounds_of<P>.count > 0) e.check_bounds = &check_bounds<P, Arch>;
