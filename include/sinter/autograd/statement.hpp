@@ -131,10 +131,9 @@ template <class Arch> [[noreturn]] SINTER_COLD void fail_inference(const shape_v
 /// A recorded statement. Its types are gone: one class serves all.
 template <class Arch> class statement_node final : public node_base {
  public:
-  statement_node(const statement_entry& e) : e_(e), leaves_(e.operands + e.results + e.saved, {}), kept_(e.operands + e.results + e.saved, {}),
-                                             versions_(e.operands + e.results + e.saved, 0), inputs_(e.operands, nullptr), parts_(e.operands, element_part::whole) {}
+  statement_node(const statement_entry& e) : e_(e), values_(e.operands + e.results + e.saved, {}) {}
   ~statement_node() override {
-    for (int i = 0; i < inputs_.size(); ++i) drop(inputs_[i]);
+    for (int i = 0; i < e_.operands; ++i) drop(values_[i].slot);
   }
 
   void keep_slots(const dims_slot* slots, int count) {
@@ -142,14 +141,16 @@ template <class Arch> class statement_node final : public node_base {
   }
   /// Operand i: its shape always, its elements if backward reads them; `slot` if it is a variable that wants a gradient.
   void keep_operand(int i, const operand& o, const storage_ptr& block, grad_slot* slot, element_part part) {
+    kept_value& v = values_[i];
     if (block && slot && slot->inference) [[unlikely]] fail_inference<Arch>(o.shape);
-    leaves_[i] = o;
-    kept_[i] = block && block.get() == overwritten ? copy_of<Arch>(leaves_[i], type_of(i)) : block;
-    parts_[i] = part;
-    if (block) versions_[i] = kept_[i]->version.load(std::memory_order_acquire);
+    v.value = o, v.part = part;
+    if (block) {
+      v.block = block.get() == overwritten ? copy_of<Arch>(v.value, type_of(i)) : block;
+      v.version = v.now();
+    }
     if (slot && slot->requires_grad) {
       slot->refs.fetch_add(1, std::memory_order_relaxed);
-      inputs_[i] = slot;
+      v.slot = slot;
       comes_after(*this, *slot);
     }
   }
@@ -157,37 +158,37 @@ template <class Arch> class statement_node final : public node_base {
   const storage* overwritten = nullptr;
   /// Saved value k behind the operands and dy.
   void keep_saved(int k, const result& r) {
-    const int i = e_.operands + e_.results + k;
-    leaves_[i].data = r.data;
-    leaves_[i].shape = r.shape;
-    for (int d = 0; d < r.shape.rank; ++d) leaves_[i].strides[d] = r.strides[d];
-    kept_[i] = r.block;
-    if (r.block) versions_[i] = r.block->version.load(std::memory_order_acquire);
+    kept_value& v = values_[e_.operands + e_.results + k];
+    v.value.data = r.data;
+    v.value.shape = r.shape;
+    for (int d = 0; d < r.shape.rank; ++d) v.value.strides[d] = r.strides[d];
+    v.block = r.block;
+    if (r.block) v.version = v.now();
   }
 
   void backward(backward_walk& w, const operand& dy) override {
     check_versions(w);
-    scratch_array<operand, 8> leaves(leaves_.size());
-    for (int i = 0; i < leaves_.size(); ++i) leaves[i] = leaves_[i];
+    scratch_array<operand, 8> leaves(values_.size());
+    for (int i = 0; i < values_.size(); ++i) leaves[i] = values_[i].value;
     leaves[e_.operands] = dy;
     for (int r = 0; e_.results == 2 && r < 2; ++r) leaves[e_.operands + r] = part_of(dy, output->type, r);
     vec<result> to(e_.operands + 1, {});
     for (int i = 0; i < e_.operands; ++i) {
       const int k = e_.grad_of[i];
       if (k < 0) continue;
-      if (inputs_[i]) to[k] = gradient_target<Arch>(w, *inputs_[i], parts_[i]);
+      if (grad_slot* in = values_[i].slot) to[k] = gradient_target<Arch>(w, *in, values_[i].part);
       else to[k].mode = write_skip;
     }
     // kernels may read an operand after they have written: one that is a gradient is copied
     vec<storage_ptr> copies;
     for (int i = 0; i < e_.operands; ++i)
-      if (kept_[i] && e_.leaf_read[i] && collects_in(w, *this, kept_[i])) copies.push(copy_of<Arch>(leaves[i], type_of(i)));
+      if (values_[i].block && e_.leaf_read[i] && collects_in(w, *this, values_[i].block)) copies.push(copy_of<Arch>(leaves[i], type_of(i)));
     // one variable as several operands: all of its gradients are added to zeros
     for (int i = 0; i < e_.operands; ++i)
       for (int j = 0; j < i; ++j)
-        if (inputs_[i] && inputs_[i] == inputs_[j] && e_.grad_of[i] >= 0 && e_.grad_of[j] >= 0 && to[e_.grad_of[j]].mode == write_store) {
+        if (const grad_slot* in = values_[i].slot; in && in == values_[j].slot && e_.grad_of[i] >= 0 && e_.grad_of[j] >= 0 && to[e_.grad_of[j]].mode == write_store) {
           result& r = to[e_.grad_of[j]];
-          __builtin_memset(r.data, 0, static_cast<std::size_t>(r.shape.numel() * size_of(inputs_[i]->type)));
+          __builtin_memset(r.data, 0, static_cast<std::size_t>(r.shape.numel() * size_of(in->type)));
           r.mode = write_accumulate;
         }
     cpu_run(*e_.backward, leaves.get(), slots_.size() ? &slots_[0] : nullptr, &to[0]).template run<Arch>();
@@ -196,43 +197,44 @@ template <class Arch> class statement_node final : public node_base {
     check_versions(w);
     const int n = e_.operands;
     vec<any_variable> in;
-    for (int i = 0; i < n; ++i) in.push(any_variable(leaves_[i], kept_[i], type_of(i), inputs_[i], parts_[i]));
+    for (int i = 0; i < n; ++i) in.push(any_variable(values_[i].value, values_[i].block, type_of(i), values_[i].slot, values_[i].part));
     push_parts(in, dy);
     const int first = in.size();
-    for (int k = 0; k < e_.saved; ++k) in.push(any_variable(leaves_[first + k], kept_[first + k], saved_type(first + k), nullptr));
+    for (int k = 0; k < e_.saved; ++k) in.push(any_variable(values_[first + k].value, values_[first + k].block, saved_type(first + k), nullptr));
     // the results as variables: they are saved where the gradients need them
     for (int r = 0, k = first; r < e_.results; ++r) {
       const element_part part = e_.results == 1 ? element_part::whole : r ? element_part::im : element_part::re;
-      in.push(e_.saves_results >> r & 1 ? any_variable(leaves_[k], kept_[k], real_type(output->type), output, part) : any_variable());
+      in.push(e_.saves_results >> r & 1 ? any_variable(values_[k].value, values_[k].block, real_type(output->type), output, part) : any_variable());
       k += e_.saves_results >> r & 1;
     }
     vec<uint16> wanted;
     vec<shape_value> shapes;
     for (int i = 0; i < n; ++i)
-      if (inputs_[i] && e_.grad_of[i] >= 0 && w.wants(inputs_[i])) wanted.push(static_cast<uint16>(i)), shapes.push(inputs_[i]->shape);
+      if (const grad_slot* to = values_[i].slot; to && e_.grad_of[i] >= 0 && w.wants(to)) wanted.push(static_cast<uint16>(i)), shapes.push(to->shape);
     if (!wanted.size()) return;
     vec<uint16> numbers;
     for (int k = 0; k < wanted.size(); ++k) numbers.push(static_cast<uint16>(e_.grad_of[wanted[k]]));
     vec<any_variable> found(wanted.size(), {});
     record<Arch>(results_of(e_.replay->restore(), numbers), in, slots_, &shapes[0], &found[0]);
-    for (int k = 0; k < wanted.size(); ++k) out[wanted[k]] = gradient_of_whole(found[k], parts_[wanted[k]]);
+    for (int k = 0; k < wanted.size(); ++k) out[wanted[k]] = gradient_of_whole(found[k], values_[wanted[k]].part);
   }
   bool release() override {
     bool any = false;
-    for (int i = 0; i < kept_.size(); ++i) any = any || kept_[i], kept_[i] = {};
+    for (int i = 0; i < values_.size(); ++i) any = any || values_[i].block, values_[i].block = {};
     return any;
   }
-  int input_count() const override { return inputs_.size(); }
-  grad_slot* input(int i) const override { return inputs_[i]; }
-  void forget(int i) override { inputs_[i] = nullptr; }
+  int input_count() const override { return e_.operands; }
+  grad_slot* input(int i) const override { return values_[i].slot; }
+  void forget(int i) override { values_[i].slot = nullptr; }
   void each_saved(saved_visitor& to) override {
-    for (int i = 0; i < kept_.size(); ++i)
-      if (i < e_.operands || i >= e_.operands + e_.results) to.value(leaves_[i], kept_[i], versions_[i], i < e_.operands ? type_of(i) : saved_type(i));
+    for (int i = 0; i < values_.size(); ++i)
+      if (kept_value& v = values_[i]; i < e_.operands || i >= e_.operands + e_.results)
+        to.value(v.value, v.block, v.version, i < e_.operands ? type_of(i) : saved_type(i));
   }
   /// "mul, tanh of [2, 3], [3]"
   void describe(std::string& to) const override {
     describe_ops(to, *e_.program);
-    for (int i = 0; i < e_.operands; ++i) append(to, i ? ", " : " of "), append(to, shape_text{leaves_[i].shape.e, leaves_[i].shape.rank});
+    for (int i = 0; i < e_.operands; ++i) append(to, i ? ", " : " of "), append(to, shape_text{values_[i].value.shape.e, values_[i].value.shape.rank});
   }
 
  private:
@@ -240,13 +242,14 @@ template <class Arch> class statement_node final : public node_base {
   void check_versions(const backward_walk& w) const {
     const auto wanted = [&](int output) {
       for (int i = 0; i < e_.operands; ++i)
-        if (e_.grad_of[i] == output && inputs_[i] && w.wants(inputs_[i])) return true;
+        if (e_.grad_of[i] == output && values_[i].slot && w.wants(values_[i].slot)) return true;
       return false;
     };
-    for (int i = 0; i < kept_.size(); ++i)
-      if (kept_[i] && (i >= e_.operands || e_.leaf_read[i]) && kept_[i]->version.load(std::memory_order_acquire) != versions_[i])
-        if (needs_elements(e_.backward->view, i, wanted))
-          fail_version<Arch>(*this, i < e_.operands ? i : -1, leaves_[i].shape, versions_[i], kept_[i]->version.load(std::memory_order_acquire));
+    for (int i = 0; i < values_.size(); ++i) {
+      const kept_value& v = values_[i];
+      if (v.block && (i >= e_.operands || e_.leaf_read[i]) && v.now() != v.version && needs_elements(e_.backward->view, i, wanted))
+        fail_version<Arch>(*this, i < e_.operands ? i : -1, v.value.shape, v.version, v.now());
+    }
   }
   dtype type_of(int operand) const {
     for (int i = 0; i < e_.program->size(); ++i)
@@ -262,15 +265,19 @@ template <class Arch> class statement_node final : public node_base {
     return real_type(output->type);
   }
 
+  /// What backward reads: an operand, the gradient of a result (known then), a saved value.
+  struct kept_value {
+    operand value;
+    storage_ptr block;          ///< empty: its elements are not read
+    uint64 version = 0;         ///< of the block, when it was saved
+    grad_slot* slot = nullptr;  ///< of an operand that wants a gradient; counted
+    element_part part = element_part::whole;
+    uint64 now() const { return block->version.load(std::memory_order_acquire); }
+  };
   const statement_entry& e_;
-  vec<operand> leaves_;
-  vec<storage_ptr> kept_;
-  vec<uint64> versions_;
-  vec<grad_slot*> inputs_;
-  vec<element_part> parts_;
+  vec<kept_value> values_;
   vec<dims_slot> slots_;
 };
-
 
 template <class P, class Mask, class Arch> inline constexpr statement_entry statement_of{
     &view_of<P>, &derived<P, Mask>::replay_view, &entry_of<typename derived<P, Mask>::backward, Arch>, P::operand_count, P::result_count,

@@ -40,23 +40,24 @@ class SINTER_HIDDEN cpu_run : convolve_runner {
   /// The same again, with operands and results at other places.
   template <class Arch> void execute_again() {
     if (e_.check_bounds) e_.check_bounds(leaves_, slots_, &shapes_[0]);
-    for (int v = 0; v < memory_.size(); ++v)
-      if (memory_[v].result >= 0) memory_[v].data = results_[memory_[v].result].data;
-    for (int s = 0; s < e_.stage_count; ++s) {
-      const stage_entry& st = e_.stages[s];
-      if (idle(st)) continue;
+    if (!again_.known) again_ = steps_of_again();
+    for (int k = 0; k < again_.placed.size(); ++k) {
+      memory& m = memory_[again_.placed[k]];
+      m.data = results_[m.result].data;
+    }
+    for (int k = 0; k < again_.stages.size(); ++k) {
+      const again_stage& a = again_.stages[k];
+      const stage_entry& st = e_.stages[a.number];
       if (st.kind == kernel_kind::loop) {
         st.iterate(*this, st);
-      } else if (st.kind == kernel_kind::contract || (!runs_in_boxes(st) && reads_rolled(st))) {
+      } else if (a.whole) {
         run_stage<Arch>(st);
       } else {
-        if (!moved_.size()) moved_ = vec<int64>(e_.stage_count, -1);
-        if (moved_[s] < 0) moved_[s] = bytes_moved(st);
-        count_launch(moved_[s]);
-        run_planned<Arch>(s);
+        count_launch(a.bytes);
+        run_planned<Arch>(a.number);
       }
     }
-    deliver<Arch>();
+    if (again_.late) deliver<Arch>();
   }
 
   /// While_loop `id` has run: what follows it gets its shapes and its memory.
@@ -113,7 +114,33 @@ class SINTER_HIDDEN cpu_run : convolve_runner {
     const shape_fault f = infer_shapes(p_, &leaf_shapes[0], slots_, &shapes_[0], steps_run_.size() ? &steps_run_[0] : nullptr);
     if (f.kind != shape_fault::none) raise<Arch>(p_, f, &shapes_[0], slots_);
   }
-  vec<int64> moved_;  ///< bytes of each stage, for execute_again
+  struct again_stage {
+    int number;
+    bool whole;   ///< planned anew each time
+    int64 bytes;  ///< moved
+  };
+  /// What there is to do in a further execution.
+  struct again_steps {
+    bool known = false;
+    bool late = false;            ///< are there results that deliver() writes?
+    vec<int> placed = {};         ///< values that lie in results
+    vec<again_stage> stages = {};
+  } again_;
+  again_steps steps_of_again() const {
+    again_steps to;
+    to.known = true;
+    for (int v = 0; v < memory_.size(); ++v)
+      if (memory_[v].result >= 0) to.placed.push(v);
+    for (int s = 0; s < e_.stage_count; ++s) {
+      const stage_entry& st = e_.stages[s];
+      if (idle(st)) continue;
+      const bool whole = st.kind == kernel_kind::contract || (!runs_in_boxes(st) && reads_rolled(st));
+      to.stages.push({s, whole, whole || st.kind == kernel_kind::loop ? 0 : bytes_moved(st)});
+    }
+    for (int i = 0; i < p_.size(); ++i)
+      if (p_.at(i).op == code::output) to.late = to.late || (results_[p_.at(i).b].mode != write_skip && memory_[p_.at(i).a].result != p_.at(i).b);
+    return to;
+  }
 
   int64 bytes_moved(const stage_entry& st) const {
     const traffic t = traffic_of(p_, e_.stages, e_.stage_count, st, &shapes_[0], [&](int id) { return memory_[id].mode == write_skip; });
@@ -133,11 +160,15 @@ class SINTER_HIDDEN cpu_run : convolve_runner {
 class SINTER_HIDDEN kept_run {
  public:
   kept_run(const program_entry& e, const operand* leaves, const dims_slot* slots, const result* results)
-      : e_(e), leaves_(e.view.operand_count() + 1, {}), slots_(e.slot_count + 1, {}), results_(e.view.result_count() + 1, {}), given_(e.view.result_count() + 1, false),
+      : e_(e), leaves_(e.view.operand_count() + 1, {}), slots_(e.slot_count + 1, {}), results_(e.view.result_count() + 1, {}),
         run_(e, &leaves_[0], slots ? &slots_[0] : nullptr, &results_[0]), has_slots_(slots) {
     for (int k = 0; k < e.view.operand_count(); ++k) leaves_[k] = leaves[k];
     for (int k = 0; slots && k < e.slot_count; ++k) slots_[k] = slots[k];
-    for (int r = 0; r < e.view.result_count(); ++r) results_[r] = results[r], given_[r] = results[r].data != nullptr;
+    for (int i = 0; i < e.view.size(); ++i)
+      if (const instruction x = e.view.at(i); x.op == code::output) {
+        results_[x.b] = results[x.b];
+        outputs_.push({x.b, results[x.b].data != nullptr, e.view.at(x.a).type});
+      }
   }
   /// The first time; false if it is not to be kept. The results are there in any case.
   template <class Arch> bool start(result* results) {
@@ -157,21 +188,21 @@ class SINTER_HIDDEN kept_run {
       for (int i = 0; i < slots[k].count; ++i)
         if (slots_[k].v[i] != slots[k].v[i]) return false;
     }
-    for (int r = 0; r < e_.view.result_count(); ++r) {
-      const result &mine = results_[r], &o = results[r];
-      if (mine.mode != o.mode || given_[r] != (o.data != nullptr)) return false;
+    for (int k = 0; k < outputs_.size(); ++k) {
+      const result &mine = results_[outputs_[k].number], &o = results[outputs_[k].number];
+      if (mine.mode != o.mode || outputs_[k].given != (o.data != nullptr)) return false;
       if (o.data && !same_layout(mine.shape, mine.strides, o.shape, o.strides)) return false;
     }
     return true;
   }
   template <class Arch> void again(const operand* leaves, result* results) {
     for (int k = 0; k < e_.view.operand_count(); ++k) leaves_[k].data = leaves[k].data, leaves_[k].number = leaves[k].number;
-    for (int i = 0; i < e_.view.size(); ++i) {
-      const instruction x = e_.view.at(i);
-      if (x.op != code::output || results_[x.b].mode == write_skip) continue;
-      result& mine = results_[x.b];
-      if (given_[x.b]) mine.data = results[x.b].data;
-      else allocate_result<Arch>(&mine, e_.view.at(x.a).type);
+    for (int k = 0; k < outputs_.size(); ++k) {
+      const output& out = outputs_[k];
+      result& mine = results_[out.number];
+      if (mine.mode == write_skip) continue;
+      if (out.given) mine.data = results[out.number].data;
+      else allocate_result<Arch>(&mine, out.type);
     }
     run_.template execute_again<Arch>();
     hand_over(results);
@@ -186,10 +217,10 @@ class SINTER_HIDDEN kept_run {
   }
   /// Gives the memory that was allocated to who asked for the results.
   void hand_over(result* results) {
-    for (int r = 0; r < e_.view.result_count(); ++r) {
-      result& mine = results_[r];
-      if (given_[r] || mine.mode == write_skip) continue;
-      results[r] = static_cast<result&&>(mine);
+    for (int k = 0; k < outputs_.size(); ++k) {
+      result& mine = results_[outputs_[k].number];
+      if (outputs_[k].given || mine.mode == write_skip) continue;
+      results[outputs_[k].number] = static_cast<result&&>(mine);
       mine.block = storage_ptr();
     }
   }
@@ -197,15 +228,20 @@ class SINTER_HIDDEN kept_run {
   vec<operand> leaves_;
   vec<dims_slot> slots_;
   vec<result> results_;
-  vec<bool> given_;  ///< results that lie in the caller's memory
+  struct output {
+    int number;
+    bool given;  ///< it lies in the caller's memory
+    dtype type;
+  };
+  vec<output> outputs_;
   cpu_run run_;
   bool has_slots_;
 };
 
 template <class Arch> void cpu_run::run() {
-  bool complex = !e_.kept;
-  for (int r = 0; r < p_.result_count(); ++r) complex = complex || results_[r].complex;
-  if (complex) {
+  bool once = !e_.kept;
+  for (int r = 0, n = p_.result_count(); r < n; ++r) once = once || results_[r].complex;
+  if (once) {
     if (prepare<Arch>()) execute<Arch>();
     return;
   }
