@@ -51,6 +51,17 @@ TEST_CASE("tuples of inputs and of results") {
   CHECK_THROWS_WITH(fn::jacobian(f, std::tuple(point(), w), {.strict = true}), Catch::Contains("result 1 does not depend on input 1"));
 }
 
+TEST_CASE("one result by several inputs is a tuple; one of one is a tuple of one") {
+  const st::variable x = st::array<double>({1, 2}), y = st::array<double>({3, 4});
+  const auto both = fn::jacobian([](const auto& a, const auto& b) { return a * b; }, std::tuple(x, y));
+  static_assert(std::tuple_size_v<std::remove_const_t<decltype(both)>> == 2);
+  CHECK(std::get<1>(both).value()(1, 1) == 2);
+  const auto one = fn::jacobian([](const auto& a) { return std::tuple(a * a); }, std::tuple(x));
+  CHECK(std::get<0>(std::get<0>(one)).value()(1, 1) == 4);
+  const auto h = fn::hessian([](const auto& a) { return st::sum(a * a * a); }, std::tuple(x));
+  CHECK(std::get<0>(std::get<0>(h)).value()(1, 1) == 12);
+}
+
 TEST_CASE("hessian, hvp and vhp, as PyTorch has them") {
   const matrix h = st::array<double>({{3, 3, 12}, {3, -3, 0}, {12, 0, 6}});
   CHECK(close(fn::hessian(total, point()).detach(), h));

@@ -164,3 +164,18 @@ TEST_CASE("products") {
   st::variable p = st::randn<double>({2, 3, 4}), q = st::randn<double>({2, 4, 2});
   check([](auto x, auto y) { return st::matmul(x, y); }, p, q);
 }
+
+TEST_CASE("results that share elements with an input are compared as they were") {
+  const st::variable x = st::array<double>({{1, 2}, {3, 4}});
+  CHECK(st::gradcheck([](const auto& v) { return v; }, x));
+  CHECK(st::gradcheck([](const auto& v) { return v.T(); }, x));
+  CHECK(st::gradcheck([](const auto& v) { return v(0); }, x));
+  CHECK(st::gradcheck([](const auto& v) { return std::tuple(v, st::eval(v * v)); }, x));
+  CHECK_FALSE(st::gradcheck([](const auto& v) { return st::variable(v.detach(), true); }, x));
+}
+
+TEST_CASE("an infinite difference is no agreement") {
+  const st::variable x = st::array<double>({1e-6});
+  CHECK_FALSE(st::gradcheck([](const auto& v) { return st::log(v); }, x));
+  CHECK_FALSE(st::gradcheck([](const auto& v) { return st::log(v); }, x, {.fast_mode = true}));
+}

@@ -152,6 +152,17 @@ TEST_CASE("loops are statements, too") {
   CHECK(d.item() == 16);
 }
 
+TEST_CASE("steps in reverse order; numbers as carries take the dtype of a step") {
+  const st::tensor back = st::scan([](auto c, auto t) { return 2 * c + t; }, st::full<double>({}, 0.5), st::reversed(st::steps(3)));
+  CHECK(back.item() == 2 * (2 * (2 * 0.5 + 2) + 1) + 0);
+  const st::tensor tenth = st::full<double>({}, 0.1);
+  const st::tensor sum = st::while_loop([](auto c, auto) { return c < 1; }, [](auto c, auto d) { return c + d; }, 0.0, tenth);
+  static_assert(std::is_same_v<decltype(sum)::value_type, double>);
+  double want = 0;
+  while (want < 1) want += 0.1;
+  CHECK(sum.item() == want);
+}
+
 TEST_CASE("a product in a loop whose operands are computed for it") {
   const auto w = numbers({24, 24}), c = numbers({24, 24}, 2);
   const auto xs = numbers({5, 24, 24}, 3);

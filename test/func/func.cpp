@@ -277,4 +277,82 @@ TEST_CASE("shapes that do not fit, and extents of 1 that no type tells of, are e
   CHECK_THROWS_AS(elements(grad([](auto a, auto b) { return st::sum(a * b); })(st::ones<double>({1}), x)), st::shape_error);
   check(grad([](auto a, auto b) { return st::sum(a * b); })(st::ones<double>(st::shape<1>), x), {0});
   CHECK_THROWS_AS(elements(hvp(sum_of_cubes, x, st::ones<double>({2}))), st::shape_error);
+  CHECK_THROWS_WITH(vmap([](auto a, auto b) { return a + b; })(st::ones<double>({1, 2}), st::ones<double>({3, 2})), "vmap: argument 0 is a batch of 1, argument 1 of 3");
+  CHECK_THROWS_WITH(vmap([](auto a, auto) { return a; }, in_dims<0, 1>)(st::ones<double>({2, 2}), st::ones<double>({2, 3})), "vmap: argument 0 is a batch of 2, argument 1 of 3");
+  CHECK_THROWS_WITH(jvp(cube, x, st::ones<double>({1})), "jvp: value 0 has shape [3], its tangent [1]");
+  const auto [y, pull] = vjp(cube, x);
+  CHECK_THROWS_WITH(pull(st::ones<double>({1})), "vjp: result 0 has shape [3], its cotangent [1]");
+}
+TEST_CASE("results in tuples keep their structure, in the order of the results, then of the arguments") {
+  const auto x = st::array<double>({1.0, 2.0}), y = st::array<double>({3.0, 4.0, 5.0});
+  const auto h = hessian([](auto a, auto b) { return st::sum(a * a) * st::sum(b); }, argnums<0, -1>)(x, y);
+  CHECK(std::get<1>(std::get<0>(h)).sizes() == st::index_list<2>(2, 3));
+  CHECK(std::get<0>(std::get<1>(h)).sizes() == st::index_list<2>(3, 2));
+  check(std::get<1>(std::get<0>(h)), {2, 2, 2, 4, 4, 4});
+  const auto two = [](auto a, auto b) { return std::tuple(a * st::sum(b), st::sum(a)); };
+  const auto forward = jacfwd(two, argnums<0, 1>)(x, y), reverse = jacrev(two, argnums<0, 1>)(x, y);
+  CHECK(std::get<1>(std::get<0>(forward)).sizes() == st::index_list<2>(2, 3));
+  check(std::get<1>(std::get<0>(forward)), {1, 1, 1, 2, 2, 2});
+  check(std::get<1>(std::get<0>(reverse)), {1, 1, 1, 2, 2, 2});
+  check(std::get<0>(std::get<1>(forward)), {1, 1});
+  const auto nested = vmap([](auto a) { return std::make_tuple(std::tuple(a, 2 * a)); })(x);
+  static_assert(std::tuple_size_v<std::remove_const_t<decltype(nested)>> == 1);
+  check(std::get<1>(std::get<0>(nested)), {2, 4});
+  const auto [d, aux] = grad([](auto a) { return std::tuple(st::sum(a * a), std::tuple(a, 2 * a)); }, has_aux)(x);
+  check(d, {2, 4});
+  check(std::get<1>(aux), {2, 4});
+}
+TEST_CASE("loops under transforms run as kernels") {
+  const auto x = st::array<double>({0.5, 1.5, -2.0});
+  const auto grown = [](auto a) {
+    return st::sum(st::while_loop([](auto c, auto) { return st::sum(c * c) < 100; }, [](auto c, auto k) { return c * (1.5 + 0.1 * k); }, a + 1, a));
+  };
+  const auto value = [](std::vector<double> a) {
+    std::vector<double> c = {a[0] + 1, a[1] + 1, a[2] + 1};
+    while (c[0] * c[0] + c[1] * c[1] + c[2] * c[2] < 100)
+      for (std::size_t i = 0; i < 3; ++i) c[i] *= 1.5 + 0.1 * a[i];
+    return c[0] + c[1] + c[2];
+  };
+  const st::tensor g = grad(grown)(x);
+  const st::tensor forward = jacfwd(grown)(x);
+  const st::tensor h = hessian(grown)(x);
+  const auto [y, tangent] = jvp(grown, x, x);
+  for (std::size_t i = 0; i < 3; ++i) {
+    std::vector<double> up = {x(0), x(1), x(2)}, down = up;
+    up[i] += 1e-6, down[i] -= 1e-6;
+    CHECK(g(static_cast<int>(i)) == Approx((value(up) - value(down)) / 2e-6).epsilon(1e-7));
+    CHECK(forward(static_cast<int>(i)) == Approx(g(static_cast<int>(i))));
+    const st::tensor above = grad(grown)(st::tensor(st::array<double>({up[0], up[1], up[2]}))), below = grad(grown)(st::tensor(st::array<double>({down[0], down[1], down[2]})));
+    for (int k = 0; k < 3; ++k) CHECK(h(k, static_cast<int>(i)) == Approx((above(k) - below(k)) / 2e-6).epsilon(1e-5).margin(1e-6));
+  }
+  CHECK(tangent.item() == Approx(st::tensor(st::sum(g * x)).item()));
+  // a scan and a branch
+  const auto folded = [](auto a, auto xs) {
+    return st::scan([](auto c, auto e) { return st::cond(e > 0, [](auto p, auto q) { return p * q; }, [](auto p, auto q) { return p - q; }, c, e); }, a, xs);
+  };
+  const auto a = st::full<double>({}, 2.0);
+  const st::tensor by_xs = grad(folded, argnums<1>)(a, x);
+  CHECK(by_xs(0) == 2 * 1.5);
+  CHECK(by_xs(1) == 2 * 0.5);
+  CHECK(by_xs(2) == -1);
+  const st::tensor each = vmap(grad(folded), in_dims<0, none>)(st::array<double>({1.0, 2.0}), x);
+  CHECK(each(1) == 0.75);
+  const st::tensor rows = vmap(grad(folded, argnums<1>), in_dims<none, 0>)(a, st::array<double>({{1, 2}, {-1, 2}}));
+  CHECK(rows(0, 0) == 4);
+  CHECK(rows(1, 0) == -2);
+}
+TEST_CASE("random numbers in a loop differ from sample to sample, or must be said to") {
+  const auto noisy = [](auto a) {
+    const auto walk = st::scan([](auto c, auto t) { return c + st::apply<st::op::random_bits>(t + 0 * st::index_along(c, st::all_axes(c)), 5, 6); }, 0.0 * st::sum(a) * 0, st::steps(3));
+    return st::sum(a) + walk;
+  };
+  const auto x = st::ones<double>({2, 2});
+  const st::tensor different = vmap(noisy, in_dims<0>, out_dims<0>, randomness::different)(x), same = vmap(noisy, in_dims<0>, out_dims<0>, randomness::same)(x);
+  CHECK(different(0) != different(1));
+  CHECK(same(0) == same(1));
+}
+TEST_CASE("bools move their batch dim") {
+  const st::tensor t = vmap([](auto a) { return a > 2; }, in_dims<0>, out_dims<1>)(matrix());
+  CHECK(t.sizes() == st::index_list<2>(3, 2));
+  CHECK_FALSE(t(2, 1) == t(0, 0));
 }

@@ -222,7 +222,7 @@ template <class Y, class... X> auto typed_jacobians(const std::tuple<X...>&, con
 }
 template <class Given, class... Y, class X> auto all_jacobians(const differentiation& d, const std::tuple<Y...>&, const X& inputs) {
   return [&]<std::size_t... I>(std::index_sequence<I...>) {
-    return std::tuple{as_given<Given>(typed_jacobians<Y>(inputs, d.jacobian(static_cast<int>(I))))...};
+    return std::make_tuple(as_given<Given>(typed_jacobians<Y>(inputs, d.jacobian(static_cast<int>(I))))...);
   }(std::index_sequence_for<Y...>());
 }
 /// A result as it is returned: not connected with a graph unless that was asked for.

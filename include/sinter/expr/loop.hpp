@@ -2,6 +2,7 @@
 // Loops inside programs: st::scan on symbols builds a body, a graph of its own, and one instruction that runs it. Next:
 // expr/derive.hpp for the adjoint of a loop, which is a loop, cpu/scan.hpp and cpu/interpret.hpp for how it runs.
 #pragma once
+#include "misuse.hpp"
 #include "program.hpp"
 #include "structure.hpp"
 
@@ -41,7 +42,7 @@ template <class T> requires(same<T, complex_sym> || complex_scalar<T>) struct st
   }
 };
 template <class... A> struct structure<std::tuple<A...>> {
-  template <class F> static constexpr auto of(F& next) { return std::tuple{structure<A>::of(next)...}; }
+  template <class F> static constexpr auto of(F& next) { return std::tuple<decltype(structure<A>::of(next))...>{structure<A>::of(next)...}; }
 };
 template <class A, class B> struct structure<std::pair<A, B>> {
   template <class F> static constexpr auto of(F& next) {
@@ -49,6 +50,21 @@ template <class A, class B> struct structure<std::pair<A, B>> {
     return std::pair(first, structure<B>::of(next));
   }
 };
+
+/// The symbols that a value or structure of values stands for.
+template <class T> using symbols_like = decltype(structure<bare<T>>::of(std::declval<sym (&)()>()));
+/// A structure like C of marks: a step did not return one.
+template <class C> constexpr auto other_structure(graph& g) {
+  auto mark = [&] { return misused(g, misuse::step); };
+  return structure<C>::of(mark);
+}
+/// What a step returned, as the carried values of a loop: in their dtypes.
+constexpr void output_carries(graph& body, const vec<sym>& next, const vec<dtype>& types) {
+  for (int i = 0; i < next.size(); ++i) {
+    const bool loses = is_floating(body.at(next[i].id).type) && !is_floating(types[i]) && !body[next[i].id].weak;
+    body.output(body.cast(loses ? misused(body, misuse::carry) : next[i], types[i]), i);
+  }
+}
 
 template <class T> inline constexpr bool counts_steps = same<T, step_count> || same<T, axes>;
 
@@ -94,7 +110,7 @@ template <class F, class C, class X, class... K> class scan_builder {
     for (int i = 0; i < carried_.size(); ++i) types_.push(g.at(carried_[i].id).type);
     bool weak = false;
     for (int i = 0; i < carried_.size(); ++i) weak = weak || g[carried_[i].id].weak;
-    if (weak) {  // numbers take the dtype that a step makes of them
+    if (weak && fits()) {  // numbers take the dtype that a step makes of them
       graph trial;
       vec<sym> made;
       list_symbols(trial, made, carry_of(run(trial, f, init, xs, constants...)));
@@ -107,6 +123,12 @@ template <class F, class C, class X, class... K> class scan_builder {
   }
   /// Elements as f gives them: the carried value, or a pair of it and the stacked slices.
   constexpr auto loop(F f, C init, X xs, K... constants, scan_mode mode, bool recompute = false) {
+    if constexpr (fits()) return fitting_loop(f, init, xs, constants..., mode, recompute);
+    else return other_structure<C>(g_);
+  }
+
+ private:
+  constexpr auto fitting_loop(F f, C init, X xs, K... constants, scan_mode mode, bool recompute) {
     graph body;
     const auto made = run(body, f, init, xs, constants...);
     using R = decltype(made);
@@ -118,7 +140,7 @@ template <class F, class C, class X, class... K> class scan_builder {
     counts.constants = static_cast<uint16>(constants_.size() + lifted_.size()), counts.slices = static_cast<uint16>(slices.size());
     counts.recompute = recompute;
     body.move_scalar(bad_dims, counts.operand_count());
-    for (int i = 0; i < next.size(); ++i) body.output(body.cast(next[i], types_[i]), i);
+    output_carries(body, next, types_);
     for (int i = 0; i < slices.size(); ++i) body.output(slices[i], next.size() + i);
     vec<sym> operands = carried_;
     for (int i = 0; i < stacked_.size(); ++i) operands.push(stacked_[i]);
@@ -143,8 +165,11 @@ template <class F, class C, class X, class... K> class scan_builder {
       return last;
     }
   }
-
- private:
+  /// Is what a step returns, or the first of a pair, of the structure that is carried?
+  static constexpr bool fits() {
+    using R = decltype(std::declval<scan_builder&>().run(std::declval<graph&>(), std::declval<F>(), std::declval<C>(), std::declval<X>(), std::declval<K>()...));
+    return same<symbols_like<decltype(carry_of(std::declval<R>()))>, symbols_like<C>>;
+  }
   template <class R> static constexpr auto carry_of(const R& made) {
     if constexpr (is_pair<R>) return made.first;
     else return made;
@@ -237,18 +262,22 @@ template <int Every, class F, class C, class X, class... K> constexpr auto scan_
   scan_builder<bare<decltype(step)>, bare<decltype(middle)>, X, K...> last(g, step, middle, xs, constants...);
   return std::get<0>(last.loop(step, middle, xs, constants..., rest));
 }
+template <class F, class C, class X, class... K> constexpr auto scan_in_order(graph& g, bool reverse, F f, C init, X xs, K... constants) {
+  scan_builder<F, C, X, K...> b(g, f, init, xs, constants...);
+  scan_mode mode{scan_mode::of_stacked, reverse, 0};
+  if constexpr (same<X, step_count>) mode = {scan_mode::literal, reverse, static_cast<uint16>(g.pool(static_cast<uint64>(static_cast<int64>(xs.v[0]))))};
+  if constexpr (same<X, axes>) mode = {scan_mode::slot, reverse, static_cast<uint16>(xs.tag - run_time_dims)};
+  return b.loop(f, init, xs, constants..., mode);
+}
 template <class F, class C, class X, class... K> constexpr auto scan_symbols(graph& g, F f, C init, X xs, K... constants) {
   if constexpr (checkpoint_of<X> > 0) {
-    return scan_groups<checkpoint_of<X>>(g, f, init, xs.steps, constants...);
+    static_assert(counts_steps<decltype(xs.steps)>, "sinter: checkpointed is of a number of steps: scan(f, init, checkpointed<16>(steps(n)), xs), and f takes slices of xs itself");
+    if constexpr (!counts_steps<decltype(xs.steps)>) return init;
+    else return scan_groups<checkpoint_of<X>>(g, f, init, xs.steps, constants...);
   } else if constexpr (requires { xs.value; }) {
-    scan_builder<F, C, decltype(xs.value), K...> b(g, f, init, xs.value, constants...);
-    return b.loop(f, init, xs.value, constants..., scan_mode{scan_mode::of_stacked, true, 0});
+    return scan_in_order(g, true, f, init, xs.value, constants...);
   } else {
-    scan_builder<F, C, X, K...> b(g, f, init, xs, constants...);
-    scan_mode mode;
-    if constexpr (same<X, step_count>) mode = {scan_mode::literal, false, static_cast<uint16>(g.pool(static_cast<uint64>(static_cast<int64>(xs.v[0]))))};
-    if constexpr (same<X, axes>) mode = {scan_mode::slot, false, static_cast<uint16>(xs.tag - run_time_dims)};
-    return b.loop(f, init, xs, constants..., mode);
+    return scan_in_order(g, false, f, init, xs, constants...);
   }
 }
 
@@ -285,8 +314,8 @@ template <class P, class F, class G, class... K> constexpr auto cond_symbols(gra
   };
   return structure<R>::of(result);
 }
-/// A loop as long as a body of one bool says.
-template <class W, class F, class C, class... K> constexpr auto while_symbols(graph& g, W goes_on, F f, C init, K... constants) {
+/// A loop as long as a body of one bool says, whose step returns what it was given.
+template <class W, class F, class C, class... K> constexpr auto fitting_while(graph& g, W goes_on, F f, C init, K... constants) {
   vec<sym> operands, lifted, given;
   list_symbols(g, operands, init);
   const int carries = operands.size();
@@ -294,28 +323,37 @@ template <class W, class F, class C, class... K> constexpr auto while_symbols(gr
   for (int i = 0; i < given.size(); ++i) operands.push(given[i]);
   const int count = operands.size();
   vec<dtype> types;
-  for (int i = 0; i < carries; ++i) {
-    if (g[operands[i].id].weak && is_floating(g.at(operands[i].id).type)) operands[i] = g.cast(operands[i], dtype::f32);
-    types.push(g.at(operands[i].id).type);
-  }
-  graph body, test;
+  for (int i = 0; i < carries; ++i) types.push(g.at(operands[i].id).type);
   const auto carried_by = [&](graph& b) {
     int number = 0;
     b.lift_from(g, lifted, count);
     auto carry = [&] {
       const int i = number++;
-      return b.leaf(i, types[i], g.at(operands[i].id).rank, g[operands[i].id].ones);
+      graph::item leaf{graph::make(code::leaf, types[i], g.at(operands[i].id).rank, i)};
+      leaf.ones = g[operands[i].id].ones, leaf.weak = g[operands[i].id].weak;
+      return b.add(leaf);
     };
     return structure<C>::of(carry);
   };
-  const auto in_body = carried_by(body), in_test = carried_by(test);
-  const auto next = call_with_constants(g, body, given, carries, f, std::tuple<K...>(constants...), in_body);
-  const auto truth = call_with_constants(g, test, given, carries, goes_on, std::tuple<K...>(constants...), in_test);
+  const auto step = [&](graph& b) { return call_with_constants(g, b, given, carries, f, std::tuple<K...>(constants...), carried_by(b)); };
+  bool weak = false;
+  for (int i = 0; i < carries; ++i) weak = weak || g[operands[i].id].weak;
+  if (weak) {  // numbers take the dtype that a step makes of them
+    graph trial;
+    vec<sym> made;
+    list_symbols(trial, made, step(trial));
+    lifted = {};
+    for (int i = 0; i < carries; ++i)
+      if (g[operands[i].id].weak) types[i] = trial.at(made[i].id).type, operands[i] = g.cast(operands[i], types[i]);
+  }
+  graph body, test;
+  const auto next = step(body);
+  const auto truth = call_with_constants(g, test, given, carries, goes_on, std::tuple<K...>(constants...), carried_by(test));
   vec<sym> results;
   list_symbols(body, results, next);
   loop_body counts;
   counts.carries = static_cast<uint16>(carries), counts.constants = static_cast<uint16>(count - carries + lifted.size());
-  for (int r = 0; r < carries; ++r) body.output(body.cast(results[r], types[r]), r);
+  output_carries(body, results, types);
   test.output(test.cast(test.here(as_sym(test, truth)), dtype::b8), 0);
   for (int i = 0; i < lifted.size(); ++i) operands.push(lifted[i]);
   const int one = add_body(g, counts, body);
@@ -328,6 +366,11 @@ template <class W, class F, class C, class... K> constexpr auto while_symbols(gr
     return g.element(loop, {loop_output::carry, static_cast<uint16>(i)}, types[i], g.at(operands[i].id).rank);
   };
   return structure<C>::of(carry);
+}
+template <class W, class F, class C, class... K> constexpr auto while_symbols(graph& g, W goes_on, F f, C init, K... constants) {
+  constexpr bool fits = same<symbols_like<decltype(f(std::declval<symbols_like<C>>(), std::declval<symbols_like<K>>()...))>, symbols_like<C>>;
+  if constexpr (fits) return fitting_while(g, goes_on, f, init, constants...);
+  else return other_structure<C>(g);
 }
 
 }  // namespace detail::inline SINTER_TARGET

@@ -81,6 +81,8 @@ template <class L> struct explained {
     static_assert(why != misuse::random, "sinter: func: vmap of random numbers: say which, vmap(f, in_dims<0>{}, out_dims<0>{}, randomness::different)");
     static_assert(why != misuse::dim, "sinter: func: vmap: an in_dims or out_dims names a dim that the argument or the result has not");
     static_assert(why != misuse::loop, "sinter: func: vmap of a while_loop whose condition differs from sample to sample: let it be of what all share, or scan a number of steps");
+    static_assert(why != misuse::step, "sinter: a step of a loop returns what it carries, in the structure that it was given; of a scan also std::pair(carry, y)");
+    static_assert(why != misuse::carry, "sinter: a step of a loop returns a floating-point value for what is carried as an integer: start from a floating-point one, or cast");
     static_assert(why != misuse::tangent, "sinter: func: tangents and cotangents have the rank and kind of the values they belong to");
     static_assert(whole_fits<program>(), "sinter: bitwise operations need integer or bool operands");
     static_assert(L::result.fault.kind != shape_fault::broadcast,

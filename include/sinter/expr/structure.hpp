@@ -26,7 +26,7 @@ template <class Y, class M> constexpr auto map_symbols(const Y& y, M f) {
     const auto first = map_symbols(y.first, f);
     return std::pair(first, map_symbols(y.second, f));
   } else if constexpr (is_tuple<Y>) {
-    return std::apply([&](const auto&... e) { return std::tuple{map_symbols(e, f)...}; }, y);
+    return std::apply([&](const auto&... e) { return std::make_tuple(map_symbols(e, f)...); }, y);
   } else if constexpr (same<Y, complex_sym>) {
     return complex_sym{f(y.re), f(y.im)};
   } else if constexpr (same<Y, sym>) {
@@ -41,7 +41,7 @@ template <class Y> constexpr void list_symbols(const Y& y, vec<sym>& to) {
 }
 /// A function's result as symbols: numbers are literals.
 template <class Y> constexpr auto as_symbols(graph& g, const Y& y) {
-  if constexpr (is_tuple<Y>) return std::apply([&](const auto&... e) { return std::tuple{as_symbols(g, e)...}; }, y);
+  if constexpr (is_tuple<Y>) return std::apply([&](const auto&... e) { return std::make_tuple(as_symbols(g, e)...); }, y);
   else return as_sym(g, y);
 }
 /// How many real symbols a structure holds.

@@ -11,34 +11,14 @@ namespace sinter::inline v0 {
 /// What a batched function's random ops are: not allowed, of numbers of their own for each sample, or of the same for all.
 enum class random_kind : uint8 { error, different, same };
 
-namespace op {
-/// Stands where a transform of functions has no result: lowered::check() explains by `Why`.
-template <misuse Why> struct misused {
-  static constexpr op_info info{.name = "misused", .integers = true, .reason = Why};
-  static constexpr auto value(lane auto x) { return x; }
-  static constexpr auto grad(auto, auto, auto) { return no_gradient; }
-};
-}  // namespace op
-
 namespace detail::inline SINTER_TARGET {
-
-/// The marker of a misuse, a value without dims.
-constexpr sym misused(graph& g, misuse why) {
-  const sym x = g.literal(0, dtype::f32, false);
-  switch (why) {
-#define SINTER_MISUSE(name) case misuse::name: return apply_primitive<op::misused<misuse::name>>(x);
-    SINTER_MISUSE(scalar) SINTER_MISUSE(floating) SINTER_MISUSE(rank) SINTER_MISUSE(labels) SINTER_MISUSE(run_time)
-    SINTER_MISUSE(window) SINTER_MISUSE(random) SINTER_MISUSE(dim) SINTER_MISUSE(tangent)
-    SINTER_MISUSE(loop)
-#undef SINTER_MISUSE
-    default: return x;
-  }
-}
 
 /// x with its dims in another order: dim k of the result is dim order[k] of x. A product with 1, whose labels say the order.
 constexpr sym permute(sym x, const int* order) {
   graph& g = *x.g;
   const instruction in = g.at(x.id);
+  if (in.type == dtype::b8) return g.cast(permute(g.cast(x, dtype::u8), order), dtype::b8);  // there are no products of bools
+  if (in.rank > 7) return misused(g, misuse::labels);
   contraction c;
   c.rank_a = c.rank_c = in.rank;
   for (int k = 0; k < in.rank; ++k) c.a(k) = static_cast<uint8>(k);
@@ -174,7 +154,11 @@ class batched_copy {
       map_[i] = on ? uint16{0} : again(i);
       return;
     }
-    if (x.op == code::element && on) return copy_element(i);
+    if (x.op == code::element && batched_[x.a]) return copy_element(i);
+    if (x.is_loop() && !on && dims_ && !batch_.none() && draws(from_, i)) {
+      if (random_ == random_kind::error) return static_cast<void>(fail_with(misuse::random));
+      on = random_ == random_kind::different;
+    }
     if (x.is_loop() && on) {
       batched_[i] = true;
       map_[i] = 0;
@@ -186,12 +170,23 @@ class batched_copy {
       if (on && x.b >= run_time_dims) fault_ = misuse::run_time;
       return;
     }
-    const bool random = x.is_op() && dims_ && from_.descr(i)->id == bare_descr_of<op::random_bits>.id && !batch_.none();
+    const bool random = dims_ && !batch_.none() && is_random(from_, i);
     if (random && random_ == random_kind::error) return static_cast<void>(fail_with(misuse::random));
     if (random && random_ == random_kind::different) on = true;
     if (x.is_op() && dims_ && from_.descr(i)->info.bounds && !on) on = bound_of_batched(x);
     batched_[i] = on;
     map_[i] = on ? in_batch(i, random).id : again(i);
+  }
+  static constexpr bool is_random(const graph& g, int i) { return g.at(i).is_op() && g.descr(i)->id == bare_descr_of<op::random_bits>.id; }
+  /// Are there random numbers in instruction i, in a loop's body, too?
+  static constexpr bool draws(const graph& g, int i) {
+    if (!g.at(i).is_loop()) return is_random(g, i);
+    for (int b = 0; b < (g.at(i).has_two_bodies() ? 2 : 1); ++b) {
+      const graph body = body_of(g, i, b == 1);
+      for (int k = 0; k < body.size(); ++k)
+        if (draws(body, k)) return true;
+    }
+    return false;
   }
   /// An index that is looked up in a batched value is batched, too: there is one for each row.
   constexpr bool bound_of_batched(const instruction& x) const {
@@ -264,6 +259,9 @@ class batched_copy {
       if (!from_.at(cell).c) break;
     }
     for (int k = 0; k <= operands; ++k) number[k] = k;
+    bool any = false;
+    for (int k = 0; k < operands; ++k) any = any || on[k];
+    if (!any) on[operands - 1] = true;  // random numbers alone differ: an operand tells the body how many there are
     const int bodies = x.has_two_bodies() ? 2 : 1;
     graph body[2] = {body_of(from_, i), graph()};
     if (bodies == 2) body[1] = body_of(from_, i, true);  // g++ 12 destroys what a conditional chose between
@@ -329,7 +327,7 @@ class batched_copy {
       vec<bool> wide(body.size(), false);
       for (int k = 0; k < body.size(); ++k) {
         const instruction& x = body.at(k);
-        wide[k] = x.op == code::leaf && on[x.a];
+        wide[k] = (x.op == code::leaf && on[x.a]) || (random_ == random_kind::different && draws(body, k));
         if (x.op != code::extent) for_operands(x, x.is_op() ? body.descr(k)->arity : 1, [&](uint16 o) { wide[k] = wide[k] || wide[o]; });
         if (x.op == code::output && x.b < counts.carries && wide[k] && !on[x.b]) on[x.b] = grows = true;
       }

@@ -36,18 +36,27 @@ namespace detail {
 template <class T, class Y, class... X> auto expressions_of(const X&... x) {
   if constexpr (is_tuple<Y>)
     return [&]<std::size_t... I>(std::index_sequence<I...>) {
-      return std::tuple{expressions_of<element_of<T, I>, std::tuple_element_t<I, Y>>(x...)...};
+      return std::make_tuple(expressions_of<element_of<T, I>, std::tuple_element_t<I, Y>>(x...)...);
     }(std::make_index_sequence<std::tuple_size_v<Y>>());
   else return apply<composed::transformed<T>>(x...);
 }
 
+/// Has a function of so many arguments those by which T is?
+template <class T> constexpr bool takes(std::size_t count) {
+  if constexpr (requires { T::takes(count); }) return T::takes(count);
+  else return true;
+}
 /// T as a function. Of symbols: symbols. Of tensors, variables and expressions: an expression; where there are several results, a
 /// tuple of tensors from one run of one program, or, of variables, a tuple of expressions.
 template <class T> struct transform {
   template <class... X> constexpr auto operator()(X&&... x) const {
     if constexpr ((symbol<X> || ...)) {
       return T::on(as_sym(common_graph(x...), x)...);
+    } else if constexpr (!takes<T>(sizeof...(X))) {
+      static_assert(takes<T>(sizeof...(X)), "sinter: func: argnums names an argument that the function has not");
+      return (x, ...);
     } else {
+      if constexpr (requires { T::check(x...); }) T::check(x...);
       static_assert(operands<X...>, "sinter: func: arguments are tensors, variables, expressions and numbers, at least one of them no number");
       using N = applied<composed::transformed<T>, X...>;
       using Y = decltype(N::build(std::declval<cursor&>()));
@@ -75,10 +84,29 @@ template <class F, std::size_t... I> struct all_gradients_<F, std::index_sequenc
 };
 template <class F, std::size_t N> using all_gradients = typename all_gradients_<F, std::make_index_sequence<N>>::type;
 
+/// `argnums<...>` and `has_aux`, in any order.
+template <class O> inline constexpr bool is_argnums = false;
+template <int... I> inline constexpr bool is_argnums<argnums_t<I...>> = true;
+template <class O> concept grad_option = is_argnums<O> || std::is_same_v<O, has_aux_t>;
+template <class... O> struct argnums_among { using type = argnums_t<0>; };
+template <class First, class... O> struct argnums_among<First, O...> { using type = std::conditional_t<is_argnums<First>, First, typename argnums_among<O...>::type>; };
+template <class F, with_value Value, class... O>
+using gradients = transform_of<F, gradient_of<F, typename argnums_among<O...>::type, (std::is_same_v<O, has_aux_t> || ...), Value>>;
+
 /// What vjp and linearize return beside the value: T of the kept arguments and what it is called with.
 template <class T, class... A> struct with_arguments {
   std::tuple<A...> kept;
+  vec<shape_value> results = {};  ///< shapes of the values that it is called with; none: not known yet
   template <class... X> constexpr auto operator()(const X&... x) const {
+    int i = 0;
+    const auto check = [&]<class C>(const C& c) {
+      if constexpr (has_sizes<C>)
+        if (i < results.size())
+          if (const shape_value own = shape_of(c); !(own == results[i]))
+            fail<shape_error>("vjp: result ", i, " has shape ", shape_text{results[i].e, results[i].rank}, ", its cotangent ", shape_text{own.e, own.rank});
+      ++i;
+    };
+    if constexpr (!(symbol<X> || ...)) (check(x), ...);
     return std::apply([&](const auto&... a) { return transform<T>{}(a..., x...); }, kept);
   }
 };
@@ -100,26 +128,17 @@ template <class F, class... X> constexpr auto value_of_function(const X&... x) {
 }  // namespace detail
 
 /// The gradient of f's result, one value without dims, by argument 0 or by those of `argnums` (a tuple where they are several): a
-/// function of f's arguments. With `has_aux` f returns the tuple of its result and something more, and grad(f) the tuple of the
+/// function of f's arguments; `argnums<0, -1>` counts from the end, too. With `has_aux` f returns the tuple of its result and something more, and grad(f) the tuple of the
 /// gradient and that. Errors at compile time: a result with dims, derivatives by integers. Throws shape_error where an argument is
 /// broadcast along a dim whose extent of 1 its type does not say.
 /// https://pytorch.org/docs/stable/generated/torch.func.grad.html
-template <class F> constexpr auto grad(F) { return typename detail::transform_of_<F, detail::gradient_of<F, argnums_t<0>, false, detail::with_value::no>>::type{}; }
-template <class F, int... N> constexpr auto grad(F, argnums_t<N...>) { return typename detail::transform_of_<F, detail::gradient_of<F, argnums_t<N...>, false, detail::with_value::no>>::type{}; }
-template <class F> constexpr auto grad(F, has_aux_t) { return typename detail::transform_of_<F, detail::gradient_of<F, argnums_t<0>, true, detail::with_value::no>>::type{}; }
-template <class F, int... N> constexpr auto grad(F, argnums_t<N...>, has_aux_t) { return typename detail::transform_of_<F, detail::gradient_of<F, argnums_t<N...>, true, detail::with_value::no>>::type{}; }
+template <class F, class... O> requires(detail::grad_option<O> && ...) constexpr auto grad(F, O...) { return detail::gradients<F, detail::with_value::no, O...>{}; }
 
 /// The tuple of grad(f)'s result and f's, by one program.
 /// https://pytorch.org/docs/stable/generated/torch.func.grad_and_value.html
-template <class F> constexpr auto grad_and_value(F) { return typename detail::transform_of_<F, detail::gradient_of<F, argnums_t<0>, false, detail::with_value::after>>::type{}; }
-template <class F, int... N> constexpr auto grad_and_value(F, argnums_t<N...>) { return typename detail::transform_of_<F, detail::gradient_of<F, argnums_t<N...>, false, detail::with_value::after>>::type{}; }
-template <class F> constexpr auto grad_and_value(F, has_aux_t) { return typename detail::transform_of_<F, detail::gradient_of<F, argnums_t<0>, true, detail::with_value::after>>::type{}; }
-template <class F, int... N> constexpr auto grad_and_value(F, argnums_t<N...>, has_aux_t) { return typename detail::transform_of_<F, detail::gradient_of<F, argnums_t<N...>, true, detail::with_value::after>>::type{}; }
+template <class F, class... O> requires(detail::grad_option<O> && ...) constexpr auto grad_and_value(F, O...) { return detail::gradients<F, detail::with_value::after, O...>{}; }
 /// The same with f's result in front, as JAX has it.
-template <class F> constexpr auto value_and_grad(F) { return typename detail::transform_of_<F, detail::gradient_of<F, argnums_t<0>, false, detail::with_value::before>>::type{}; }
-template <class F, int... N> constexpr auto value_and_grad(F, argnums_t<N...>) { return typename detail::transform_of_<F, detail::gradient_of<F, argnums_t<N...>, false, detail::with_value::before>>::type{}; }
-template <class F> constexpr auto value_and_grad(F, has_aux_t) { return typename detail::transform_of_<F, detail::gradient_of<F, argnums_t<0>, true, detail::with_value::before>>::type{}; }
-template <class F, int... N> constexpr auto value_and_grad(F, argnums_t<N...>, has_aux_t) { return typename detail::transform_of_<F, detail::gradient_of<F, argnums_t<N...>, true, detail::with_value::before>>::type{}; }
+template <class F, class... O> requires(detail::grad_option<O> && ...) constexpr auto value_and_grad(F, O...) { return detail::gradients<F, detail::with_value::before, O...>{}; }
 
 /// dy/dx of y = f(..., x, ...), shape y's dims then x's, by reverse mode: as many backward passes as y has elements, as one batch.
 /// Of a tuple of results: a tuple of what there is for each.
@@ -159,7 +178,14 @@ template <class F, class P, class T> requires(!detail::is_tuple<P>) constexpr au
 /// are several. The function evaluates f again, in one program with the gradients.
 /// https://pytorch.org/docs/stable/generated/torch.func.vjp.html
 template <class F, class... P> constexpr auto vjp(F, const P&... primals) {
-  return std::pair{detail::value_of_function<F>(primals...), detail::with_arguments<detail::pullback<F, sizeof...(P)>, P...>{{primals...}}};
+  auto y = detail::value_of_function<F>(primals...);
+  detail::vec<sinter::detail::shape_value> shapes;
+  const auto add = [&]<class Y>(const Y& r) {
+    if constexpr (detail::has_sizes<Y>) shapes.push(detail::shape_of(r));
+  };
+  if constexpr (detail::is_tuple<decltype(y)>) std::apply([&](const auto&... r) { (add(r), ...); }, y);
+  else add(y);
+  return std::pair{y, detail::with_arguments<detail::pullback<F, sizeof...(P)>, P...>{{primals...}, shapes}};
 }
 /// f(primals...) and the function of the primals' tangents that returns the tangent of the result.
 /// https://pytorch.org/docs/stable/generated/torch.func.linearize.html

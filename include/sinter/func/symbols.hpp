@@ -196,10 +196,34 @@ constexpr uint32 wide_dims(const graph& g, int v) {
   return wide[v];
 }
 
+template <class X> shape_value shape_of(const X& x) {
+  shape_value s;
+  s.rank = X::rank;
+  for (int d = 0; d < X::rank; ++d) s[d] = x.sizes()[d];
+  return s;
+}
 /// What has no gradient or is one, of a function's result: all of it, or beside what else it returns.
 template <bool Aux, class Y> constexpr auto loss_of(const Y& y) {
-  if constexpr (Aux) return std::get<0>(y);
-  else return y;
+  if constexpr (Aux) {
+    static_assert(is_tuple<Y> && std::tuple_size_v<Y> == 2, "sinter: func: with has_aux the function returns the tuple of its result and one thing more, which may be a tuple");
+    return std::get<0>(y);
+  } else {
+    return y;
+  }
+}
+/// Argument number n of a function of `count`, from the end if it is negative; 0 if there is none.
+constexpr int argument_number(int n, std::size_t count) {
+  const int c = static_cast<int>(count), at = n < 0 ? n + c : n;
+  return at < 0 || at >= c ? 0 : at;
+}
+constexpr bool has_argument(int n, std::size_t count) { return n < static_cast<int>(count) && n >= -static_cast<int>(count); }
+/// How many elements an argument has along its dims, where it is a tensor or a variable: those of expressions are known later.
+template <class X> concept has_sizes = requires(const X& x) { x.sizes(); x.handle(); };
+/// Throws shape_error for a tangent of another shape than its value.
+template <class X, class T> void check_same_shape(const char* who, int i, const X& x, const T& t) {
+  if constexpr (has_sizes<X> && has_sizes<T>)
+    if (shape_value a = shape_of(x), b = shape_of(t); !(a == b))
+      fail<shape_error>(who, ": value ", i, " has shape ", shape_text{a.e, a.rank}, ", its tangent ", shape_text{b.e, b.rank});
 }
 
 }  // namespace sinter::inline v0::detail::inline SINTER_TARGET
@@ -214,7 +238,13 @@ enum class with_value : uint8 { no, after, before };
 template <class F, class Args, bool Aux, with_value Value> struct gradient_of;
 template <class F, int... N, bool Aux, with_value Value> struct gradient_of<F, argnums_t<N...>, Aux, Value> {
   static constexpr const char* name = "grad";
+  static constexpr bool takes(std::size_t count) { return (has_argument(N, count) && ...); }
   template <class... X> static constexpr auto on(X... in) {
+    return by<argument_number(N, sizeof...(X))...>(in...);
+  }
+
+ private:
+  template <int... I, class... X> static constexpr auto by(X... in) {
     graph& g = common_graph(in...);
     traced<F, X...> f(in...);
     const auto loss = loss_of<Aux>(f.y);
@@ -225,13 +255,13 @@ template <class F, int... N, bool Aux, with_value Value> struct gradient_of<F, a
     if (!same<decltype(loss), const sym> || !is_floating(i.type)) f.fault = misuse::floating;
     vec<uint16> roots, seeds;
     roots.push(value[0].id), seeds.push(f.own.literal(1, i.type, false).id);
-    const vec<uint16> d = f.template pull<N...>(roots, seeds);
-    const auto gradients = pack_results(std::tuple{f.template gradient<N>(d)...});
+    const vec<uint16> d = f.template pull<I...>(roots, seeds);
+    const auto gradients = pack_results(std::make_tuple(f.template gradient<I>(d)...));
     batched_copy c = f.copier(g);
     const auto finish = [&](const auto& result) { return copied_result(g, c, result, f.fault); };
-    if constexpr (Value == with_value::after) return finish(std::tuple{gradients, f.y});
-    else if constexpr (Value == with_value::before) return finish(std::tuple{f.y, gradients});
-    else if constexpr (Aux) return finish(std::tuple{gradients, std::get<1>(f.y)});
+    if constexpr (Value == with_value::after) return finish(std::make_tuple(gradients, f.y));
+    else if constexpr (Value == with_value::before) return finish(std::make_tuple(f.y, gradients));
+    else if constexpr (Aux) return finish(std::make_tuple(gradients, std::get<1>(f.y)));
     else return finish(gradients);
   }
 };
@@ -241,7 +271,14 @@ template <class F, std::size_t N> struct pushforward {
   static constexpr const char* name = "jvp";
   template <class... X> static constexpr auto on(X... in) {
     static_assert(sizeof...(X) == 2 * N, "sinter: func::jvp: one tangent for each primal");
-    return split(std::tuple{in...}, std::make_index_sequence<N>());
+    return split(std::make_tuple(in...), std::make_index_sequence<N>());
+  }
+  /// Throws shape_error where a tangent has not its value's shape.
+  template <class... X> static void check(const X&... x) {
+    const auto all = std::tie(x...);
+    [&]<std::size_t... I>(std::index_sequence<I...>) {
+      (check_same_shape("jvp", static_cast<int>(I), std::get<I>(all), std::get<N + I>(all)), ...);
+    }(std::make_index_sequence<N>());
   }
 
  private:
@@ -262,7 +299,7 @@ template <class F, std::size_t N> struct pushforward {
     const vec<uint16> t = forward_mode(f.own, primals, seeds);
     const auto tangent = f.tangents(t);
     batched_copy c = f.copier(g);
-    return copied_result(g, c, std::tuple{f.y, tangent}, f.fault);
+    return copied_result(g, c, std::make_tuple(f.y, tangent), f.fault);
   }
 };
 /// One of the results of T.
@@ -275,7 +312,7 @@ template <class T, std::size_t I> struct element_of {
 template <class F, std::size_t N> struct pullback {
   static constexpr const char* name = "vjp";
   template <class... X> static constexpr auto on(X... in) {
-    return split(std::tuple{in...}, std::make_index_sequence<N>(), std::make_index_sequence<sizeof...(X) - N>());
+    return split(std::make_tuple(in...), std::make_index_sequence<N>(), std::make_index_sequence<sizeof...(X) - N>());
   }
 
  private:
@@ -293,7 +330,7 @@ template <class F, std::size_t N> struct pullback {
       roots.push(ys[k].id), seeds.push(f.fitted(cts[k], ys[k]).id);
     }
     const vec<uint16> d = f.template pull<static_cast<int>(I)...>(roots, seeds);
-    const auto gradients = pack_results(std::tuple{f.template gradient<static_cast<int>(I)>(d)...});
+    const auto gradients = pack_results(std::make_tuple(f.template gradient<static_cast<int>(I)>(d)...));
     batched_copy c = f.copier(g);
     return copied_result(g, c, gradients, f.fault);
   }
@@ -308,19 +345,20 @@ template <class F, std::size_t I> struct result_of_function {
 template <class F, class Args> struct reverse_jacobian;
 template <class F, int... N> struct reverse_jacobian<F, argnums_t<N...>> {
   static constexpr const char* name = "jacrev";
+  static constexpr bool takes(std::size_t count) { return (has_argument(N, count) && ...); }
   template <class... X> static constexpr auto on(X... in) {
     using Y = decltype(std::declval<traced<F, X...>&>().y);
     if constexpr (is_tuple<Y>) {
       return [&]<std::size_t... I>(std::index_sequence<I...>) {
-        return std::tuple{reverse_jacobian<result_of_function<F, I>, argnums_t<N...>>::on(in...)...};
+        return std::make_tuple(reverse_jacobian<result_of_function<F, I>, argnums_t<N...>>::on(in...)...);
       }(std::make_index_sequence<std::tuple_size_v<Y>>());
     } else {
-      return of_one(in...);
+      return of_one<argument_number(N, sizeof...(X))...>(in...);
     }
   }
 
  private:
-  template <class... X> static constexpr auto of_one(X... in) {
+  template <int... I, class... X> static constexpr auto of_one(X... in) {
     graph& g = common_graph(in...);
     traced<F, X...> f(in...);
     vec<sym> ys;
@@ -334,8 +372,8 @@ template <class F, int... N> struct reverse_jacobian<F, argnums_t<N...>> {
     const sym seed = dims ? f.enter_like(y, all & ~wide) : one_as(y);
     vec<uint16> roots, seeds;
     roots.push(y.id), seeds.push(seed.id);
-    const vec<uint16> d = f.template pull<N...>(roots, seeds);
-    const auto gradients = pack_results(std::tuple{f.template gradient<N>(d)...});
+    const vec<uint16> d = f.template pull<I...>(roots, seeds);
+    const auto gradients = pack_results(std::make_tuple(f.template gradient<I>(d)...));
     if (f.fault != misuse::none) return misused_result(g, gradients, f.fault);
     batched_copy c = f.copier(g, dims);
     if (dims) c.give_one_hot(seed.id, one_hot(c.value(y.id), wide, false), wide);
@@ -352,9 +390,22 @@ template <class F, int... N> struct reverse_jacobian<F, argnums_t<N...>> {
 template <class F, class Args> struct forward_jacobian;
 template <class F, int... N> struct forward_jacobian<F, argnums_t<N...>> {
   static constexpr const char* name = "jacfwd";
-  template <class... X> static constexpr auto on(X... in) { return pack_results(std::tuple{by<N>(in...)...}); }
+  static constexpr bool takes(std::size_t count) { return (has_argument(N, count) && ...); }
+  template <class... X> static constexpr auto on(X... in) {
+    if constexpr (sizeof...(N) == 1) return (by<argument_number(N, sizeof...(X))>(in...), ...);
+    else return of_each_result(by<argument_number(N, sizeof...(X))>(in...)...);
+  }
 
  private:
+  /// From what there is by each argument, for each result, what there is for each result, by each argument.
+  template <class Y, class... More> static constexpr auto of_each_result(const Y& first, const More&... more) {
+    if constexpr (is_tuple<Y>)
+      return [&]<std::size_t... I>(std::index_sequence<I...>) {
+        const auto one = [&]<std::size_t K>(std::integral_constant<std::size_t, K>) { return of_each_result(std::get<K>(first), std::get<K>(more)...); };
+        return std::make_tuple(one(std::integral_constant<std::size_t, I>())...);
+      }(std::make_index_sequence<std::tuple_size_v<Y>>());
+    else return std::make_tuple(first, more...);
+  }
   template <int I, class... X> static constexpr auto by(X... in) {
     graph& g = common_graph(in...);
     traced<F, X...> f(in...);
@@ -396,6 +447,22 @@ template <class F, int... D, int... O, random_kind R> struct mapped<F, in_dims_t
     if (f.fault != misuse::none) return misused_result(g, f.y, f.fault);
     batched_copy c = f.copier(g, 1, false, R);
     return placed(g, copied_result(g, c, f.y, misuse::none), c.fault());
+  }
+  /// Throws shape_error where arguments have batches of different sizes.
+  template <class... X> static void check(const X&... x) {
+    constexpr int dims[] = {D...};
+    int64 batch = -1;
+    int i = 0, of = 0;
+    const auto one = [&]<class A>(const A& a) {
+      const int d = dims[sizeof...(D) == 1 ? 0 : i];
+      if constexpr (has_sizes<A>)
+        if (const int at = d < 0 ? d + A::rank : d; d != none && at >= 0 && at < A::rank) {
+          if (batch < 0) batch = a.sizes()[at], of = i;
+          else if (a.sizes()[at] != batch) fail<shape_error>("vmap: argument ", of, " is a batch of ", batch, ", argument ", i, " of ", a.sizes()[at]);
+        }
+      ++i;
+    };
+    (one(x), ...);
   }
 
  private:

@@ -72,7 +72,9 @@ enum class misuse : uint8 {
   random,    ///< random numbers in a batch
   dim,       ///< a batch dim that the operand or the result has not
   loop,      ///< a while_loop that would end at another step for each of a batch
-  tangent    ///< a tangent or cotangent of other rank than its value
+  tangent,   ///< a tangent or cotangent of other rank than its value
+  step,      ///< a step of a loop that returns another structure than it carries
+  carry      ///< one that returns a floating-point value for an integer carry
 };
 
 /// What an op says about itself.

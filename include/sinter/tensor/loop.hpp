@@ -101,7 +101,7 @@ template <class Op, class R, std::size_t... Path> auto parts_of(const auto&... o
   } else {
     return [&]<std::size_t... I>(std::index_sequence<I...>) {
       if constexpr (is_pair<R>) return std::pair(parts_of<Op, std::tuple_element_t<I, R>, Path..., I>(o...)...);
-      else return std::tuple{parts_of<Op, std::tuple_element_t<I, R>, Path..., I>(o...)...};
+      else return std::make_tuple(parts_of<Op, std::tuple_element_t<I, R>, Path..., I>(o...)...);
     }(std::make_index_sequence<std::tuple_size_v<R>>());
   }
 }

@@ -64,7 +64,7 @@ template <class S, class Y, int K> requires is_tuple<Y> struct take_results<S, Y
   template <std::size_t... I> static void prepare(result* r, std::index_sequence<I...>) { (at<I>::prepare(r), ...); }
   template <std::size_t... I> static auto take_from(result* r, std::index_sequence<I...>) {
     if constexpr (is_pair<Y>) return std::pair(at<I>::take_from(r)...);
-    else return std::tuple{at<I>::take_from(r)...};
+    else return std::make_tuple(at<I>::take_from(r)...);
   }
 };
 /// Runs a program with several results.
