@@ -56,3 +56,15 @@ TEST_CASE("float, half and complex gradients are looked at, too") {
   st::detect_anomaly guard;
   CHECK_THROWS_AS(y.backward(), st::autograd_error);
 }
+
+TEST_CASE("what is found out leaves no NaN behind") {
+  const st::variable w = st::array<double>({-1, 2}), u = st::array<double>({1, 1});
+  const st::variable y = st::sum(st::sqrt(w) * u);
+  {
+    const st::detect_anomaly guard;
+    CHECK_THROWS_AS(y.backward(true), st::autograd_error);
+    CHECK_FALSE(w.grad().defined());
+    CHECK_FALSE(u.grad().defined());
+    CHECK_THROWS_AS(y.backward(true), st::autograd_error);
+  }
+}

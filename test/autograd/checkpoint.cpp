@@ -5,6 +5,8 @@
 
 #include <vector>
 
+#include <cmath>
+
 #include "../catch.hpp"
 #include "../reference.hpp"
 
@@ -215,4 +217,19 @@ TEST_CASE("what f throws passes through, forward and in the second run") {
   x.zero_grad();
   y.backward(st::ones<double>({2, 2}));
   CHECK(x.grad().defined());
+}
+
+TEST_CASE("after a second run that failed, the next one is not mixed with it") {
+  const st::variable w = st::full<double>({2}, 0.5);
+  int runs = 0;
+  const auto f = [&](const auto& v) {
+    st::variable<double, st::rank<1>> h = st::sin(v);
+    if (++runs == 2) h = st::eval(h * h);
+    return st::eval(st::tanh(st::eval(h * h)));
+  };
+  const st::variable y = st::sum(st::checkpoint(f, w));
+  CHECK_THROWS_AS(y.backward(true), st::autograd_error);
+  y.backward(true);
+  const double s = std::sin(0.5), t = std::tanh(s * s);
+  CHECK(w.grad()(0) == Approx((1 - t * t) * 2 * s * std::cos(0.5)));
 }

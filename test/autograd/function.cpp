@@ -379,3 +379,36 @@ TEST_CASE("a halo exchange sends gradients back") {
   CHECK(st::gradgradcheck(smooth, x).ok);
   CHECK(comm.messages > 0);
 }
+
+namespace {
+struct doubled : st::function<doubled> {
+  static auto forward(st::function_context& ctx, const st::tensor<double, st::rank<1>>& x) {
+    x.copy_(x * 2);
+    ctx.mark_dirty(x);
+    return x;
+  }
+  static auto backward(st::function_context&, const st::variable<double, st::rank<1>>& dy) { return st::eval(dy * 2.0); }
+};
+struct same : st::function<same> {
+  static auto forward(st::function_context&, const st::tensor<double, st::rank<1>>& x) { return x; }
+  static auto backward(st::function_context&, const st::variable<double, st::rank<1>>& dy) { return dy; }
+};
+}  // namespace
+
+TEST_CASE("an argument that forward wrote is the result from then on") {
+  const st::variable w = st::ones<double>({2});
+  const st::variable<double, st::rank<1>> h = w * 3.0;
+  const auto y = doubled::apply(h);
+  const st::variable loss = st::sum(h) + st::sum(y);
+  loss.backward();
+  CHECK(loss.item() == 24);
+  CHECK(w.grad()(0) == 12);
+  CHECK_THROWS_AS(doubled::apply(st::variable<double, st::rank<1>>(w)(st::slice(0, 1))), st::autograd_error);  // a view of a leaf
+}
+
+TEST_CASE("a result that is an argument is not written in place") {
+  const st::variable w = st::ones<double>({2});
+  const st::variable<double, st::rank<1>> x = w * 3.0;
+  const auto y = same::apply(x);
+  CHECK_THROWS_WITH(y *= 2.0, Catch::Contains("is an argument of the custom function that returned it"));
+}

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <sinter/autograd/grad.hpp>
+#include <sinter/autograd/gradcheck.hpp>
 #include <sinter/sinter.hpp>
 
 #include <cmath>
@@ -209,4 +210,39 @@ TEST_CASE("a variable that is several operands collects all of its gradients, at
     CHECK(x.grad()(i) == Approx(by_x(x.detach()(i), w.detach()(i))));
     CHECK(w.grad()(i) == Approx(by_w(x.detach()(i), w.detach()(i))));
   }
+}
+
+TEST_CASE("second derivatives through extents of 1 that only the run knows") {
+  using matrix_of = st::variable<double, st::rank<2>>;
+  const matrix_of a = st::ones<double>({4, 3}), b = st::ones<double>({1, 3});
+  const matrix_of y = a + b * 0.5;
+  const st::variable loss = st::sum(y * y);
+  const auto gb = st::grad(loss, b, {.create_graph = true});
+  const st::variable s = st::sum(gb);
+  const auto found = st::grad(s, a);  // d/da of sum over rows of y
+  for (int i = 0; i < 4; ++i)
+    for (int j = 0; j < 3; ++j) CHECK(found.value()(i, j) == 1);
+  const st::int64 shapes[][4] = {{4, 3, 1, 3}, {1, 3, 4, 3}, {4, 1, 1, 3}, {1, 1, 4, 3}, {4, 3, 1, 1}, {1, 3, 1, 3}, {4, 1, 4, 3}};
+  for (const auto& e : shapes) {
+    matrix_of p = st::tensor(st::rand<double>({e[0], e[1]}) + 0.5), q = st::tensor(st::rand<double>({e[2], e[3]}) + 0.5);
+    CHECK(st::gradgradcheck([](const auto& u, const auto& v) { return u + v * 0.5; }, std::tuple(p, q)));
+    CHECK(st::gradgradcheck([](const auto& u, const auto& v) { return u * v / (u + v); }, std::tuple(p, q)));
+    CHECK(st::gradgradcheck([](const auto& u, const auto& v) { return st::eval(st::eval(u + v) * st::eval(u - v)); }, std::tuple(p, q)));
+  }
+}
+
+TEST_CASE("a recorded walk finds out what was written, also where only second derivatives read it") {
+  const st::variable a = st::full<double>({2}, 0.5), x = a * 1.0;
+  const st::variable y = st::sin(st::sum(x));
+  x.fill_(2.0);
+  CHECK(st::grad(y, a, {.retain_graph = true}).value()(0) == Approx(std::cos(1.0)));
+  CHECK_THROWS_AS(st::grad(y, a, {.create_graph = true}), st::version_error);
+}
+
+TEST_CASE("what requires no gradient is no input") {
+  const st::variable w = st::ones<double>({2});
+  const st::variable<double, st::rank<1>> c(st::ones<double>({2}), false);
+  const st::variable loss = st::sum(w * c);
+  CHECK_THROWS_WITH(st::grad(loss, c), "grad: input 0 does not require a gradient");
+  CHECK_THROWS_WITH(loss.backward({.inputs = {c}}), "backward: one of the inputs does not require a gradient");
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <sinter/sinter.hpp>
 
+#include <cmath>
+
 #include "../catch.hpp"
 #include "vectors.hpp"
 
@@ -126,4 +128,23 @@ TEST_CASE("a hook lives until it is removed or its variable goes") {
     CHECK(alive == 3);  // and so does the other hook
   }
   CHECK(alive == 0);
+}
+
+TEST_CASE("a hook may let go of what the walk came from") {
+  const vector w = st::array<double>({0.5, 0.25});
+  vector h1 = times(w, w), h2 = times(h1, h1), h3 = times(h2, h2);
+  st::variable<double, st::extents<>> loss = dot(h3, h3);
+  h3.register_hook([&](const auto&) { loss = {}, h1 = {}, h2 = {}, h3 = {}; });
+  loss.backward();
+  CHECK(w.grad()(0) == Approx(16 * std::pow(0.5, 15)));
+}
+
+TEST_CASE("a hook may return a tensor whose elements share a place") {
+  const vector w = st::array<double>({1, 2});
+  w.register_hook([](const st::tensor<double, st::rank<1>>&) { return st::expand(st::ones<double>({1}), {2}); });
+  for (int i = 1; i <= 3; ++i) {
+    dot(w, w).backward();
+    CHECK(w.grad()(0) == i);
+    CHECK(w.grad()(1) == i);
+  }
 }

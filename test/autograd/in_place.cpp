@@ -274,3 +274,31 @@ TEST_CASE("what is made in inference mode is never recorded") {
     CHECK(times(x, x).requires_grad());
   }
 }
+
+TEST_CASE("what is copied from stays a variable of its own") {
+  vector a = st::array<double>({1, 2}), x = twice(a), y = twice(a);
+  x.copy_(y);
+  x.retain_grad();
+  const number l = dot(x, st::variable(st::full<double>({2}, 2.0), false)), k = dot(y, st::variable(st::full<double>({2}, 3.0), false));
+  const st::variable both = l + k;
+  both.backward();
+  CHECK(x.grad()(0) == 2);
+  CHECK_FALSE(y.grad().defined());
+  CHECK(a.grad()(0) == 10);
+  vector z = twice(a);
+  z.copy_(z);
+  dot(z, z).backward();
+  CHECK(z.value()(1) == 4);
+}
+
+TEST_CASE("a retained gradient stays when the variable is written, and goes on") {
+  const vector w = st::array<double>({1, 1}), five = st::variable(st::full<double>({2}, 5.0), false), one = st::variable(st::full<double>({2}, 1.0), false);
+  vector x = twice(w);
+  x.retain_grad();
+  dot(x, five).backward(true);
+  CHECK(x.grad()(0) == 5);
+  x *= 2.0;
+  CHECK(x.grad()(0) == 5);
+  dot(x, one).backward(true);
+  CHECK(x.grad()(0) == 6);
+}

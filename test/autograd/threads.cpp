@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include <sinter/autograd/checkpoint.hpp>
+#include <sinter/autograd/function.hpp>
+#include <sinter/autograd/saved_tensors.hpp>
 #include <sinter/nn/nn.hpp>
 #include <sinter/optim/optim.hpp>
 #include <sinter/sinter.hpp>
@@ -99,6 +102,38 @@ TEST_CASE("threads of replicas train one model") {
   CHECK(shared.layer.weight.value()(0, 0) == Approx(2).margin(1e-6));
   CHECK(shared.layer.weight.value()(0, 1) == Approx(-3).margin(1e-6));
   CHECK(shared.layer.bias.value()(0) == Approx(0.5).margin(1e-6));
+}
+
+TEST_CASE("several walks at a time through packed values, a checkpoint, and custom functions") {
+  struct cubed : st::function<cubed> {
+    static auto forward(st::function_context& ctx, const st::tensor<double, st::rank<1>>& x) {
+      ctx.save_for_backward(x);
+      return st::tensor(x * x * x);
+    }
+    static auto backward(st::function_context& ctx, const st::variable<double, st::rank<1>>& dy) {
+      const auto x = ctx.saved<double, 1>(0);
+      return st::eval(3.0 * x * x * dy);
+    }
+  };
+  using numbers = st::variable<double, st::rank<1>>;
+  const numbers x = st::full<double>({100}, 0.5);
+  numbers h = st::checkpoint([](const numbers& v) {
+    const numbers a = st::sin(v), b = a * a;
+    return numbers(st::tanh(b * a));
+  }, x);
+  {
+    st::saved_tensors_hooks guard([](const st::any_tensor& t) { return t; }, [](const st::any_tensor& t) { return t; });
+    h = st::eval(h * h * x);
+  }
+  const st::variable y = st::sum(cubed::apply(h));
+  y.backward(true);
+  const double one = x.grad()(1);
+  x.zero_grad();
+  constexpr int threads = 4, rounds = 25;
+  in_threads(threads, [&](int) {
+    for (int r = 0; r < rounds; ++r) y.backward(true);
+  });
+  CHECK(x.grad()(1) == Approx(threads * rounds * one));
 }
 
 TEST_CASE("each thread has modes of its own") {

@@ -177,3 +177,35 @@ TEST_CASE("a long chain of statements is walked and destroyed without recursion"
     g = next;
   }
 }
+
+TEST_CASE("integers and bools never require a gradient") {
+  st::variable i = st::zeros<int>({1});
+  CHECK_FALSE(i.requires_grad());
+  i += 1;
+  CHECK(i.value()(0) == 1);
+  CHECK_THROWS_AS(i.requires_grad_(), st::dtype_error);
+  CHECK_THROWS_AS(i.backward(), st::autograd_error);
+  const st::variable f = st::to<float>(i);
+  CHECK_FALSE(f.requires_grad());
+  st::variable<float, st::rank<1>> none;
+  CHECK_THROWS_AS(none.requires_grad_(), st::autograd_error);
+}
+
+TEST_CASE("an expression that was named under no_grad is a constant; one that was only looked at there is not") {
+  const st::variable x = st::ones<double>({2, 2}), w = st::full<double>({2, 2}, 0.5);
+  const auto target = [&] {
+    const st::no_grad off;
+    return st::tanh(x + w);
+  }();
+  const st::variable t = target;
+  CHECK_FALSE(t.requires_grad());
+  const auto h = st::matmul(x, w);
+  {
+    const st::no_grad off;
+    const st::variable seen = h + 0.0;
+    CHECK_FALSE(seen.requires_grad());
+  }
+  const st::variable loss = st::sum(h * h);
+  loss.backward();
+  CHECK(w.grad()(0, 0) == 4);
+}

@@ -146,3 +146,18 @@ TEST_CASE("a thousand steps take no memory after the second") {
   CHECK(after.peak == before.peak);
   CHECK(last < first / 2);
 }
+
+TEST_CASE("parameters of one optimizer count their versions apart") {
+  const st::variable w1 = st::ones<double>({2}), w2 = st::full<double>({2}, 3.0);
+  st::optim::sgd o{st::parameter_list{w1, w2}, {.lr = 0.5}};
+  const st::variable z = st::sum(w2 * w2);
+  {
+    const st::no_grad off;
+    w1 += 1.0;
+  }
+  z.backward();
+  CHECK(w2.grad()(0) == 6);
+  const st::variable again = st::sum(w2 * w2);
+  o.step();
+  CHECK_THROWS_AS(again.backward(), st::version_error);
+}

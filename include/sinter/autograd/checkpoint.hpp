@@ -31,6 +31,11 @@ struct checkpoint_frame : tensor_hooks {
   }
   any_tensor unpack_value(void* v) override {
     const int k = *static_cast<int*>(v);
+    struct alone {  // walks of several threads meet here
+      thread_lock& l;
+      explicit alone(thread_lock& lock) : l(lock) { l.lock(); }
+      ~alone() { l.unlock(); }
+    } const here(lock_);
     if (!found_[k].defined()) again();
     any_tensor t = found_[k];
     found_[k] = {};  // early: not held longer than its one reader needs it
@@ -90,16 +95,26 @@ struct checkpoint_frame : tensor_hooks {
     } back{.on = options.preserve_rng_state};
     if (options.preserve_rng_state) default_generator().set_state(random);
     auto* c = new collector(*this);
+    forget();
     struct dropper {
       collector* c;
-      ~dropper() { drop(static_cast<tensor_hooks*>(c)); }
+      bool complete = false;
+      ~dropper() {
+        if (!complete) c->frame.forget();  // of a run that failed nothing is used
+        drop(static_cast<tensor_hooks*>(c));
+      }
     } at_end{c};
     const saved_by_scope scope(c);
     const enable_grad on;
     run();
     if (c->count != found_.size())
       fail<autograd_error>("checkpoint: the function saved ", found_.size(), " values for backward, and ", c->count, " when it ran again: it must do the same each time");
+    at_end.complete = true;
   }
+  void forget() {
+    for (int k = 0; k < found_.size(); ++k) found_[k] = {};
+  }
+  thread_lock lock_;
   vec<any_tensor> found_;
   vec<seen> seen_;
 };

@@ -37,6 +37,14 @@ struct backward_walk {
   node_base* running = nullptr;
   gradient* passing = nullptr;        ///< the gradient of the running node's output, if nobody looks at it afterwards
 
+  grad_slot* root = nullptr;          ///< kept for the length of the walk, whatever hooks let go of; counted
+  vec<grad_slot*> more_roots;         ///< and others, asked for, too
+
+  SINTER_INLINE void keep(grad_slot* s) {
+    s->refs.fetch_add(1, std::memory_order_relaxed);
+    if (root) more_roots.push(s);
+    else root = s;
+  }
   backward_walk() = default;
   backward_walk(const backward_walk&) = delete;
   backward_walk& operator=(const backward_walk&) = delete;
@@ -51,6 +59,8 @@ struct backward_walk {
       e = after;
     }
     delete[] table;
+    drop(root);
+    for (int i = 0; i < more_roots.size(); ++i) drop(more_roots[i]);
   }
 
   SINTER_INLINE void push(node_base* n) {
@@ -150,17 +160,29 @@ inline namespace SINTER_TARGET {
 /// The values that hooks packed, back in place.
 class unpacked {
  public:
-  explicit unpacked(node_base& n) : n_(n) {
-    if (n.packed) [[unlikely]] n.packed->restore(n);
+  explicit unpacked(node_base& n) : n_(n), packed_(n.packed) {
+    if (!packed_) [[likely]] return;
+    first_ = packed_->lock.lock();
+    if (!first_) return;
+    try {
+      packed_->restore(n);
+    } catch (...) {
+      packed_->lock.unlock();
+      throw;
+    }
   }
   ~unpacked() {
-    if (n_.packed) [[unlikely]] n_.packed->put_away(n_);
+    if (!packed_) [[likely]] return;
+    if (first_) packed_->put_away(n_);
+    packed_->lock.unlock();
   }
   unpacked(const unpacked&) = delete;
   unpacked& operator=(const unpacked&) = delete;
 
  private:
   node_base& n_;
+  packed_values* const packed_;
+  bool first_ = false;
 };
 /// f(): what n does in a walk, with its saved values in place, and seen by who watches.
 template <class F> void run_node(const backward_walk& walk, node_base& n, const any_variable* found, F f) {
@@ -224,6 +246,23 @@ template <class Arch> result gradient_target(gradient& g, const grad_slot& s) {
   for (int d = 0; d < s.shape.rank; ++d) r.strides[d] = g.strides[d];
   return r;
 }
+/// Does each element lie in a place of its own, without holes between?
+inline bool is_dense(const gradient& g, const shape_value& s) {
+  int64 step = 1;
+  uint32 left = 0;
+  for (int d = 0; d < s.rank; ++d)
+    if (s[d] != 1) left |= 1u << d;
+  while (left) {
+    int next = -1;
+    for (int d = 0; d < s.rank; ++d)
+      if (left >> d & 1 && g.strides[d] == step) next = d;
+    if (next < 0) return s.numel() == 0;
+    step *= s[next], left &= ~(1u << next);
+  }
+  return true;
+}
+/// Can the memory of `from` become a gradient that is added to: is it nobody else's?
+inline bool can_take_over(const gradient& from, const grad_slot& s) { return from.block.use_count() == 1 && is_dense(from, s.shape); }
 /// to += from, both gradients of s.
 template <class Arch> void add_gradient(gradient& to, const gradient& from, const grad_slot& s) {
   const result r = gradient_target<Arch>(to, s);
@@ -231,12 +270,12 @@ template <class Arch> void add_gradient(gradient& to, const gradient& from, cons
 }
 /// The same where `from` is not needed any more: memory that nobody else holds is taken over.
 template <class Arch> void move_gradient(gradient& to, gradient& from, const grad_slot& s) {
-  if (!to.data && from.block.use_count() == 1 && !(s.home && &to == &s.grad)) to = static_cast<gradient&&>(from);
+  if (!to.data && !(s.home && &to == &s.grad) && can_take_over(from, s)) to = static_cast<gradient&&>(from);
   else add_gradient<Arch>(to, from, s);
 }
 /// to += from; `to` may be somebody else's memory, too, and then is left alone.
 template <class Arch> void add_to_kept(gradient& to, const gradient& from, const grad_slot& s) {
-  if (!to.data && from.block.use_count() == 1) {  // the walk's own, which it lets go
+  if (!to.data && can_take_over(from, s)) {  // the walk's own, which it lets go
     to = from;
     return;
   }
@@ -290,7 +329,7 @@ inline gradient* collected(backward_walk& w, grad_slot& s) {
       }
     } else if (!s.requires_grad) {
       return nullptr;
-    } else if (!s.extras) {
+    } else if (!s.extras && !watched_by()) {  // who watches may break the walk off: leaves are added to at its end
       const void* holder = s.held.load(std::memory_order_relaxed);
       if (holder == this_thread()) return &s.grad;
       if (!holder && s.held.compare_exchange_strong(holder, this_thread(), std::memory_order_acquire, std::memory_order_relaxed)) {
@@ -401,14 +440,21 @@ struct unit_elements {
 };
 SINTER_HIDDEN inline constexpr unit_elements units{};
 inline const void* unit_of(dtype t) {
-  return t == dtype::f64 ? static_cast<const void*>(&units.f64) : t == dtype::f32 ? &units.f32 : t == dtype::f16 ? static_cast<const void*>(&units.f16) : &units.bf16;
+  switch (t) {
+    case dtype::f64: return &units.f64;
+    case dtype::f32: return &units.f32;
+    case dtype::f16: return &units.f16;
+    case dtype::bf16: return &units.bf16;
+    default: fail<dtype_error>("backward: elements of ", t, " have no gradients");
+  }
 }
 
 /// Gives s, from which w starts, its gradient: `seed`, or 1 if that has no data. `alone`: it is the only one to start from.
 template <class Arch> void start_from(backward_walk& w, grad_slot& s, const gradient& seed, bool alone) {
   gradient one;
-  one.data = const_cast<char*>(static_cast<const char*>(unit_of(s.type)));
+  if (!seed.data) one.data = const_cast<char*>(static_cast<const char*>(unit_of(s.type)));
   const gradient& from = seed.data ? seed : one;
+  if (!w.selective) w.keep(&s);
   gradient* const to = collected(w, s);
   if (!to) return;
   // read where it is, unless it is a gradient to which the statement that reads it adds, or is asked for itself
@@ -451,7 +497,9 @@ inline void mark_needed(backward_walk& w, grad_slot* from, int64 lowest) {
 inline void ask_for(backward_walk& w, const vec<grad_slot*>& roots, const vec<grad_slot*>& inputs) {
   w.selective = true;
   int64 lowest = __INT64_MAX__;
+  for (int i = 0; i < roots.size(); ++i) w.keep(roots[i]);
   for (int i = 0; i < inputs.size(); ++i) {
+    w.keep(inputs[i]);
     w.entry(inputs[i])->asked = true;
     const int64 number = inputs[i]->producer ? inputs[i]->producer->number : 0;
     lowest = number < lowest ? number : lowest;

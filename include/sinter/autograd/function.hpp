@@ -8,6 +8,7 @@
 #include "../tensor/any_tensor.hpp"
 #include "../tensor/complex.hpp"
 #include "erased.hpp"
+#include "in_place.hpp"
 
 namespace sinter::inline v0 {
 namespace detail::inline SINTER_TARGET {
@@ -17,9 +18,9 @@ inline bool same_elements(const operand& a, const operand& b) {
   for (int d = 0; same && d < a.shape.rank; ++d) same = a.shape[d] == 1 || a.strides[d] == b.strides[d];
   return same;
 }
-/// `dy` as a value that can be kept: it is the gradient of `slot`, or copied.
-inline any_variable kept_gradient(const operand& dy, const grad_slot& slot) {
-  if (slot.grad.block && slot.grad.data == dy.data) return any_variable(dy, slot.grad.block, slot.type, nullptr);
+/// `dy` as a value that can be kept: it is what w has collected for `slot`, or copied.
+inline any_variable kept_gradient(const backward_walk& w, const operand& dy, const grad_slot& slot) {
+  if (const gradient* g = collected_so_far(w, slot); g && g->block && g->data == dy.data) return any_variable(dy, g->block, slot.type, nullptr);
   operand own = dy;
   const storage_ptr block = copy_of<native>(own, slot.type);
   return any_variable(own, block, slot.type, nullptr);
@@ -82,7 +83,7 @@ class outlet_node final : public node_base {
   void backward(backward_walk& w, const operand& dy) override {
     gradient* const mark = collected(w, *joint_);
     if (!mark) return;
-    const any_variable g = kept_gradient(dy, *output);
+    const any_variable g = kept_gradient(w, dy, *output);
     joint_->add(w, k_, g, !mark->data);
     mark->block = g.block, mark->data = g.value.data;  // that there is one
   }
@@ -234,6 +235,12 @@ class function_node : public node_base {
     differentiable_.push(!constant);
   }
   bool differentiable(int k) const { return differentiable_[k]; }
+  /// Which tensor argument result k is, and whether forward wrote it.
+  struct alias {
+    int argument = -1;  ///< -1: none
+    bool written = false;
+  };
+  alias alias_of(int k) const { return aliases_[k]; }
   void finish() {
     function_context& c = context();
     for (int i = 0; i < c.dirty_.size(); ++i) check_dirty(c.dirty_[i]);
@@ -248,7 +255,15 @@ class function_node : public node_base {
         if (differentiable_[k] && same_elements(e.v.value, results_[k].value)) e.result = k;
       e.version = e.v.block->version.load(std::memory_order_acquire);
     }
-    for (int k = 0; k < results_.size(); ++k) result_shapes_.push(results_[k].value.shape), result_types_.push(results_[k].type);
+    for (int k = 0; k < results_.size(); ++k) {
+      result_shapes_.push(results_[k].value.shape), result_types_.push(results_[k].type);
+      int of = -1;
+      bool dirty = false;
+      for (int i = 0; i < c.arguments_.size(); ++i)
+        if (same_elements(c.arguments_[i].v.value, results_[k].value)) of = i;
+      for (int i = 0; i < c.dirty_.size(); ++i) dirty = dirty || same_elements(c.dirty_[i], results_[k].value);
+      aliases_.push({of, dirty});
+    }
     c.arguments_ = {}, c.places_ = {}, c.constant_ = {}, c.dirty_ = {}, results_ = {};
     c.node_ = this;
   }
@@ -256,7 +271,7 @@ class function_node : public node_base {
   void attach_result(joint_slot& joint, int k, grad_slot& slot) { attach(new outlet_node(joint, k), slot); }
 
   void backward(backward_walk& w, const operand& dy) override {
-    vec<any_variable> dys = results() == 1 && !joint_ ? vec<any_variable>(1, kept_gradient(dy, *output)) : joint().taken(w);
+    vec<any_variable> dys = results() == 1 && !joint_ ? vec<any_variable>(1, kept_gradient(w, dy, *output)) : joint().taken(w);
     const vec<any_variable> g = gradients(dys, false);
     for (int i = 0; i < inputs_.size(); ++i) {
       if (!inputs_[i] || !g[i].defined()) continue;
@@ -364,6 +379,7 @@ class function_node : public node_base {
   vec<dtype> types_, result_types_;
   vec<any_variable> results_;
   vec<bool> differentiable_;
+  vec<alias> aliases_;
 };
 
 }  // namespace detail::inline SINTER_TARGET
@@ -480,6 +496,27 @@ template <class X> const auto& forward_argument(const X& x) {
   else return x;
 }
 
+/// Result k of n, which `out` is, and the arguments: one that forward wrote is the result from now on, as the result is it; a result that is
+/// an argument as it was is not to be written.
+template <class R, class... A> void join_alias(const function_node& n, int k, R& out, const std::tuple<A...>& arguments) {
+  const function_node::alias of = n.alias_of(k);
+  if (of.argument < 0) return;
+  int number = 0;
+  const auto look = [&]<class X>(const X& x) {
+    if constexpr (is_tensor_argument<X>)
+      if (number++ == of.argument) {
+        if constexpr (is_variable<X>) {
+          if (!of.written) out.state_handle()->alias = true;
+          else {
+            check_in_place<native>(*x.state_handle(), *x.slot(), out.requires_grad());
+            if (out.requires_grad()) record_write(*x.state_handle(), out.slot(), true);
+            if constexpr (std::is_same_v<X, R>) out = x;
+          }
+        }
+      }
+  };
+  std::apply([&](const A&... a) { (look(a), ...); }, arguments);
+}
 template <class F, class... A> auto call_held(const std::tuple<A...>& arguments) {
   const auto forward = [&](auto& ctx) {
     const no_grad guard;
@@ -525,6 +562,8 @@ template <class F, class... A> auto call_held(const std::tuple<A...>& arguments)
         std::apply([&](const auto&... v) { (connect(v), ...); }, out);
       }
       pack_saved(*n);
+      int k = 0;
+      std::apply([&](auto&... v) { (join_alias(*n, k++, v, arguments), ...); }, out);
     }
     if constexpr (count == 1) return std::get<0>(out);
     else return out;

@@ -172,6 +172,7 @@ detail::gradients_of<I> grad(const O& outputs, const I& inputs, const S& seeds, 
   detail::vec<detail::grad_slot*> slots;
   detail::for_variables(inputs, [&](const auto& v) {
     if (!v.defined()) fail<autograd_error, Arch>("grad: input ", slots.size(), " is an undefined variable");
+    if (!v.requires_grad()) fail<autograd_error, Arch>("grad: input ", slots.size(), " does not require a gradient");
     slots.push(v.slot());
   });
   detail::gradients_of<I> out;

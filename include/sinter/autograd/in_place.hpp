@@ -14,6 +14,9 @@ template <class Arch> SINTER_NOINLINE void check_in_place(const state_base& s, c
   if (s.inference && !is_inference_mode_enabled())
     fail<autograd_error, Arch>("in-place update of a variable of shape ", shape, " that was made in inference mode, outside of it: write into a clone() of its value");
   if (!recorded) return;
+  if (s.alias)
+    fail<autograd_error, Arch>("a result of shape ", shape, " is an argument of the custom function that returned it, and is written in place: the function's backward would be "
+                               "passed by; return a clone(), or mark_dirty the argument");
   if (s.view && s.view->unrecorded)
     fail<autograd_error, Arch>("a view of shape ", shape, " was made where nothing is recorded (no_grad, inference_mode) and is written in place where statements are: "
                                "make both inside, so that nothing is recorded, or both outside");
@@ -29,10 +32,7 @@ template <class Arch> SINTER_NOINLINE void check_in_place(const state_base& s, c
 /// The elements of s are those of `now` from here on, whose reference it takes.
 inline void set_current(state_base& s, grad_slot* now) {
   grad_slot* const old = s.current;
-  if (old->retain) {
-    old->retain = false, now->retain = true;
-    now->more();
-  }
+  retain_instead(*old, *now);
   s.current = now;
   s.history.fetch_add(1, std::memory_order_acq_rel);
   if (old != &s) drop(old);
@@ -51,10 +51,11 @@ inline void record_write(state_base& x, grad_slot* part, bool own) {
   set_current(base, new_slot(base.type, base.shape, new replaced_node(new_map<place_map>(whole, written, base.type), before, part)));
 }
 
-/// y, a variable of x's element type, is written into x, and recorded.
-template <class Arch> SINTER_NOINLINE void write_recorded(state_base& x, grad_slot& slot, state_base& y, grad_slot& from) {
+/// y, a variable of x's element type, is written into x, and recorded. `temporary`: the caller has no other use for y.
+template <class Arch> SINTER_NOINLINE void write_recorded(state_base& x, grad_slot& slot, state_base& y, grad_slot& from, bool temporary) {
   const bool recorded = is_grad_enabled() && (slot.requires_grad || from.requires_grad);
   check_in_place<Arch>(x, slot, recorded);
+  if (&x == &y) return;
   operand source;
   result to;
   operand target;
@@ -72,7 +73,7 @@ template <class Arch> SINTER_NOINLINE void write_recorded(state_base& x, grad_sl
   if (!recorded) return;
   if (!from.requires_grad) return record_write(x, nullptr, false);
   const bool same = source.shape == x.shape;
-  const bool own = same && !y.view && y.handles.load(std::memory_order_acquire) == 1 && !from.is_leaf();
+  const bool own = temporary && same && !y.view && y.handles.load(std::memory_order_acquire) == 1 && !from.is_leaf();
   if (own || (same && x.view)) return record_write(x, &from, own);
   vec<linear_term> terms;
   terms.push({new_map<broadcast_map>(source.shape, x.shape), false, &from});
@@ -103,13 +104,13 @@ template <class Arch, class T, class E, class D, class X> void write_in_place(co
     x.value().copy_(static_cast<X&&>(e));
     if (recorded) record_write(s, nullptr, false);
   } else {
-    const auto write = [&](const auto& y) {
+    const auto write = [&](const auto& y, bool temporary) {
       static_assert(!is_complex_element<typename std::remove_cvref_t<decltype(y)>::value_type> || is_complex_element<T>, SINTER_REAL_NEEDED);
-      write_recorded<Arch>(s, *x.slot(), *y.state_handle(), *y.slot());
+      write_recorded<Arch>(s, *x.slot(), *y.state_handle(), *y.slot(), temporary);
     };
     using S = decltype(in_type<T>(static_cast<X&&>(e)));
-    if constexpr (formula<S>) write(evaluate_variable<std::remove_cvref_t<S>, Arch>(in_type<T>(static_cast<X&&>(e)), x.value().storage_handle().get()));
-    else write(in_type<T>(static_cast<X&&>(e)).handle());
+    if constexpr (formula<S>) write(evaluate_variable<std::remove_cvref_t<S>, Arch>(in_type<T>(static_cast<X&&>(e)), x.value().storage_handle().get()), true);
+    else write(in_type<T>(static_cast<X&&>(e)).handle(), !std::is_lvalue_reference_v<X>);
   }
 }
 

@@ -243,8 +243,7 @@ SINTER_HIDDEN inline grad_slot* slot_of_view(state_base* s) {
     vec<linear_term> terms;
     terms.push({new_map<place_map>(base, view, s->type), false, from});
     grad_slot* const slot = new_slot(s->type, s->shape, new linear_node(terms));
-    slot->retain = s->current->retain;
-    if (slot->retain) slot->more();
+    retain_instead(*s->current, *slot);
     grad_slot* const old = s->current;
     s->current = slot;
     if (old != s) drop(old);

@@ -166,10 +166,45 @@ inline graph with_known_ones(const graph& g, const vec<any_variable>& in) {
   }
   return exact;
 }
+/// g over `in` with the sums that give output k the shape summed_to[k] (rank -1: as it is) where extents of 1 were broadcast:
+/// derivatives go through them.
+inline graph with_sums(graph g, const vec<any_variable>& in, const vec<dims_slot>& slots, const shape_value* summed_to) {
+  vec<shape_value> leaves(in.size() + 1, {});
+  bool ones = false;
+  for (int i = 0; i < in.size(); ++i) leaves[i] = in[i].value.shape, ones = ones || ones_of(leaves[i]);
+  if (!ones) return g;
+  vec<const op_descr*> ops;
+  const vec<uint64> words = words_of(g, in.size(), ops);
+  ops.push(nullptr);
+  const program_view p{&words[0], &ops[0]};
+  vec<shape_value> shapes(p.size(), {}), of_output(p.result_count(), {});
+  if (infer_shapes(p, &leaves[0], slots.size() ? &slots[0] : nullptr, &shapes[0]).kind != shape_fault::none) return g;  // the run raises it
+  for (int i = 0; i < p.size(); ++i)
+    if (p.at(i).op == code::output) of_output[p.at(i).b] = shapes[p.at(i).a];
+  graph out;
+  vec<uint16> map(g.size(), 0xffff);
+  for (int i = 0; i < g.size(); ++i) {
+    const instruction x = g.at(i);
+    if (x.op != code::output) {
+      map[i] = replay(out, g, i, map, x.op == code::leaf ? g[i].ones : 0).id;
+      continue;
+    }
+    const shape_value &from = of_output[x.b], &to = summed_to[x.b];
+    const int lead = from.rank - to.rank;
+    uint32 over = 0;
+    for (int d = 0; d < from.rank && to.rank >= 0; ++d)
+      if (d < lead || (to[d - lead] == 1 && from[d] != 1)) over |= 1u << d;
+    sym v = out.at_sym(map[x.a]);
+    if (over) v = sum_sym(v, mask_axes(over));
+    if (over && lead > 0) v = out.squeeze(v, mask_axes((1u << lead) - 1));
+    out.output(v, x.b);
+  }
+  return out;
+}
 /// Evaluates all outputs of g over `in` in one run; output k, summed to the shape summed_to[k] (rank -1: as it is), goes to out[k], recorded
 /// if one of the inputs that it depends on wants a gradient.
 template <class Arch> void record(const graph& g, const vec<any_variable>& in, const vec<dims_slot>& slots, const shape_value* summed_to, any_variable* out) {
-  const graph exact = with_known_ones(g, in);
+  const graph exact = with_sums(with_known_ones(g, in), in, slots, summed_to);
   vec<operand> leaves(in.size() + 1, {});
   for (int i = 0; i < in.size(); ++i) leaves[i] = in[i].value;
   vec<result> results;

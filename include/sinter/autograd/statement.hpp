@@ -167,7 +167,7 @@ template <class Arch> class statement_node final : public node_base {
   }
 
   void backward(backward_walk& w, const operand& dy) override {
-    check_versions(w);
+    check_versions(w, e_.backward->view);
     scratch_array<operand, 8> leaves(values_.size());
     for (int i = 0; i < values_.size(); ++i) leaves[i] = values_[i].value;
     leaves[e_.operands] = dy;
@@ -194,7 +194,7 @@ template <class Arch> class statement_node final : public node_base {
     cpu_run(*e_.backward, leaves.get(), slots_.size() ? &slots_[0] : nullptr, &to[0]).template run<Arch>();
   }
   void backward_recorded(backward_walk& w, const any_variable& dy, any_variable* out) override {
-    check_versions(w);
+    check_versions(w, *e_.replay);
     const int n = e_.operands;
     vec<any_variable> in;
     for (int i = 0; i < n; ++i) in.push(any_variable(values_[i].value, values_[i].block, type_of(i), values_[i].slot, values_[i].part));
@@ -238,8 +238,8 @@ template <class Arch> class statement_node final : public node_base {
   }
 
  private:
-  /// Throws if a value that the gradients which w wants are made of was written since.
-  void check_versions(const backward_walk& w) const {
+  /// Throws if a value that the gradients which w wants are made of, by program p, was written since.
+  void check_versions(const backward_walk& w, const program_view& p) const {
     const auto wanted = [&](int output) {
       for (int i = 0; i < e_.operands; ++i)
         if (e_.grad_of[i] == output && values_[i].slot && w.wants(values_[i].slot)) return true;
@@ -247,7 +247,7 @@ template <class Arch> class statement_node final : public node_base {
     };
     for (int i = 0; i < values_.size(); ++i) {
       const kept_value& v = values_[i];
-      if (v.block && (i >= e_.operands || e_.leaf_read[i]) && v.now() != v.version && needs_elements(e_.backward->view, i, wanted))
+      if (v.block && v.now() != v.version && (needs_elements(p, i, wanted) || (i >= e_.operands && needs_elements(e_.backward->view, i, wanted))))
         fail_version<Arch>(*this, i < e_.operands ? i : -1, v.value.shape, v.version, v.now());
     }
   }
@@ -286,8 +286,9 @@ template <class P, class Mask, class Arch> inline constexpr statement_entry stat
 
 template <class H> const storage_ptr& block_of(const leaf<H>& l) { return tensor_of(l.handle).storage_handle(); }
 template <class N> storage_ptr block_of(const number_operand<N>&) { return {}; }
+/// Null: a constant, as whatever was named where nothing is recorded.
 template <class H> grad_slot* slot_of(const leaf<H>& l) {
-  if constexpr (is_variable<H>) return l.handle.slot();
+  if constexpr (is_variable<H>) return l.recorded ? l.handle.slot() : nullptr;
   else return nullptr;
 }
 template <class N> grad_slot* slot_of(const number_operand<N>&) { return nullptr; }
@@ -415,9 +416,12 @@ template <class X> struct cell_value {
   using type = typename decltype(choose())::type;
   struct cell final : cell_base {
     type value;
+    bool recorded = is_grad_enabled();
     explicit cell(type v) : value(v) {}
   };
   static const type& of(const X& x) {
+    if constexpr (has_variable<X>::value)  // looked at under no_grad: to be recorded now
+      if (const auto* known = static_cast<cell*>(x.cell().get()); known && !known->recorded && is_grad_enabled()) x.cell() = cell_ptr();
     if (!x.cell().get()) {
       if constexpr (has_variable<X>::value) x.cell() = cell_ptr(new cell(evaluate_variable(x)));
       else x.cell() = cell_ptr(new cell(evaluate_tensor(x)));

@@ -108,12 +108,41 @@ struct grad_slot {
   }
 };
 
+/// A variable that retains its gradient is another slot's from here on: what it has retained is, too.
+inline void retain_instead(grad_slot& old, grad_slot& now) {
+  if (!old.retain) return;
+  old.retain = false, now.retain = true;
+  now.more().kept = static_cast<gradient&&>(old.more().kept);
+}
+
+/// A lock that the thread which holds it may take again.
+class thread_lock {
+ public:
+  /// Has this thread it for the first time?
+  SINTER_INLINE bool lock() {
+    if (owner_.load(std::memory_order_relaxed) == &grad_mode()) return ++depth_, false;
+    const void* nobody = nullptr;
+    for (int tries = 0; !owner_.compare_exchange_weak(nobody, &grad_mode(), std::memory_order_acquire, std::memory_order_relaxed); nobody = nullptr)
+      if (++tries > 64) let_others_run();
+    depth_ = 1;
+    return true;
+  }
+  SINTER_INLINE void unlock() {
+    if (--depth_ == 0) owner_.store(nullptr, std::memory_order_release);
+  }
+
+ private:
+  std::atomic<const void*> owner_{nullptr};
+  int depth_ = 0;
+};
+
 /// Sees the values that a node saves for backward.
 struct saved_visitor {
   virtual void value(operand& value, storage_ptr& block, uint64& version, dtype type) = 0;
 };
 /// What hooks made of the values that a node saves (saved_tensors.hpp).
 struct packed_values {
+  thread_lock lock;  ///< the values are in place for one thread's walks at a time
   virtual ~packed_values() = default;
   virtual void restore(node_base& n) = 0;   ///< puts them back for the time of a walk
   virtual void put_away(node_base& n) = 0;

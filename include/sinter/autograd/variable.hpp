@@ -21,6 +21,7 @@ struct state_base : grad_slot {
   std::atomic<int64> handles{1};
   grad_slot* current = this;       ///< the slot of the value as it is: another one once a recorded statement wrote it in place; then counted
   view_record* view = nullptr;     ///< owned; null: no view
+  bool alias = false;              ///< the result of a custom function that is its argument: a write would pass the function by
   std::atomic<uint64> history{0};  ///< how often a recorded statement wrote the elements, itself or through a view of it
   const state_elements* elements = nullptr;
 };
@@ -125,6 +126,7 @@ class slot_list {
   }
   void add(grad_slot* s) {
     if (!s) fail<autograd_error>("backward: one of the inputs is an undefined variable");
+    if (!s->requires_grad) fail<autograd_error>("backward: one of the inputs does not require a gradient");
     s->refs.fetch_add(1, std::memory_order_relaxed);
     slots_.push(s);
   }
@@ -187,9 +189,9 @@ template <class V, class E, class D = cpu_t> class variable {
   using state = detail::variable_state<V, E, D>;
 
   variable() = default;
-  /// A leaf that requires a gradient (not under no_grad). Shares the tensor's elements.
+  /// A leaf that requires a gradient (not under no_grad; integers and bools never do). Shares the tensor's elements.
   SINTER_INLINE variable(const tensor<V, E, D>& t) : variable(t, is_grad_enabled()) {}
-  SINTER_INLINE variable(tensor<V, E, D> t, bool requires_grad) : state_(new state(static_cast<tensor<V, E, D>&&>(t))) { state_->requires_grad = requires_grad; }
+  SINTER_INLINE variable(tensor<V, E, D> t, bool requires_grad) : state_(new state(static_cast<tensor<V, E, D>&&>(t))) { state_->requires_grad = requires_grad && is_differentiable(dtype_of<value_type>); }
   SINTER_INLINE variable(const variable& o) noexcept : state_(o.state_) {
     if (state_) state_->handles.fetch_add(1, std::memory_order_relaxed);
   }
@@ -231,7 +233,9 @@ template <class V, class E, class D = cpu_t> class variable {
   /// https://docs.pytorch.org/cppdocs/api/classat_1_1_tensor_base.html (variable_data)
   SINTER_INLINE tensor<V, E, D> variable_data() const {
     const tensor<V, E, D>& t = value();
-    return {storage_alias(t.storage_handle()), t.data(), t.sizes(), t.strides()};
+    storage_ptr alias = storage_alias(t.storage_handle());
+    alias->shared = true;
+    return {static_cast<storage_ptr&&>(alias), t.data(), t.sizes(), t.strides()};
   }
   /// Lets all handles of this variable hold the elements of `t`, which has the same shape. Throws shape_error.
   SINTER_INLINE void set_data(const tensor<V, E, D>& t) const {
@@ -256,6 +260,8 @@ template <class V, class E, class D = cpu_t> class variable {
   }
   /// Switches recording of this leaf on or off. Throws autograd_error on a recorded result, and where it was made in inference mode.
   template <class Arch = native> const variable& requires_grad_(bool on = true) const {
+    if (!state_) fail<autograd_error, Arch>("requires_grad_: an undefined variable");
+    if (on && !is_differentiable(dtype_of<value_type>)) fail<dtype_error, Arch>("requires_grad_: elements of ", dtype_of<value_type>, " have no gradients");
     if (!is_leaf()) fail<autograd_error, Arch>("requires_grad_: only for leaves; use detach() on the result of a statement");
     if (on && is_inference() && !is_inference_mode_enabled())
       fail<autograd_error, Arch>("requires_grad_: this variable was made in inference mode and cannot be recorded outside; make another one of a clone() of its value");

@@ -5,6 +5,7 @@
 #include <tuple>
 #include <type_traits>
 
+#include "../autograd/mode.hpp"
 #include "../tensor/tensor.hpp"
 #include "complex.hpp"
 
@@ -52,6 +53,7 @@ template <class H> struct leaf {
   using handle_type = H;
   H handle;
   uint64 version;
+  bool recorded = is_variable<H> && is_grad_enabled();  ///< a variable, named where statements are recorded
 
   explicit leaf(const H& h) : handle(h), version(h.version()) {}
   explicit leaf(H&& h) : handle(static_cast<H&&>(h)), version(handle.version()) {}

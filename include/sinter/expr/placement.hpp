@@ -27,14 +27,15 @@ class shape_sets {
       if (bits_[i * words_ + w] != other.bits_[j * words_ + w]) return false;
     return true;
   }
+  /// Is the second set part of the first?
+  constexpr bool holds(int i, const shape_sets& other, int j) const {
+    for (int w = 0; w < words_; ++w)
+      if (other.bits_[j * words_ + w] & ~bits_[i * words_ + w]) return false;
+    return true;
+  }
   /// Is one of the two sets part of the other?
   constexpr bool nested(int i, const shape_sets& other, int j) const {
-    bool less = true, more = true;
-    for (int w = 0; w < words_; ++w) {
-      const uint64 a = bits_[i * words_ + w], b = other.bits_[j * words_ + w];
-      less = less && !(a & ~b), more = more && !(b & ~a);
-    }
-    return less || more;
+    return holds(i, other, j) || other.holds(j, *this, i);
   }
 
  private:
@@ -115,7 +116,8 @@ class placement {
       } else if (has_own_shape(x)) {
         shapes.mark(i, next++);
       } else if (x.op == code::expand) {
-        shapes.copy(i, shapes, x.b);
+        // where `like` is among what a's shape follows from, both have one shape, or the run says that they do not fit
+        shapes.copy(i, shapes, g.at(x.a).rank == x.rank && shapes.holds(x.a, shapes, x.b) ? x.a : x.b);
       } else {
         for_operands(x, g.descr(i), [&](uint16 o) { shapes.join(i, shapes, o); });
       }

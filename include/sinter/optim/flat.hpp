@@ -73,9 +73,8 @@ template <class T, int States> class flat_parameters {
       for (std::size_t k = i; k < end; ++k) ++steps_[k];
       const any_tensor own = shared ? list_[i].value() : any_tensor();
       pass<Rule>(states, shared ? static_cast<T*>(own.data()) : values_.data() + first_[i], first_[i], shared ? own.numel() : first_[end] - first_[i], numbers(steps_[i]));
-      if (shared) own.storage_handle()->version.fetch_add(1, std::memory_order_release);
+      for (std::size_t k = i; k < end; ++k) list_[k].value().storage_handle()->version.fetch_add(1, std::memory_order_release);
     }
-    values_.bump_version();
   }
 
   /// False until a rule used state s, or it was filled or loaded.
@@ -165,7 +164,7 @@ template <class T, int States> class flat_parameters {
   /// Moves the values of parameter i into the buffer, behind its handles, and its gradient if it has one.
   void take(std::size_t i) {
     sinter::detail::convert_elements<T>(shaped(i, values_), list_[i].value());
-    list_[i].set_data(values_.storage_handle(), values_.data() + first_[i]);
+    list_[i].set_data(storage_alias(values_.storage_handle()), values_.data() + first_[i]);  // counts its own versions
   }
   /// Makes sure that value and gradient of parameter i are in the buffers; false if it has no gradient.
   bool fetch(std::size_t i) {

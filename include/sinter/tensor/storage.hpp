@@ -116,7 +116,7 @@ template <class F> SINTER_HIDDEN storage_ptr borrow_cpu(void* data, int64 bytes,
 SINTER_HIDDEN inline storage_ptr storage_alias(const storage_ptr& s) {
   if (!s) return {};
   storage_ptr alias = borrow_cpu(s->data, s->bytes, [s](void*) {});
-  alias->owned = s->owned, alias->shared = true, alias->device = s->device;
+  alias->owned = s->owned, alias->shared = s->shared, alias->device = s->device;
   return alias;
 }
 
