@@ -42,10 +42,12 @@
 #define SINTER_COLD __attribute__((cold, noinline))
 #define SINTER_NOINLINE __attribute__((noinline)) SINTER_HIDDEN
 #define SINTER_INLINE inline __attribute__((always_inline))
+#define SINTER_INLINE_LAMBDA __attribute__((always_inline))
 #else
 #define SINTER_COLD
 #define SINTER_NOINLINE
 #define SINTER_INLINE inline
+#define SINTER_INLINE_LAMBDA
 #endif
 
 #if defined(__GNUC__) && !defined(__clang__) && !defined(__OPTIMIZE__) && !defined(SINTER_NO_O0_WARNING) && !defined(__CUDACC__)

@@ -240,9 +240,9 @@ template <class Arch> class statement_node final : public node_base {
  private:
   /// Throws if a value that the gradients which w wants are made of, by program p, was written since.
   void check_versions(const backward_walk& w, const program_view& p) const {
-    const auto wanted = [&](int output) {
+    const auto wanted = [&](int result) {
       for (int i = 0; i < e_.operands; ++i)
-        if (e_.grad_of[i] == output && values_[i].slot && w.wants(values_[i].slot)) return true;
+        if (e_.grad_of[i] == result && values_[i].slot && w.wants(values_[i].slot)) return true;
       return false;
     };
     for (int i = 0; i < values_.size(); ++i) {

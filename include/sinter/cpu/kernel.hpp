@@ -255,6 +255,7 @@ template <class SP, class Arch> struct kernel {
   static constexpr bool is_total(int i) { return SP::at(i).op == code::reduce && SP::at(i).b != along_row; }
   static constexpr bool computes(int i) { return SP::at(i).op != code::reduce && SP::at(i).op != code::output; }
   static constexpr auto constants = ids_where<SP>([](int i) { return lv.at[i] == level::constant; });
+  static constexpr auto known_ids = ids_where<SP>([](int i) { return SP::at(i).op != code::output && (lv.at[i] == level::constant || lv.at[i] == level::row); });
   template <int Pass> static constexpr auto row_ids = ids_where<SP>([](int i) { return lv.at[i] == level::row && lv.after[i] == Pass && computes(i); });
   template <int Pass> static constexpr auto element_ids = ids_where<SP>([](int i) { return lv.need[Pass][i]; });
   template <int Pass> static constexpr auto pass_reductions =
@@ -436,19 +437,26 @@ template <class SP, class Arch> struct kernel {
     packed<T, N>::store(v, to);
   }
 
+  /// What is known before the elements of a row: in registers of its own, a loop is not written back to memory at every step because
+  /// somebody else has the registers' address.
+  static SINTER_INLINE void take_known(regs& to, const regs& from) {
+    for_ids<known_ids>([&]<int I>() SINTER_INLINE_LAMBDA { to.template get<I>() = const_cast<regs&>(from).template get<I>(); });
+  }
   /// The innermost loop of a pass where all lanes are there and every memory operand has them side by side along the row:
   /// n steps of at_once registers, each with states of its own.
   /// Kept values of element i of the row lie at room + i elements.
-  template <int Pass, class S, class Sums> static SINTER_INLINE void fast(const frame& f, regs& r, addresses& at, int64 n, S* states_, Sums* sums_, char* room) {
+  template <int Pass, class S, class Sums> static SINTER_INLINE void fast(const frame& f, const regs& known, addresses& at, int64 n, S* states_, Sums* sums_, char* room) {
     constexpr int U = at_once<Pass>;
+    regs r;
+    take_known(r, known);
     addresses p;  // copies: nobody else has their addresses
     S states[U];
     Sums sums[U];
     for (int w = 0; w < walks; ++w) p[w] = at[w];
     each<U>([&](int u) { states[u] = states_[u], sums[u] = sums_[u]; });
     for (int64 s = 0; s < n; ++s) {
-      each<U>([&](int u) {
-        for_ids<fast_ids<Pass>>([&]<int I>() {
+      each<U>([&](int u) SINTER_INLINE_LAMBDA {
+        for_ids<fast_ids<Pass>>([&]<int I>() SINTER_INLINE_LAMBDA {
           constexpr instruction x = SP::at(I);
           using T = type_at<SP, I>;
           [[maybe_unused]] auto* const keep = reinterpret_cast<computed<T>*>(room + kept.number[I] * f.room_bytes + u * N * kept_size);
@@ -460,15 +468,15 @@ template <class SP, class Arch> struct kernel {
           else if constexpr (x.b == leaf_index) r.template get<I>() = pack<int64, N>(static_cast<int64>(p[x.a]) + u * f.move[x.a]) + ramp_of(f, x.a);
           else r.template get<I>() = packed<T, N>::load(at_address<const T>(p[x.a]) + u * N);
         });
-        for_ids<pass_reductions<Pass>>([&]<int I>() {
+        for_ids<pass_reductions<Pass>>([&]<int I>() SINTER_INLINE_LAMBDA {
           push<I, true>(state<I>(states[u]), r, p[position] + static_cast<uint64>(u * f.move[position]), ramp_of(f, position), N);
         });
         if constexpr (Pass == lv.passes) {
-          for_ids<element_outputs>([&]<int I>() {
+          for_ids<element_outputs>([&]<int I>() SINTER_INLINE_LAMBDA {
             using T = type_at<SP, I>;
             store_quick<I>(f, r, at_address<T>(p[first_output + SP::at(I).b]) + u * N);
           });
-          for_ids<element_totals>([&]<int I>() {
+          for_ids<element_totals>([&]<int I>() SINTER_INLINE_LAMBDA {
             constexpr int w = first_total + lv.total_number[I];
             const uint64 where = p[position] + static_cast<uint64>(u * f.move[position]);
             if (f.move[w] == 0) return push<I, true>(state<I>(sums[u]), r, where, ramp_of(f, position), N);
@@ -800,7 +808,7 @@ template <class SP, class Arch> struct kernel {
 
   /// Rows by R whose memory operands lie along them or are one value a row, and whose results are stored side by side: `row` moves
   /// behind them. Returns how many are left.
-  template <int R> static SINTER_INLINE int64 rows_together(const frame& f, regs& r, addresses& row, int64 rows, int64 length) {
+  template <int R> static SINTER_INLINE int64 rows_together(const frame& f, regs& known, addresses& row, int64 rows, int64 length) {
     alignas(64) char splats[inputs + 1][R][N * 8];
     uint64 down[position], across[position];
     for (int w = 0; w < position; ++w) {
@@ -821,11 +829,11 @@ template <class SP, class Arch> struct kernel {
             p[x.a] = address_of(splats[x.a]);
           }
       });
-      auto elements = [&]<int Full>(ints<Full>, int count) {
+      auto elements = [&]<int Full>(ints<Full>, regs& r, int count) SINTER_INLINE_LAMBDA {
         states_of<element_totals> sums;
         reset<element_totals>(sums);
-        each<R>([&](int q) {
-          for_ids<element_ids<0>>([&]<int I>() {
+        each<R>([&](int q) SINTER_INLINE_LAMBDA {
+          for_ids<element_ids<0>>([&]<int I>() SINTER_INLINE_LAMBDA {
             constexpr instruction x = SP::at(I);
             using T = type_at<SP, I>;
             if constexpr (x.op != code::leaf) step<SP, I>(r);
@@ -836,7 +844,7 @@ template <class SP, class Arch> struct kernel {
             }
             else r.template get<I>() = packed<T, N>::load(at_address<const T>(p[x.a] + static_cast<uint64>(q) * across[x.a]), count);
           });
-          for_ids<element_outputs>([&]<int I>() {
+          for_ids<element_outputs>([&]<int I>() SINTER_INLINE_LAMBDA {
             constexpr int w = first_output + SP::at(I).b;
             using T = type_at<SP, I>;
             T* const to = at_address<T>(p[w] + static_cast<uint64>(q) * down[w]);
@@ -849,8 +857,10 @@ template <class SP, class Arch> struct kernel {
         for_ids<element_totals>([&]<int I>() { merge_total<I>(p[first_total + lv.total_number[I]], 1, count, state<I>(sums)); });
       };
       int64 i = 0;
+      regs own;
+      take_known(own, known);
       for (; i + N <= length; i += N) {
-        elements(ints<1>{}, N);
+        elements(ints<1>{}, own, N);
 #if defined(__clang__)
 #pragma clang loop unroll(full)
 #elif defined(__GNUC__) && !defined(__CUDACC__)
@@ -858,7 +868,7 @@ template <class SP, class Arch> struct kernel {
 #endif
         for (int w = 0; w < position; ++w) p[w] += static_cast<uint64>(w < first_output ? f.move[w] : N * sizes_of_walks[w]), keep_apart(p[w]);
       }
-      if (const int tail = static_cast<int>(length - i)) elements(ints<0>{}, tail);
+      if (const int tail = static_cast<int>(length - i)) elements(ints<0>{}, known, tail);
     }
     return rows;
   }
