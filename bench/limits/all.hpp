@@ -107,7 +107,7 @@ inline std::vector<solution> optim_loops(const problem& p) {
 }
 
 inline std::vector<solution> autograd_loops(const problem& p) {
-  if (p.kind == "sum_grad") {
+  if (p.kind == "sum_grad" || p.kind == "sum_grad_tape") {
     const int64 n = p.n[0];
     const float *a = p.in[0].as(), *b = p.in[1].as();
     float *value = p.out[0].as(), *da = p.out[1].as(), *db = p.out[2].as();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Rows of what it costs to record and to differentiate.
 //   tape {n}: n times record a * b of two numbers, go backward, add up the gradients, forget it; out is the sums
-//   sum_grad {n}: sum(a b + tanh(a)) and its gradients by a and b, which are out behind the value
+//   sum_grad {n}: sum(a b + tanh(a)) and its gradients by a and b, which are out behind the value; sum_grad_tape: by a recorded statement
 //   lax_wendroff, toon {cells, steps}: 0.1 sum(q) after so many steps of an advection scheme, and its gradient by the start, which is out.
 //     f_i = c/2 (l + r + c (l - r)) or (exp(c log(l / r)) - 1) l r / (l - r) for l = q_i, r = q_(i+1), c = 1/8; q_i += f_(i-1) - f_i inside,
 //     then q_0 = q_(cells-2), q_(cells-1) = q_1. Hogan, TOMS 40 (2014), https://doi.org/10.1145/2560359
@@ -39,9 +39,9 @@ inline problem tape() {
   p.error = [=] { return relative_error(out, 1, 1, [&](int64 i) { return static_cast<double>(n) * (i ? a[0] : b[0]); }); };
   return p;
 }
-inline problem sum_grad() {
+inline problem sum_grad(const char* id, const std::string& kind) {
   const int64 n = 1 << 19;
-  problem p{.id = "A2", .what = "sum(a b + tanh(a)), value and gradients, 512K floats", .kind = "sum_grad", .n = {n}, .bytes = 16.0 * n, .tolerance = 1e-4};
+  problem p{.id = id, .what = kind == "sum_grad" ? "sum(a b + tanh(a)), value and gradients, 512K floats" : "the same as a recorded statement, and backward", .kind = kind, .n = {n}, .bytes = 16.0 * n, .tolerance = 1e-4};
   const array a = p.input({n}, -2, 2), b = p.input({n}, -1, 1), value = p.output({1}), da = p.output({n}), db = p.output({n});
   p.error = [=] {
     double s = 0, size = 0;
@@ -167,7 +167,8 @@ inline problem jacobian() {
 }
 
 inline std::vector<entry> autograd() {
-  return {{"A1", tape}, {"A2", sum_grad}, {"A3l", [] { return advection("A3l", "lax_wendroff"); }}, {"A3t", [] { return advection("A3t", "toon"); }},
+  return {{"A1", tape}, {"A2", [] { return sum_grad("A2", "sum_grad"); }}, {"A2t", [] { return sum_grad("A2t", "sum_grad_tape"); }},
+          {"A3l", [] { return advection("A3l", "lax_wendroff"); }}, {"A3t", [] { return advection("A3t", "toon"); }},
           {"A5a", norm_gelu}, {"A5b", linear_relu}, {"A6a", hessian}, {"A6b", jacobian}, {"A4", chain}};  // last: it leaves the heap in small pieces
 }
 

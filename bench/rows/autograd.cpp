@@ -28,7 +28,20 @@ solution tape(const problem& p) {
           [=] { out.as()[0] = a.grad().item(), out.as()[1] = b.grad().item(); }};
 }
 
+/// Value and gradients as one program, forward and backward in one loop.
 solution sum_grad(const problem& p) {
+  const auto a = flat(p.in[0]), b = flat(p.in[1]);
+  const auto value = std::make_shared<float>(0.0f);
+  const auto gradients = std::make_shared<std::pair<decltype(flat(p.in[0])), decltype(flat(p.in[0]))>>();
+  const array to = p.out[0], da = p.out[1], db = p.out[2];
+  return {[=] {
+            constexpr auto f = [](auto x, auto y) { return st::sum(x * y + st::tanh(x)); };
+            auto [y, by] = st::func::value_and_grad(f, st::func::argnums<0, 1>)(a, b);
+            *value = y.item(), *gradients = {std::get<0>(by), std::get<1>(by)};
+          },
+          [=] { to.as()[0] = *value, publish(gradients->first, da), publish(gradients->second, db); }};
+}
+solution sum_grad_tape(const problem& p) {
   const st::variable a = flat(p.in[0]), b = flat(p.in[1]);
   const auto value = std::make_shared<float>(0.0f);
   const array to = p.out[0], da = p.out[1], db = p.out[2];
@@ -150,6 +163,7 @@ solution jacobian(const problem& p) {
 solution autograd(const problem& p) {
   if (p.kind == "tape") return tape(p);
   if (p.kind == "sum_grad") return sum_grad(p);
+  if (p.kind == "sum_grad_tape") return sum_grad_tape(p);
   if (p.kind == "lax_wendroff") return advection<lax_wendroff>(p);
   if (p.kind == "toon") return advection<toon>(p);
   if (p.kind == "chain") return chain(p);

@@ -148,7 +148,8 @@ constexpr derivation derive(const merged_graph& merged, int parts = all_parts, b
     const bool may_save = !recompute && !ragged[i];
     if (value[i]) {
       if (!by_dy[i]) {
-        bool keep = is_root[i] || x.op == code::reduce || (x.op == code::element && !(in_loop && g.at(x.a).op == code::while_loop)) || x.is_product() || (stored[i] && is_elementwise(g, i));
+        bool keep = is_root[i] || x.op == code::reduce || (x.op == code::element && !(in_loop && g.at(x.a).op == code::while_loop)) || x.is_product() || (stored[i] && is_elementwise(g, i)) ||
+                    (in_loop && x.is_op() && g.descr(i)->is_function());
         if (x.is_op() && g.descr(i)->info.discontinuous) {
           bool all_exact = true;
           for_operands(x, g.descr(i), [&](uint16 o) { all_exact = all_exact && exact(o); });
