@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <sinter/sinter.hpp>
 
+#include <vector>
+
 #include "../catch.hpp"
 
 namespace st = sinter;
@@ -208,4 +210,25 @@ TEST_CASE("an expression that was named under no_grad is a constant; one that wa
   const st::variable loss = st::sum(h * h);
   loss.backward();
   CHECK(w.grad()(0, 0) == 4);
+}
+
+TEST_CASE("a walk backward frees what it has passed, statement by statement") {
+  constexpr int statements = 200;
+  constexpr st::int64 elements = 4096;
+  const st::variable a = st::full<double>({elements}, 1.001);
+  st::variable y = st::ones<double>({elements});
+  const st::int64 before = st::memory_allocated();
+  std::vector<st::int64> held;  // as the walk comes to every 20th statement
+  for (int i = 0; i < statements; ++i) {
+    y = st::eval(a * y);
+    if (i % 20 == 0) y.register_hook([&](const st::tensor<double, st::rank<1>>&) { held.push_back(st::memory_allocated()); });
+  }
+  const st::int64 full = st::memory_allocated() - before;
+  CHECK(full >= statements * elements * 8);
+  y.backward(st::ones<double>({elements}));
+  REQUIRE(held.size() == 10);
+  for (std::size_t k = 0; k < held.size(); ++k) {
+    const auto left = static_cast<double>(held[k] - before) / static_cast<double>(full), expected = static_cast<double>(181 - 20 * static_cast<int>(k)) / statements;
+    CHECK(left < expected + 0.03);
+  }
 }
