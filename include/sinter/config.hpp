@@ -42,7 +42,11 @@
 #define SINTER_COLD __attribute__((cold, noinline))
 #define SINTER_NOINLINE __attribute__((noinline)) SINTER_HIDDEN
 #define SINTER_INLINE inline __attribute__((always_inline))
+#if defined(__OPTIMIZE__)
 #define SINTER_INLINE_LAMBDA __attribute__((always_inline))
+#else
+#define SINTER_INLINE_LAMBDA  // g++ 12 at -O0 loses values in lambdas that it inlines
+#endif
 #else
 #define SINTER_COLD
 #define SINTER_NOINLINE
