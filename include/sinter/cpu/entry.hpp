@@ -35,6 +35,15 @@ struct stage_entry {
   uint16 prologue_of;   ///< the contraction that computes this stage on its way, or no_value
 };
 
+/// A program over numbers, tensors without dims, as one call of its only kernel.
+struct numbers_form {
+  static constexpr int most = 8;
+  bool possible = false;
+  int16 operand[most] = {};  ///< which of the program's each input of the kernel is
+  int16 result[most] = {};   ///< which of the program's each of its results is
+  int64 bytes = 0;           ///< read and written
+};
+
 /// A program as tables.
 struct program_entry {
   program_view view;
@@ -50,6 +59,7 @@ struct program_entry {
   /// run.hpp's, for stages of a program in which operands are rolled; true if it has run the stage.
   bool (*run_rolled)(cpu_run&, const stage_entry&);
   int slot_count;
+  numbers_form numbers;
   /// Where a small program's last run is kept, to be run again for operands of the same shapes and layouts.
   std::atomic<kept_run*>* kept;
   /// bounds.hpp's, where the program looks up indices.

@@ -60,6 +60,28 @@ class SINTER_HIDDEN cpu_run : convolve_runner {
     if (again_.late) deliver<Arch>();
   }
 
+  /// Runs a program of one kernel over numbers.
+  template <class Arch> void run_numbers() {
+    const stage_entry& st = e_.stages[0];
+    walk walks[2 * numbers_form::most + 1];
+    double numbers[numbers_form::most];
+    uint64 start[2 * numbers_form::most + 1] = {};
+    for (int k = 0; k < st.input_count; ++k) {
+      const operand& o = leaves_[e_.numbers.operand[k]];
+      walks[k].base = start[k] = address_of(o.data), numbers[k] = o.number;
+    }
+    for (int r = 0; r < st.root_count; ++r) {
+      result& to = results_[e_.numbers.result[r]];
+      walk& w = walks[st.input_count + r];
+      if (!to.data && to.mode != write_skip) allocate_result<Arch>(&to, p_.at(st.roots[r]).type);
+      w.base = start[st.input_count + r] = address_of(to.data), w.mode = to.mode, w.lane = 1;
+    }
+    geometry g;
+    g.row[0] = 1, g.numbers = numbers, g.walks = walks;
+    count_launch(e_.numbers.bytes);
+    st.run(g, start, strip{1, 1, st.lanes});
+  }
+
   /// While_loop `id` has run: what follows it gets its shapes and its memory.
   template <class Arch> void know_steps(int id, int64 steps) {
     steps_run_[id] = steps;
@@ -245,6 +267,7 @@ template <class Arch> void cpu_run::run() {
     if (prepare<Arch>()) execute<Arch>();
     return;
   }
+  if (e_.numbers.possible) return run_numbers<Arch>();
   struct holder {
     std::atomic<kept_run*>& place;
     kept_run* run;
@@ -333,6 +356,32 @@ template <class P, class Arch, std::size_t... S> constexpr auto make_stages(std:
 }
 template <class P, class Arch> inline constexpr auto stages_of =
     make_stages<P, Arch>(std::make_index_sequence<static_cast<std::size_t>(schedule_of<P>.count)>());
+template <class P> constexpr numbers_form numbers_form_of() {
+  numbers_form out;
+  constexpr auto& plan = schedule_of<P>;
+  constexpr auto& st = plan.stages[0];
+  if (plan.count != 1 || st.kind != kernel_kind::map || P::reads_parts || bounds_of<P>.count || P::result_count != st.root_count || st.root_count > numbers_form::most) return out;
+  for (int i = 0; i < P::size; ++i)
+    if (P::at(i).rank > 0) return out;
+  using SP = stage_program<P, 0>;
+  if (levels_of<SP>.totals || levels_of<SP>.passes || SP::operand_count > numbers_form::most) return out;
+  for (int k = 0; k < SP::operand_count; ++k) {
+    const stage_input& in = inputs_of<P, 0>.v[k];
+    const instruction x = P::at(in.id);
+    if (!(in.kind == input_kind::memory && x.op == code::leaf) && !(in.kind == input_kind::number && x.op == code::scalar)) return out;
+    out.operand[k] = static_cast<int16>(x.a), out.bytes += x.op == code::leaf ? size_of(x.type) : 0;
+  }
+  for (int r = 0; r < st.root_count; ++r) {
+    int found = 0;
+    const uint16 v = plan.roots[st.first_root + r];
+    for (int i = 0; i < P::size; ++i)
+      if (P::at(i).op == code::output && P::at(i).a == v) out.result[r] = static_cast<int16>(P::at(i).b), ++found;
+    if (found != 1) return out;
+    out.bytes += size_of(P::at(v).type);
+  }
+  out.possible = true;
+  return out;
+}
 template <class P> constexpr bool can_be_kept() {
   for (int i = 0; i < P::size; ++i)
     if (P::at(i).is_loop()) return false;
@@ -366,8 +415,9 @@ template <class P, class Arch> void interpret_program(const operand* leaves, con
   interpret<Arch>(view_of<P>, leaves, slots, results);
 }
 template <class P, class Arch> inline constexpr program_entry entry_of = [] {
-  program_entry e{bare_view_of<P>, stages_of<P, Arch>.v, schedule_of<P>.count, schedule_of<P>.memory, schedule_of<P>.written, schedule_of<P>.spaces, nullptr, nullptr, nullptr, slot_count_of<P>, nullptr, nullptr};
+  program_entry e{bare_view_of<P>, stages_of<P, Arch>.v, schedule_of<P>.count, schedule_of<P>.memory, schedule_of<P>.written, schedule_of<P>.spaces, nullptr, nullptr, nullptr, slot_count_of<P>, {}, nullptr, nullptr};
   if constexpr (may_misfit<P>(std::make_index_sequence<static_cast<std::size_t>(schedule_of<P>.count)>())) e.interpret = &interpret_program<P, Arch>;
+  if constexpr (schedule_of<P>.count == 1) e.numbers = numbers_form_of<P>();
   if constexpr (can_be_kept<P>()) e.kept = &kept_run_of<P, Arch>;
   if constexpr (has_rolls<P>()) e.run_rolled = &cpu_run::run_rolled<Arch>;
   if constexpr (delivers<P>()) e.sum_into = &sum_into<Arch>;
