@@ -91,7 +91,7 @@ template <class O> concept grad_option = is_argnums<O> || std::is_same_v<O, has_
 template <class... O> struct argnums_among { using type = argnums_t<0>; };
 template <class First, class... O> struct argnums_among<First, O...> { using type = std::conditional_t<is_argnums<First>, First, typename argnums_among<O...>::type>; };
 template <class F, with_value Value, class... O>
-using gradients = transform_of<F, gradient_of<F, typename argnums_among<O...>::type, (std::is_same_v<O, has_aux_t> || ...), Value>>;
+using gradient_by = gradient_of<F, typename argnums_among<O...>::type, (std::is_same_v<O, has_aux_t> || ...), Value>;
 
 /// What vjp and linearize return beside the value: T of the kept arguments and what it is called with.
 template <class T, class... A> struct with_arguments {
@@ -132,13 +132,13 @@ template <class F, class... X> constexpr auto value_of_function(const X&... x) {
 /// gradient and that. Errors at compile time: a result with dims, derivatives by integers. Throws shape_error where an argument is
 /// broadcast along a dim whose extent of 1 its type does not say.
 /// https://pytorch.org/docs/stable/generated/torch.func.grad.html
-template <class F, class... O> requires(detail::grad_option<O> && ...) constexpr auto grad(F, O...) { return detail::gradients<F, detail::with_value::no, O...>{}; }
+template <class F, class... O> requires(detail::grad_option<O> && ...) constexpr auto grad(F, O...) { return typename detail::transform_of_<F, detail::gradient_by<F, detail::with_value::no, O...>>::type{}; }
 
 /// The tuple of grad(f)'s result and f's, by one program.
 /// https://pytorch.org/docs/stable/generated/torch.func.grad_and_value.html
-template <class F, class... O> requires(detail::grad_option<O> && ...) constexpr auto grad_and_value(F, O...) { return detail::gradients<F, detail::with_value::after, O...>{}; }
+template <class F, class... O> requires(detail::grad_option<O> && ...) constexpr auto grad_and_value(F, O...) { return typename detail::transform_of_<F, detail::gradient_by<F, detail::with_value::after, O...>>::type{}; }
 /// The same with f's result in front, as JAX has it.
-template <class F, class... O> requires(detail::grad_option<O> && ...) constexpr auto value_and_grad(F, O...) { return detail::gradients<F, detail::with_value::before, O...>{}; }
+template <class F, class... O> requires(detail::grad_option<O> && ...) constexpr auto value_and_grad(F, O...) { return typename detail::transform_of_<F, detail::gradient_by<F, detail::with_value::before, O...>>::type{}; }
 
 /// dy/dx of y = f(..., x, ...), shape y's dims then x's, by reverse mode: as many backward passes as y has elements, as one batch.
 /// Of a tuple of results: a tuple of what there is for each.
