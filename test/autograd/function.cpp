@@ -410,5 +410,7 @@ TEST_CASE("a result that is an argument is not written in place") {
   const st::variable w = st::ones<double>({2});
   const st::variable<double, st::rank<1>> x = w * 3.0;
   const auto y = same::apply(x);
-  CHECK_THROWS_WITH(y *= 2.0, Catch::Contains("is an argument of the custom function that returned it"));
+  CHECK_THROWS_WITH(y *= 2.0, Catch::Contains("that a custom function returned as it was given is written in place"));
+  CHECK_THROWS_AS(y(st::slice(0, 1)) *= 2.0, st::autograd_error);
+  CHECK_THROWS_AS(x *= 2.0, st::autograd_error);
 }

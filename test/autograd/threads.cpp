@@ -83,6 +83,21 @@ TEST_CASE("a step of one thread between another's forward and backward is no ver
   CHECK_THROWS_AS(l.backward(), st::version_error);
 }
 
+TEST_CASE("a replica stays with its model, whatever is rebound or optimized") {
+  line model;
+  auto other = st::nn::replicate(model);
+  st::optim::sgd by{model.parameters(), {.lr = 0.5}};
+  CHECK(other.layer.weight.data() == model.layer.weight.data());
+  const double before = model.layer.weight.value()(0, 0);
+  st::tensor t = model.layer.weight.variable_data();
+  t = t * 2.0;
+  CHECK(model.layer.weight.value()(0, 0) == before);
+  const st::variable loss = st::sum(model.layer.weight);
+  loss.backward();
+  by.step();
+  CHECK(other.layer.weight.value()(0, 0) == before - 0.5);
+}
+
 TEST_CASE("threads of replicas train one model") {
   line shared;
   const auto x = st::randn<double>({64, 2});

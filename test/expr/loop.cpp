@@ -161,6 +161,9 @@ TEST_CASE("steps in reverse order; numbers as carries take the dtype of a step")
   double want = 0;
   while (want < 1) want += 0.1;
   CHECK(sum.item() == want);
+  const auto [a, b] = st::scan([](auto c, auto x) { return std::tuple(std::get<0>(c) + x, std::get<1>(c) + std::get<0>(c)); }, std::tuple(0, 0), st::array<double>({0.5, 1.5}));
+  CHECK(a.item() == 2);
+  CHECK(b.item() == 0.5);
 }
 
 TEST_CASE("a product in a loop whose operands are computed for it") {

@@ -280,6 +280,8 @@ TEST_CASE("shapes that do not fit, and extents of 1 that no type tells of, are e
   CHECK_THROWS_WITH(vmap([](auto a, auto b) { return a + b; })(st::ones<double>({1, 2}), st::ones<double>({3, 2})), "vmap: argument 0 is a batch of 1, argument 1 of 3");
   CHECK_THROWS_WITH(vmap([](auto a, auto) { return a; }, in_dims<0, 1>)(st::ones<double>({2, 2}), st::ones<double>({2, 3})), "vmap: argument 0 is a batch of 2, argument 1 of 3");
   CHECK_THROWS_WITH(jvp(cube, x, st::ones<double>({1})), "jvp: value 0 has shape [3], its tangent [1]");
+  const auto [several, pull_all] = vjp([](auto a) { return std::tuple(std::tuple(a * 2, a * 3), st::sum(a)); }, x);
+  check(pull_all(st::ones<double>({3}), st::ones<double>({3}), st::full<double>({}, 1.0)), {6, 6, 6});
   const auto [y, pull] = vjp(cube, x);
   CHECK_THROWS_WITH(pull(st::ones<double>({1})), "vjp: result 0 has shape [3], its cotangent [1]");
 }

@@ -172,7 +172,7 @@ class unpacked {
     }
   }
   ~unpacked() {
-    if (!packed_) [[likely]] return;
+    if (!packed_ || n_.packed != packed_) [[likely]] return;  // a walk in this one may have freed them
     if (first_) packed_->put_away(n_);
     packed_->lock.unlock();
   }

@@ -506,8 +506,10 @@ template <class R, class... A> void join_alias(const function_node& n, int k, R&
     if constexpr (is_tensor_argument<X>)
       if (number++ == of.argument) {
         if constexpr (is_variable<X>) {
-          if (!of.written) out.state_handle()->alias = true;
-          else {
+          if (!of.written) {
+            state_base& given = *x.state_handle();
+            out.state_handle()->alias = (given.view ? given.view->base : &given)->alias = true;
+          } else {
             check_in_place<native>(*x.state_handle(), *x.slot(), out.requires_grad());
             if (out.requires_grad()) record_write(*x.state_handle(), out.slot(), true);
             if constexpr (std::is_same_v<X, R>) out = x;

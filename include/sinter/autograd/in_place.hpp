@@ -14,9 +14,9 @@ template <class Arch> SINTER_NOINLINE void check_in_place(const state_base& s, c
   if (s.inference && !is_inference_mode_enabled())
     fail<autograd_error, Arch>("in-place update of a variable of shape ", shape, " that was made in inference mode, outside of it: write into a clone() of its value");
   if (!recorded) return;
-  if (s.alias)
-    fail<autograd_error, Arch>("a result of shape ", shape, " is an argument of the custom function that returned it, and is written in place: the function's backward would be "
-                               "passed by; return a clone(), or mark_dirty the argument");
+  if (s.alias || (s.view && s.view->base->alias))
+    fail<autograd_error, Arch>("a variable of shape ", shape, " that a custom function returned as it was given is written in place: the function's backward would be passed by; "
+                               "return a clone(), or mark_dirty the argument");
   if (s.view && s.view->unrecorded)
     fail<autograd_error, Arch>("a view of shape ", shape, " was made where nothing is recorded (no_grad, inference_mode) and is written in place where statements are: "
                                "make both inside, so that nothing is recorded, or both outside");

@@ -21,7 +21,7 @@ struct state_base : grad_slot {
   std::atomic<int64> handles{1};
   grad_slot* current = this;       ///< the slot of the value as it is: another one once a recorded statement wrote it in place; then counted
   view_record* view = nullptr;     ///< owned; null: no view
-  bool alias = false;              ///< the result of a custom function that is its argument: a write would pass the function by
+  bool alias = false;              ///< argument and result of a custom function that returned it as it was: a write would pass the function by
   std::atomic<uint64> history{0};  ///< how often a recorded statement wrote the elements, itself or through a view of it
   const state_elements* elements = nullptr;
 };
@@ -233,9 +233,7 @@ template <class V, class E, class D = cpu_t> class variable {
   /// https://docs.pytorch.org/cppdocs/api/classat_1_1_tensor_base.html (variable_data)
   SINTER_INLINE tensor<V, E, D> variable_data() const {
     const tensor<V, E, D>& t = value();
-    storage_ptr alias = storage_alias(t.storage_handle());
-    alias->shared = true;
-    return {static_cast<storage_ptr&&>(alias), t.data(), t.sizes(), t.strides()};
+    return {storage_alias(t.storage_handle()), t.data(), t.sizes(), t.strides()};
   }
   /// Lets all handles of this variable hold the elements of `t`, which has the same shape. Throws shape_error.
   SINTER_INLINE void set_data(const tensor<V, E, D>& t) const {

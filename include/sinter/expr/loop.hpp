@@ -100,6 +100,24 @@ template <class F, class... K, class... C> constexpr auto call_with_constants(co
   return std::apply([&](auto... each) { return f(before..., each...); }, k);
 }
 
+/// Carried values that are numbers (`weak`) take the dtypes that a step makes of them; one may follow from another.
+template <class F> constexpr void find_types(graph& g, vec<sym>& carried, vec<dtype>& types, const vec<bool>& weak, F step) {
+  bool changed = false;
+  for (int i = 0; i < weak.size(); ++i) changed = changed || weak[i];
+  for (int round = 0; changed && round <= weak.size(); ++round) {
+    changed = false;
+    graph trial;
+    vec<sym> made;
+    list_symbols(trial, made, step(trial));
+    for (int i = 0; i < weak.size(); ++i) {
+      const dtype t = trial.at(made[i].id).type;
+      if (!weak[i] || (t == types[i] && !g[carried[i].id].weak)) continue;
+      changed = changed || t != types[i];
+      types[i] = t, carried[i] = g.cast(carried[i], t);
+    }
+  }
+}
+
 /// The body of a scan of function f, and its operands in g.
 template <class F, class C, class X, class... K> class scan_builder {
  public:
@@ -108,18 +126,10 @@ template <class F, class C, class X, class... K> class scan_builder {
     if constexpr (!counts_steps<X>) list_symbols(g, stacked_, xs);
     (list_symbols(g, constants_, constants), ...);
     for (int i = 0; i < carried_.size(); ++i) types_.push(g.at(carried_[i].id).type);
-    bool weak = false;
-    for (int i = 0; i < carried_.size(); ++i) weak = weak || g[carried_[i].id].weak;
-    if (weak && fits()) {  // numbers take the dtype that a step makes of them
-      graph trial;
-      vec<sym> made;
-      list_symbols(trial, made, carry_of(run(trial, f, init, xs, constants...)));
-      for (int i = 0; i < carried_.size(); ++i) {
-        if (!g[carried_[i].id].weak) continue;
-        types_[i] = trial.at(made[i].id).type;
-        carried_[i] = g.cast(carried_[i], types_[i]);
-      }
-    }
+    vec<bool> weak;
+    for (int i = 0; i < carried_.size(); ++i) weak.push(g[carried_[i].id].weak);
+    const auto step = [&](graph& trial) { return carry_of(run(trial, f, init, xs, constants...)); };
+    if constexpr (fits()) find_types(g, carried_, types_, weak, step);
   }
   /// Elements as f gives them: the carried value, or a pair of it and the stacked slices.
   constexpr auto loop(F f, C init, X xs, K... constants, scan_mode mode, bool recompute = false) {
@@ -336,16 +346,10 @@ template <class W, class F, class C, class... K> constexpr auto fitting_while(gr
     return structure<C>::of(carry);
   };
   const auto step = [&](graph& b) { return call_with_constants(g, b, given, carries, f, std::tuple<K...>(constants...), carried_by(b)); };
-  bool weak = false;
-  for (int i = 0; i < carries; ++i) weak = weak || g[operands[i].id].weak;
-  if (weak) {  // numbers take the dtype that a step makes of them
-    graph trial;
-    vec<sym> made;
-    list_symbols(trial, made, step(trial));
-    lifted = {};
-    for (int i = 0; i < carries; ++i)
-      if (g[operands[i].id].weak) types[i] = trial.at(made[i].id).type, operands[i] = g.cast(operands[i], types[i]);
-  }
+  vec<bool> weak;
+  for (int i = 0; i < carries; ++i) weak.push(g[operands[i].id].weak);
+  find_types(g, operands, types, weak, step);
+  lifted = {};
   graph body, test;
   const auto next = step(body);
   const auto truth = call_with_constants(g, test, given, carries, goes_on, std::tuple<K...>(constants...), carried_by(test));

@@ -259,13 +259,14 @@ class batched_copy {
       if (!from_.at(cell).c) break;
     }
     for (int k = 0; k <= operands; ++k) number[k] = k;
-    bool any = false;
-    for (int k = 0; k < operands; ++k) any = any || on[k];
-    if (!any) on[operands - 1] = true;  // random numbers alone differ: an operand tells the body how many there are
     const int bodies = x.has_two_bodies() ? 2 : 1;
     graph body[2] = {body_of(from_, i), graph()};
     if (bodies == 2) body[1] = body_of(from_, i, true);  // g++ 12 destroys what a conditional chose between
     spread_carries(body[0], counts, on);
+    bool any = false;
+    for (int k = 0; k < operands; ++k) any = any || on[k];
+    if (!any && x.op == code::cond && operands == 1) return static_cast<void>(fail_with(misuse::random));
+    if (!any) on[operands - 1] = true;  // random numbers alone differ: an operand tells the body how many there are
     if (x.op == code::cond && on[0]) return choose_each(i, body, counts, in, on);
     graph made[2];
     looped result{i, {}};

@@ -93,6 +93,11 @@ template <class First, class... O> struct argnums_among<First, O...> { using typ
 template <class F, with_value Value, class... O>
 using gradient_by = gradient_of<F, typename argnums_among<O...>::type, (std::is_same_v<O, has_aux_t> || ...), Value>;
 
+/// The shapes of the tensors in a result, one after the other.
+template <class Y> void list_shapes(const Y& y, vec<shape_value>& to) {
+  if constexpr (is_tuple<Y>) std::apply([&](const auto&... e) { (list_shapes(e, to), ...); }, y);
+  else if constexpr (has_sizes<Y>) to.push(shape_of(y));
+}
 /// What vjp and linearize return beside the value: T of the kept arguments and what it is called with.
 template <class T, class... A> struct with_arguments {
   std::tuple<A...> kept;
@@ -180,11 +185,7 @@ template <class F, class P, class T> requires(!detail::is_tuple<P>) constexpr au
 template <class F, class... P> constexpr auto vjp(F, const P&... primals) {
   auto y = detail::value_of_function<F>(primals...);
   detail::vec<sinter::detail::shape_value> shapes;
-  const auto add = [&]<class Y>(const Y& r) {
-    if constexpr (detail::has_sizes<Y>) shapes.push(detail::shape_of(r));
-  };
-  if constexpr (detail::is_tuple<decltype(y)>) std::apply([&](const auto&... r) { (add(r), ...); }, y);
-  else add(y);
+  detail::list_shapes(y, shapes);
   return std::pair{y, detail::with_arguments<detail::pullback<F, sizeof...(P)>, P...>{{primals...}, shapes}};
 }
 /// f(primals...) and the function of the primals' tangents that returns the tangent of the result.

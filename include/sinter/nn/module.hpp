@@ -197,7 +197,13 @@ template <class M> M clone(const M& m) {
 /// model without locks (Hogwild), each its replica by an optimizer of its own. A step of one is seen by all, and is no version error
 /// in graphs that others recorded before. Parameters that were one variable still are.
 template <class M> M replicate(const M& m) {
-  return detail::copy_with(m, [](const auto& v) { return v.variable_data(); }, [](const auto& t) { return t; });
+  const auto shared = [](const auto& v) {
+    const auto t = v.variable_data();
+    v.value().storage_handle()->shared.store(true, std::memory_order_relaxed);
+    t.storage_handle()->shared.store(true, std::memory_order_relaxed);
+    return t;
+  };
+  return detail::copy_with(m, shared, [](const auto& t) { return t; });
 }
 
 class state_dict;  // state_dict.hpp

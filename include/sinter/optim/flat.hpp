@@ -155,7 +155,7 @@ template <class T, int States> class flat_parameters {
   /// Is the value of parameter i one that others share? Throws error if it cannot be written where it is.
   bool is_shared(std::size_t i) const {
     const any_tensor v = list_[i].value();
-    if (!v.storage_handle()->shared) return false;
+    if (!v.storage_handle()->shared.load(std::memory_order_relaxed)) return false;
     const any_tensor row_major = shaped(i, values_);
     for (int d = 0; d < v.dim(); ++d)
       if (v.sizes()[d] > 1 && v.strides()[d] != row_major.strides()[d]) fail<error>("an optimizer was given a shared parameter whose elements are not contiguous");

@@ -15,7 +15,7 @@ struct storage {
   void (*release)(storage*) = nullptr;  ///< frees data and this block
   void* context = nullptr;              ///< for `release`
   bool owned = true;                    ///< false: the memory is someone else's (from_blob, mapped files)
-  bool shared = false;                  ///< other blocks stand for the same memory: values in it are written where they are
+  std::atomic<bool> shared{false};      ///< other blocks stand for the same memory: values in it are written where they are
   int device = -1;                      ///< -1: the host, otherwise the CUDA device
 };
 
@@ -116,7 +116,7 @@ template <class F> SINTER_HIDDEN storage_ptr borrow_cpu(void* data, int64 bytes,
 SINTER_HIDDEN inline storage_ptr storage_alias(const storage_ptr& s) {
   if (!s) return {};
   storage_ptr alias = borrow_cpu(s->data, s->bytes, [s](void*) {});
-  alias->owned = s->owned, alias->shared = s->shared, alias->device = s->device;
+  alias->device = s->device;
   return alias;
 }
 
