@@ -31,11 +31,7 @@ struct checkpoint_frame : tensor_hooks {
   }
   any_tensor unpack_value(void* v) override {
     const int k = *static_cast<int*>(v);
-    struct alone {  // walks of several threads meet here
-      thread_lock& l;
-      explicit alone(thread_lock& lock) : l(lock) { l.lock(); }
-      ~alone() { l.unlock(); }
-    } const here(lock_);
+    const locked here(&lock_);  // walks of several threads meet here
     if (!found_[k].defined()) again();
     any_tensor t = found_[k];
     found_[k] = {};  // early: not held longer than its one reader needs it

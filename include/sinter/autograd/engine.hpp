@@ -160,21 +160,12 @@ inline namespace SINTER_TARGET {
 /// The values that hooks packed, back in place.
 class unpacked {
  public:
-  explicit unpacked(node_base& n) : n_(n), packed_(n.packed) {
-    if (!packed_) [[likely]] return;
-    first_ = packed_->lock.lock();
-    if (!first_) return;
-    try {
-      packed_->restore(n);
-    } catch (...) {
-      packed_->lock.unlock();
-      throw;
-    }
+  explicit unpacked(node_base& n) : n_(n), packed_(n.packed), here_(packed_ ? &packed_->lock : nullptr) {
+    if (here_.first()) [[unlikely]] packed_->restore(n);
   }
   ~unpacked() {
-    if (!packed_ || n_.packed != packed_) [[likely]] return;  // a walk in this one may have freed them
-    if (first_) packed_->put_away(n_);
-    packed_->lock.unlock();
+    if (n_.packed != packed_) [[unlikely]] here_.forget();  // a walk in this one has freed them
+    else if (here_.first()) [[unlikely]] packed_->put_away(n_);
   }
   unpacked(const unpacked&) = delete;
   unpacked& operator=(const unpacked&) = delete;
@@ -182,7 +173,7 @@ class unpacked {
  private:
   node_base& n_;
   packed_values* const packed_;
-  bool first_ = false;
+  locked here_;
 };
 /// f(): what n does in a walk, with its saved values in place, and seen by who watches.
 template <class F> void run_node(const backward_walk& walk, node_base& n, const any_variable* found, F f) {

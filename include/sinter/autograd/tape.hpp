@@ -136,6 +136,25 @@ class thread_lock {
   int depth_ = 0;
 };
 
+/// Holds a lock, if one is given, for the length of a scope.
+class locked {
+ public:
+  SINTER_INLINE explicit locked(thread_lock* l) : lock_(l), first_(l && l->lock()) {}
+  SINTER_INLINE ~locked() {
+    if (lock_) lock_->unlock();
+  }
+  locked(const locked&) = delete;
+  locked& operator=(const locked&) = delete;
+  /// Did this thread not have it before?
+  SINTER_INLINE bool first() const { return first_; }
+  /// The lock is gone.
+  SINTER_INLINE void forget() { lock_ = nullptr; }
+
+ private:
+  thread_lock* lock_;
+  bool first_;
+};
+
 /// Sees the values that a node saves for backward.
 struct saved_visitor {
   virtual void value(operand& value, storage_ptr& block, uint64& version, dtype type) = 0;

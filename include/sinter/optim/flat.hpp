@@ -47,7 +47,7 @@ template <class T, int States> class flat_parameters {
     first_.push_back(n);
     values_ = zeros<T>({n}), grads_ = zeros<T>({n});
     for (std::size_t i = 0; i < list_.size(); ++i) {
-      if (!is_shared(i)) take(i);
+      if (!is_shared(i, list_[i].value())) take(i);
       sinter::detail::grad_slot& slot = *list_[i].slot();
       slot.home = grads_.storage_handle();
       slot.home_data = reinterpret_cast<char*>(grads_.data() + first_[i]);
@@ -67,12 +67,12 @@ template <class T, int States> class flat_parameters {
       if (!states_[s].defined()) states_[s] = zeros_like(values_);
     for (std::size_t i = 0, end; i < list_.size(); i = end) {
       end = i + 1;
-      if (!fetch(i)) continue;
-      const bool shared = is_shared(i);
-      while (!shared && end < list_.size() && !is_shared(end) && steps_[end] == steps_[i] && fetch(end)) ++end;
+      T* const value = fetch(i);
+      if (!value) continue;
+      const bool in_buffer = value == values_.data() + first_[i];
+      while (in_buffer && end < list_.size() && steps_[end] == steps_[i] && fetch(end) == values_.data() + first_[end]) ++end;
       for (std::size_t k = i; k < end; ++k) ++steps_[k];
-      const any_tensor own = shared ? list_[i].value() : any_tensor();
-      pass<Rule>(states, shared ? static_cast<T*>(own.data()) : values_.data() + first_[i], first_[i], shared ? own.numel() : first_[end] - first_[i], numbers(steps_[i]));
+      pass<Rule>(states, value, first_[i], in_buffer ? first_[end] - first_[i] : list_[i].numel(), numbers(steps_[i]));
       for (std::size_t k = i; k < end; ++k) list_[k].value().storage_handle()->version.fetch_add(1, std::memory_order_release);
     }
   }
@@ -152,9 +152,8 @@ template <class T, int States> class flat_parameters {
     return false;
   }
 
-  /// Is the value of parameter i one that others share? Throws error if it cannot be written where it is.
-  bool is_shared(std::size_t i) const {
-    const any_tensor v = list_[i].value();
+  /// Is v, the value of parameter i, one that others share? Throws error if it cannot be written where it is.
+  bool is_shared(std::size_t i, const any_tensor& v) const {
     if (!v.storage_handle()->shared.load(std::memory_order_relaxed)) return false;
     const any_tensor row_major = shaped(i, values_);
     for (int d = 0; d < v.dim(); ++d)
@@ -166,13 +165,16 @@ template <class T, int States> class flat_parameters {
     sinter::detail::convert_elements<T>(shaped(i, values_), list_[i].value());
     list_[i].set_data(storage_alias(values_.storage_handle()), values_.data() + first_[i]);  // counts its own versions
   }
-  /// Makes sure that value and gradient of parameter i are in the buffers; false if it has no gradient.
-  bool fetch(std::size_t i) {
+  /// Makes sure that the gradient of parameter i is in the buffer, and its value, unless others share it. Where the value lies; null if
+  /// there is no gradient.
+  T* fetch(std::size_t i) {
     const sinter::detail::grad_slot& slot = *list_[i].slot();
-    if (!slot.grad.block) return false;
-    if (!is_shared(i) && list_[i].value().data() != values_.data() + first_[i]) take(i);  // somebody called set_data
+    if (!slot.grad.block) return nullptr;
+    const any_tensor now = list_[i].value();
+    T* value = static_cast<T*>(now.data());
+    if (value != values_.data() + first_[i] && !is_shared(i, now)) take(i), value = values_.data() + first_[i];  // somebody called set_data
     if (slot.grad.data != reinterpret_cast<char*>(grads_.data() + first_[i])) sinter::detail::convert_elements<T>(shaped(i, grads_), list_[i].grad());
-    return true;
+    return value;
   }
 
   /// One pass over n elements at `value`, whose gradients and states are the buffers' from element `first` on.
